@@ -1,0 +1,150 @@
+#include "base/clock.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <time.h>
+
+static struct wall system_wall(struct clock *clock)
+{
+    struct timespec now;
+
+    (void)clock;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (struct wall){ (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 };
+}
+
+static struct mono system_mono(struct clock *clock)
+{
+    struct timespec now;
+
+    (void)clock;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (struct mono){ (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 };
+}
+
+struct clock *clock_system(void)
+{
+    static struct clock clock = { system_wall, system_mono };
+
+    return &clock;
+}
+
+/* Exactly `digits` digits at *text, moved past; -1 otherwise. */
+static int take_number(const char **text, int digits)
+{
+    int value = 0;
+
+    for (int i = 0; i < digits; i++, (*text)++) {
+        if (!isdigit((unsigned char)**text))
+            return -1;
+        value = value * 10 + (**text - '0');
+    }
+    return value;
+}
+
+static bool take_char(const char **text, char c)
+{
+    if (**text != c)
+        return false;
+    (*text)++;
+    return true;
+}
+
+static int64_t take_fraction_us(const char **text)
+{
+    int64_t us = 0, unit = 100000;
+
+    while (isdigit((unsigned char)**text)) {
+        us += (**text - '0') * unit;
+        unit /= 10;
+        (*text)++;
+    }
+    return us;
+}
+
+/* Offset from UTC in seconds; false when the text ends otherwise. */
+static bool take_zone(const char **text, int *ret_seconds)
+{
+    if (take_char(text, 'Z') || take_char(text, 'z')) {
+        *ret_seconds = 0;
+        return true;
+    }
+    int sign = **text == '-' ? -1 : 1;
+    if (!take_char(text, '+') && !take_char(text, '-'))
+        return false;
+    int hours = take_number(text, 2);
+    take_char(text, ':');
+    int minutes = hours < 0 ? -1 : take_number(text, 2);
+    if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59)
+        return false;
+    *ret_seconds = sign * (hours * 3600 + minutes * 60);
+    return true;
+}
+
+bool wall_parse(const char *text, struct wall *ret_wall)
+{
+    struct tm tm = { 0 };
+    int zone_seconds;
+    int64_t fraction_us = 0;
+
+    if ((tm.tm_year = take_number(&text, 4) - 1900) < -1899 || !take_char(&text, '-'))
+        return false;
+    if ((tm.tm_mon = take_number(&text, 2) - 1) < 0 || tm.tm_mon > 11 || !take_char(&text, '-'))
+        return false;
+    if ((tm.tm_mday = take_number(&text, 2)) < 1 || tm.tm_mday > 31)
+        return false;
+    if (!take_char(&text, 'T') && !take_char(&text, 't') && !take_char(&text, ' '))
+        return false;
+    if ((tm.tm_hour = take_number(&text, 2)) < 0 || tm.tm_hour > 23 || !take_char(&text, ':'))
+        return false;
+    if ((tm.tm_min = take_number(&text, 2)) < 0 || tm.tm_min > 59 || !take_char(&text, ':'))
+        return false;
+    if ((tm.tm_sec = take_number(&text, 2)) < 0 || tm.tm_sec > 60)
+        return false;
+    if (take_char(&text, '.')) {
+        if (!isdigit((unsigned char)*text))
+            return false;
+        fraction_us = take_fraction_us(&text);
+    }
+    if (!take_zone(&text, &zone_seconds) || *text != '\0')
+        return false;
+    int64_t seconds = (int64_t)timegm(&tm) - zone_seconds;
+    ret_wall->us = seconds * 1000000 + fraction_us;
+    return true;
+}
+
+static bool wall_to_tm(struct wall wall, struct tm *tm, int *ret_us)
+{
+    int64_t seconds = wall.us / 1000000, us = wall.us % 1000000;
+
+    if (us < 0) {
+        us += 1000000;
+        seconds--;
+    }
+    time_t time = (time_t)seconds;
+    *ret_us = (int)us;
+    return gmtime_r(&time, tm) != NULL;
+}
+
+void wall_format(struct wall wall, char text[WALL_TEXT_BYTES])
+{
+    struct tm tm;
+    int us;
+
+    if (!wall_to_tm(wall, &tm, &us) || tm.tm_year > 9999 - 1900 || tm.tm_year < -1900) {
+        snprintf(text, WALL_TEXT_BYTES, "-");
+        return;
+    }
+    size_t length = strftime(text, WALL_TEXT_BYTES, "%FT%T", &tm);
+    snprintf(text + length, WALL_TEXT_BYTES - length, ".%03dZ", us / 1000);
+}
+
+size_t wall_strftime(struct wall wall, const char *format, char *text, size_t bytes)
+{
+    struct tm tm;
+    int us;
+
+    if (!wall_to_tm(wall, &tm, &us))
+        return 0;
+    return strftime(text, bytes, format, &tm);
+}

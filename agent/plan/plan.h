@@ -1,0 +1,131 @@
+/*
+ * plan.h: the planner. Facts + mapping + the account as read → operations.
+ *
+ * Pure: no input or output, no clock, no random source, no log. The same
+ * arguments always give the same plan. Delivery, dry run, explain and mapping
+ * tests are this one function with different ends.
+ *
+ * Calling sequence
+ *     plan_query(mapping, identity, link, &query)      what to read
+ *     ... the connector reads the account ...
+ *     plan_make(mapping, &input, &plan)                 what to change
+ *     ... apply plan.operations in order ...
+ *     plan_memberships(...)                             the member's values in groups
+ *
+ * What shall be (the wanted state)
+ *   The status chooses an event name: STAGED → created; SUSPENDED → suspended;
+ *   DEPROVISIONED → deactivated; DELETED → deleted; all else → activated. A
+ *   person who is not out and for whom `scope` is false: left_scope. A group
+ *   that exists → activated; one that was deleted → deleted. `on` says what to
+ *   do: provision, disable, remove, keep, or "disable, remove after N days".
+ *   An identity whose status was never heard is out of scope.
+ *   For a leaver without an account or link, whose live_status would have had
+ *   one (scope true with status := live_status, and on = provision or
+ *   disable), "disable" makes a disabled account: so all orders of the same
+ *   events end alike. Where a link exists and the account is gone, a leaver's
+ *   account is not made again. `now` in expressions is the time since which
+ *   the status holds, so that planning again gives the same values.
+ *
+ * Ownership: outputs are the caller's, freed by the _clear functions.
+ * Errors: a rendering failure (a value that the mapping needs is absent) is
+ * ERROR_INVALID with file:line and what was absent: a dead letter.
+ * Threads: mappings are read-only after loading; all may share them.
+ */
+#ifndef PROVOST_PLAN_PLAN_H
+#define PROVOST_PLAN_PLAN_H
+
+#include "connectors/connector.h"
+#include "source/facts.h"
+
+struct mapping; /* one compiled mapping file */
+
+/* Loads and compiles; adds every mistake to `problems` (file:line:column and
+ * the offending text) and returns negative when there was any. `ops` gives
+ * the escaping places and capabilities. */
+int mapping_load(const char *path, const struct connector_ops *ops, struct problems *problems, struct mapping **ret_mapping);
+void mapping_free(struct mapping *mapping); /* NULL is allowed */
+const char *mapping_path(const struct mapping *mapping);
+const char *mapping_target(const struct mapping *mapping); /* as the file says */
+enum identity_kind mapping_kind(const struct mapping *mapping);
+unsigned mapping_facts(const struct mapping *mapping); /* FACT_BITs that touch its lanes */
+
+/* What `target = "…"` of a mapping file names, without compiling it. */
+struct link_view { /* what the planner needs of a link; borrowed */
+    const char *key;
+    const char *locator;
+    bool gone;
+    struct wall due;
+};
+
+struct plan_query {
+    struct account_query query; /* points into the rest */
+    char *locator;
+    char **match;
+    char **names;
+};
+int plan_query(const struct mapping *mapping, const struct identity *identity, const struct link_view *link,
+               struct plan_query *ret_query, struct error *error);
+void plan_query_clear(struct plan_query *query);
+
+/* A group's members that have an account, for the group's own lane. */
+struct plan_member {
+    const char *user_id;
+    const char *locator;   /* of the member's account */
+    const json_t *account; /* its values as last planned; may be NULL */
+};
+
+struct plan_input {
+    const struct identity *identity;
+    const struct link_view *link;  /* NULL: none */
+    const struct account *account; /* as read; NULL: there is none */
+    const struct plan_member *members; /* groups only */
+    size_t member_count;
+    struct wall now; /* only to tell whether a removal is due */
+};
+
+enum plan_verdict {
+    PLAN_CONVERGE,     /* operations (maybe none) make it right */
+    PLAN_OUT_OF_SCOPE, /* no account wanted and none there */
+    PLAN_WAIT_MEMBER,  /* a group that is made with its first member, and has none */
+};
+
+struct plan {
+    enum plan_verdict verdict;
+    struct operation *operations;
+    size_t operation_count;
+    struct account wanted; /* as it shall be afterwards (locator, values); cleared when removed */
+    bool present;          /* an account shall be there afterwards */
+    bool leaving;          /* disable or remove: ahead of everything else, guarded */
+    struct wall due;       /* removal due then; 0: none */
+};
+int plan_make(const struct mapping *mapping, const struct plan_input *input, struct plan *ret_plan, struct error *error);
+void plan_clear(struct plan *plan);
+
+/* A group that the member's facts name and that has an entry in this target. */
+struct plan_group {
+    const char *id;
+    const char *key;
+    const char *locator;
+    bool member; /* the fact */
+};
+/* The value this account stands with in groups, rendered by the group mapping
+ * from the member's account; NULL result: the mapping has no members group. */
+int plan_member_value(const struct mapping *group_mapping, const char *locator, const json_t *account_values, char **ret_value,
+                      struct error *error);
+const char *mapping_member_attribute(const struct mapping *group_mapping); /* NULL: none */
+/*
+ * The differences, one value each. `current`: JSON array of {"key", "locator"}
+ * of the groups that hold new_value; `stale`: of those that hold old_value
+ * (after a rename; NULL when not renamed). new_value NULL: the account is
+ * gone, all is taken out. Groups that no fact names are left alone, but for
+ * stale values.
+ */
+int plan_memberships(const struct mapping *group_mapping, const char *new_value, const char *old_value,
+                     const struct plan_group *groups, size_t group_count, const json_t *current, const json_t *stale,
+                     struct operation **ret_operations, size_t *ret_count, struct error *error);
+void operations_free(struct operation *operations, size_t count);
+
+/* An expression, compiled and evaluated on an identity: for `try` and tests. */
+int plan_render(const struct mapping *mapping, const struct identity *identity, struct plan *ret_plan, struct error *error);
+
+#endif

@@ -1,0 +1,130 @@
+/*
+ * facts.h: what is known of a person or group, and how news is merged in.
+ *
+ * A fact is a last-writer-wins register, ordered by the event's own
+ * `published` time (struct wall, microseconds). Merging is commutative,
+ * associative and idempotent: any order, duplication and grouping of the same
+ * set of facts ends in the same identity. On a tie of times:
+ *   status       the more restrictive (rank in status_rank)
+ *   member, assigned, group exists: the removal
+ *   login, name  the text that sorts last (a rule that all orders agree on)
+ *
+ * Besides `status` an identity keeps `live_status`, the same register over the
+ * statuses of people who are not out (neither DEPROVISIONED nor DELETED), so
+ * that the planner can tell what a leaver had before he left, however late the
+ * events came.
+ *
+ * Ownership: struct fact borrows its strings from the event; struct identity
+ * owns its own. Threads: no shared state. Times: the source's clock.
+ */
+#ifndef PROVOST_SOURCE_FACTS_H
+#define PROVOST_SOURCE_FACTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+enum identity_kind { IDENTITY_USER, IDENTITY_GROUP, IDENTITY_KIND_COUNT };
+const char *identity_kind_name(enum identity_kind kind); /* "user", "group" */
+
+enum fact_kind {
+    FACT_STATUS,       /* user: value = status */
+    FACT_LOGIN,        /* user: value */
+    FACT_NAME,         /* user: value = display name */
+    FACT_PROFILE,      /* user or group: value = JSON text */
+    FACT_MEMBER,       /* user: other = group id, present */
+    FACT_ASSIGNED,     /* user: other = app id, present, value = app name */
+    FACT_SESSIONS_VOID,/* user: sessions void before as_of */
+    FACT_GROUP_EXISTS, /* group: present */
+    FACT_GROUP_NAME,   /* group: value */
+    FACT_KIND_COUNT
+};
+#define FACT_BIT(kind) (1u << (kind))
+
+struct fact {
+    enum fact_kind kind;
+    enum identity_kind identity_kind;
+    const char *id;    /* whose */
+    const char *other; /* MEMBER, ASSIGNED */
+    const char *value;
+    bool present; /* MEMBER, ASSIGNED, GROUP_EXISTS */
+    struct wall as_of;
+};
+
+/* More restrictive is higher: STAGED < PROVISIONED < ACTIVE < RECOVERY <
+ * PASSWORD_EXPIRED < LOCKED_OUT < SUSPENDED < DEPROVISIONED < DELETED; an
+ * unknown status ranks with ACTIVE. */
+int status_rank(const char *status);
+bool status_is_out(const char *status); /* DEPROVISIONED or DELETED */
+
+struct membership { /* of a user in a group, or assignment of an app */
+    char *id;       /* the group's or app's */
+    char *name;     /* its name, or NULL */
+    bool present;
+    struct wall as_of;
+};
+
+struct text_register {
+    char *value; /* NULL: never heard */
+    struct wall as_of;
+};
+
+struct identity {
+    enum identity_kind kind;
+    char *id;
+    struct text_register status;
+    struct text_register live_status;
+    struct text_register login;
+    struct text_register name; /* user's display name, or group's name */
+    struct text_register profile_text;
+    json_t *profile;                 /* parsed profile_text, or NULL */
+    struct wall sessions_void_before;/* 0: none */
+    bool exists;                     /* group */
+    struct wall exists_as_of;        /* group; 0: never heard */
+    struct membership *groups;       /* user; removed ones are here too, present = false */
+    size_t group_count;
+    struct membership *apps;
+    size_t app_count;
+};
+void identity_clear(struct identity *identity);
+
+enum fact_effect {
+    FACT_SUPERSEDED, /* older than what is known: nothing to do */
+    FACT_UNCHANGED,  /* newer, but says the same (as_of may have moved) */
+    FACT_CHANGED,
+};
+
+/* Merges a register fact (all kinds but MEMBER and ASSIGNED) into the
+ * identity. A status whose time advances is FACT_CHANGED even when the text
+ * is the same (its time is part of what mappings render). Negative: out of memory. */
+int identity_merge(struct identity *identity, const struct fact *fact);
+/* The same for one membership or assignment row; a new row is as_of 0. */
+enum fact_effect membership_merge(struct membership *row, const struct fact *fact);
+
+/* One event as the source understood it. Owned by its batch. */
+struct event {
+    char *uuid;             /* unique at the source; for a body without one: eventId and index */
+    char *type;
+    char *outcome;          /* as sent, upper case: "SUCCESS" */
+    char *actor;            /* alternateId, or NULL */
+    char *subject_id;       /* the first user or group it is about, or NULL */
+    char *subject_name;     /* login or group name, for the log; or NULL */
+    enum identity_kind subject_kind;
+    struct wall published;
+    char *raw;              /* the LogEvent as JSON text */
+    struct fact *facts;
+    size_t fact_count;
+    void *storage;          /* json_t the facts borrow from */
+};
+
+struct event_batch {
+    char *event_id; /* of the request; NULL: none */
+    struct event *events;
+    size_t count;
+};
+void event_batch_free(struct event_batch *batch); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,242 @@
+/*
+ * store.h: the contract of the durable store. It speaks of events, identities,
+ * lanes and links, never of SQL. sqlite.c implements it; a shared database
+ * is a second implementation.
+ *
+ * Purpose: what is committed here survives a kill and a power cut. Everything
+ * else in the agent may be lost at any moment.
+ *
+ * Words
+ *   lane      one target, one identity. Its row exists while work is pending.
+ *   delivery  one event × one lane, with its outcome.
+ *   lease     the right to work on a lane, with owner, deadline, generation.
+ *
+ * Calling sequence
+ *   store_open → store_set_routes → any of the calls below → store_close.
+ *
+ * Threads
+ *   Writes are queued to one writer thread, which commits all that is waiting
+ *   in one transaction (group commit) and then runs each one's `done`. `done`
+ *   runs on the writer thread: it must not block nor call the store's waiting
+ *   functions; it may queue. Reads take a connection from a pool: any thread,
+ *   any time; they see all that was committed before the call.
+ *
+ * Ownership: a queued write takes nothing; its arguments are the caller's and
+ * must live until `done` (store_take frees the batch itself). What reads
+ * return is the caller's.
+ *
+ * Errors: ERROR_FULL, ERROR_READONLY, ERROR_BUSY, ERROR_CORRUPT, ERROR_IO tell
+ * why nothing was committed; the store tries again with the next write, so a
+ * fault that passes needs no restart. ERROR_CLOSED after store_close began.
+ * Fault points: "store.begin", "store.write", "store.commit" (before it),
+ * "store.committed" (after it, before `done`).
+ *
+ * Times: the store's clock (settings), but for facts, which carry the source's.
+ */
+#ifndef PROVOST_STORE_STORE_H
+#define PROVOST_STORE_STORE_H
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "source/facts.h"
+
+struct store;
+
+struct store_settings {
+    const char *path;        /* database file */
+    const char *owner;       /* this agent, in leases */
+    int64_t keep_us;         /* events and finished deliveries; default 90 days */
+    int64_t keep_keys_us;    /* dedup keys; longer than keep_us */
+    int64_t quarantine_most; /* bodies kept, oldest dropped first */
+    struct clock *clock;
+};
+
+/* Opens or creates it; brings an older schema up to date; releases the leases
+ * of `owner` that a crash left. ERROR_VERSION for a newer schema. */
+int store_open(const struct store_settings *settings, struct store **ret_store, struct error *error);
+/* Finishes what is queued, then closes. NULL is allowed. */
+void store_close(struct store *store);
+
+/* ---- routing ---- */
+
+/* A target that wants to hear of these facts of this kind of identity. */
+struct route {
+    const char *target;
+    enum identity_kind kind;
+    unsigned facts; /* FACT_BIT(…) */
+};
+/* Replaces the routes (copied). */
+int store_set_routes(struct store *store, const struct route *routes, size_t count);
+
+/* Called on the writer thread after a commit that made lanes of `target` ready. */
+typedef void store_ready(void *arg, const char *target);
+void store_on_ready(struct store *store, store_ready *ready, void *arg);
+
+/* ---- intake ---- */
+
+enum event_effect {
+    EVENT_DUPLICATE,  /* known already */
+    EVENT_RECORDED,   /* sets no facts */
+    EVENT_SUPERSEDED, /* all of its facts are older than what is known */
+    EVENT_UNCHANGED,  /* says what is known */
+    EVENT_CHANGED,    /* facts changed; lanes were made ready where routed */
+};
+const char *event_effect_name(enum event_effect effect);
+
+typedef void store_done(void *arg, int code, const struct error *error);
+/* `effects[i]` belongs to batch->events[i]; borrowed for the call. On failure
+ * code < 0, effects NULL. `batch` is freed afterwards. */
+typedef void store_taken(void *arg, int code, const struct error *error, const struct event_batch *batch,
+                         const enum event_effect *effects);
+
+/* Queues a batch of events: dedup, event rows, facts merged, deliveries, lanes
+ * made ready (leavers first: a restrictive status, a removed membership and
+ * sessions void get priority 0). Takes ownership of `batch`. Never blocks;
+ * `taken` runs exactly once. `received` is when the request came. */
+void store_take(struct store *store, struct event_batch *batch, struct wall received, store_taken *taken, void *arg);
+
+/* Queues a body that could not be accepted. `peer` and `reason` for the person
+ * who looks at it. Copies its arguments. */
+void store_quarantine(struct store *store, const char *body, size_t length, const char *peer, const char *reason);
+
+/* ---- lanes ---- */
+
+struct lease {
+    char *target;
+    enum identity_kind kind;
+    char *id;               /* identity */
+    int64_t generation;     /* of the lease */
+    int64_t newest_delivery;/* what a completion will cover */
+    char *event_uuid;       /* of the newest delivery; may be NULL (touched, due) */
+    char *event_type;
+    struct wall received;   /* of the newest delivery's event: for lag */
+    struct wall oldest_received;
+    int attempt;            /* 1 for the first */
+    int priority;
+    size_t deliveries;      /* how many are coalesced */
+};
+void lease_clear(struct lease *lease);
+
+/* Leases up to `most` lanes that are ready or whose retry or due time has
+ * come, by priority, then age. Waits for the commit. *ret_next: when the next
+ * waiting lane of this target comes due (0: none waits). Number or negative. */
+int store_lease(struct store *store, const char *target, size_t most, int64_t lease_us, struct lease *leases,
+                struct wall *ret_next, struct error *error);
+
+enum lane_end {
+    LANE_DONE,    /* newest delivery: `outcome`; older ones: superseded */
+    LANE_RETRY,   /* again at `retry_at`; an attempt is counted */
+    LANE_RELEASE, /* back to ready, no attempt counted (target down, stop) */
+    LANE_DEAD,    /* until retry, drop or a newer event */
+    LANE_HELD,    /* until resume or approve */
+};
+
+struct operation_record {
+    const char *kind;    /* "create", … */
+    const char *locator;
+    const char *outcome;
+    const char *changes; /* JSON text: what was written; no secret */
+    const char *before;  /* JSON text: before-image, or NULL */
+};
+
+struct link { /* identity ↔ account, in a target */
+    char *key;         /* the target's immutable id */
+    char *locator;     /* where it stood last */
+    char *account;     /* JSON text: the account as last planned */
+    bool gone;         /* tombstone: the account was removed */
+    struct wall due;   /* removal is due then; 0: none */
+    struct wall linked;
+};
+void link_clear(struct link *link);
+
+struct completion {
+    const struct lease *lease;
+    enum lane_end end;
+    const char *outcome;  /* DONE: applied, unchanged, superseded, out_of_scope; else the connector's word */
+    const char *action;   /* "create", "update", …, "none" */
+    const char *reason;   /* NULL: none */
+    struct wall retry_at; /* RETRY */
+    struct wall due;      /* DONE: look at the lane again then (grace period); 0: never */
+    const struct link *link; /* written when not NULL */
+    const struct operation_record *operations;
+    size_t operation_count;
+};
+/* Queues the end of a lease; copies its arguments. Deliveries that came while
+ * it was leased keep the lane ready. A lease that is no longer ours
+ * (generation) changes nothing: `done` gets ERROR_STALE. `done` may be NULL. */
+void store_complete(struct store *store, const struct completion *completion, store_done *done, void *arg);
+
+/* Writes a link now and waits for the commit: before memberships follow it.
+ * ERROR_EXISTS when the account's key is linked to another identity already
+ * (the sentence names it). */
+int store_put_link(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
+                   struct error *error);
+
+/* Makes a lane ready without an event (a group's first member came, an
+ * administrator asked). Queued. */
+void store_touch(struct store *store, const char *target, enum identity_kind kind, const char *id);
+
+/* ---- what people do (each waits for its commit) ---- */
+
+/* Holds or releases a target; kept across restarts. */
+int store_hold(struct store *store, const char *target, bool held, struct error *error);
+bool store_is_held(struct store *store, const char *target);
+/* Dead lanes (all of a target when `id` is NULL; of all targets when `target`
+ * is NULL) back to ready, or dropped. How many, or negative. */
+int store_retry_dead(struct store *store, const char *target, const char *id, struct error *error);
+int store_drop_dead(struct store *store, const char *target, const char *id, struct error *error);
+
+/* ---- reads ---- */
+
+/* ERROR_NOTFOUND when never heard of. With memberships and their group names. */
+int store_read_identity(struct store *store, enum identity_kind kind, const char *id, struct identity *ret_identity,
+                        struct error *error);
+/* By id, login or name, either kind. ERROR_NOTFOUND, ERROR_AMBIGUOUS. */
+int store_find_identity(struct store *store, const char *word, enum identity_kind *ret_kind, char **ret_id, struct error *error);
+int store_read_link(struct store *store, const char *target, enum identity_kind kind, const char *id, struct link *ret_link,
+                    struct error *error);
+/* Present members of a group whose accounts are linked (not gone) in `target`. */
+typedef int store_member(void *arg, const char *user_id, const struct link *link);
+int store_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
+                       struct error *error);
+
+/* Rows for people, as JSON objects (keys as in the status log), newest first;
+ * each array is the caller's. `after` 0, or the row id to go on from. */
+struct store_filter {
+    const char *target;
+    const char *user; /* id, login or name */
+    const char *type;
+    const char *outcome;
+    int64_t before_row; /* 0: newest */
+    size_t most;        /* default 100 */
+};
+int store_list_events(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error);
+int store_list_dead(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error);
+int store_list_quarantine(struct store *store, size_t most, json_t **ret_array, struct error *error);
+/* One event (uuid), identity (id, login) or operation (number) with all that
+ * followed from it. ERROR_NOTFOUND. */
+int store_show(struct store *store, const char *id, json_t **ret_object, struct error *error);
+
+struct store_lane_counts {
+    int64_t ready, leased, waiting, due, held, dead;
+};
+/* Cheap: kept as counters, not counted. */
+int store_count_lanes(struct store *store, const char *target, struct store_lane_counts *ret_counts, struct error *error);
+
+struct store_status {
+    int64_t events, duplicates, identities, quarantined; /* events: since the store was made */
+    int64_t bytes;          /* of the database file */
+    int64_t commits, commit_failures;
+    int last_error_code;    /* 0: the last commit went well */
+    char last_error[256];
+    struct wall last_commit;
+    struct wall complete_up_to; /* newest `received` that was committed */
+    int schema;
+};
+void store_read_status(struct store *store, struct store_status *ret_status);
+
+/* Removes what is past its time, one small step; more is left when > 0. The
+ * store calls it itself when idle; tests call it directly. */
+int store_retain(struct store *store, struct error *error);
+
+#endif

@@ -1,0 +1,231 @@
+/*
+ * connector.h: the contract between the agent and the code that speaks to one
+ * kind of target.
+ *
+ * A connector is a loadable module (<prefix>/lib/provost/NAME.so) that exports
+ *     const struct connector_ops provost_connector = { ... };
+ * It includes nothing of the agent but base/. One program, compiled against
+ * the installed headers, is all that a new kind of target needs.
+ *
+ * Calling sequence (the agent's side)
+ *     check    once for each target, at start and reload; no input or output
+ *     open     by each worker; a session belongs to that worker alone
+ *     probe    after open, and while the target is suspended
+ *     read     before each planning: the account as it is now
+ *     apply    once for each operation of the plan, in order
+ *     close    at the end, and after a TARGET_DOWN (a new open follows)
+ *
+ * Responsibilities
+ *     - Applying an operation twice is UNCHANGED the second time: the agent
+ *       may have crashed between the first and its receipt.
+ *     - Each failure is exactly one outcome below; one table in the connector
+ *       says which of the target's codes is which.
+ *     - Values have been escaped by the planner for the place they stand in
+ *       (see struct connector_place); a connector never splices text into a
+ *       DN, filter or path by itself without escaping it.
+ *     - A receipt and an error never hold a secret.
+ *     - Every call returns within the time-outs of the target's settings.
+ *
+ * Threads: check and open may be called from any thread; all other calls of a
+ * session come from one thread at a time. `settings` is shared by all
+ * sessions and is read-only to them (state shared by a target's sessions, such
+ * as a rate limit or a token, belongs to the connector, behind its own lock).
+ * Ownership: stated per function. account_clear and receipt_clear free.
+ * Values are json_t, borrowed unless said otherwise.
+ */
+#ifndef PROVOST_CONNECTORS_CONNECTOR_H
+#define PROVOST_CONNECTORS_CONNECTOR_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/option.h"
+#include "base/problem.h"
+
+#define CONNECTOR_ABI 1u
+#define CONNECTOR_SYMBOL "provost_connector"
+
+/* code, name (as in the status log), what the agent does with it */
+#define OUTCOME_LIST(X)                                                              \
+    X(APPLIED, "applied", "done")                                                    \
+    X(UNCHANGED, "unchanged", "was so already")                                      \
+    X(RETRY, "retry", "this lane again, later")                                      \
+    X(TARGET_DOWN, "target_down", "suspend the target and probe; burns no attempts") \
+    X(REJECTED, "rejected", "dead letter, with the reason")                          \
+    X(AMBIGUOUS, "ambiguous", "more than one account matches: dead letter")          \
+    X(GONE, "gone", "the account or group is not there: plan again")
+
+enum outcome {
+#define X(code, name, what) OUTCOME_##code,
+    OUTCOME_LIST(X)
+#undef X
+        OUTCOME_COUNT
+};
+const char *outcome_name(enum outcome outcome); /* never NULL */
+
+/* What came of a call. The caller owns it and clears it. */
+struct receipt {
+    enum outcome outcome;
+    int remote_code;        /* LDAP result code, HTTP status, …; 0: none */
+    char *reason;           /* one sentence for a person; NULL when applied */
+    int64_t retry_after_us; /* the target's own wish; 0: none */
+};
+void receipt_clear(struct receipt *receipt);
+/* Sets all three and returns `outcome`; out of memory leaves reason NULL. */
+enum outcome receipt_set(struct receipt *receipt, enum outcome outcome, int remote_code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/*
+ * An account or group entry, as read from the target or as written to it.
+ *   key      the target's own immutable id (entryUUID, employee number)
+ *   locator  where it stands now (DN, resource path); may change on rename
+ *   values   object: attribute → string, number, boolean, array or object.
+ *            LDAP values are always arrays of strings; one that is no UTF-8
+ *            is {"base64": "…"}.
+ *   disabled 1, 0, or -1 where the target does not tell
+ */
+struct account {
+    char *key;
+    char *locator;
+    json_t *values;
+    int disabled;
+};
+void account_clear(struct account *account);
+
+/* Which account is meant. All borrowed for the call. */
+struct account_query {
+    bool group;                 /* a group's entry, not a person's */
+    const char *key;            /* of the link; NULL: not linked yet */
+    const char *locator;        /* where it should stand (rendered), or NULL */
+    const char *const *match;   /* rendered filters, tried in order; NULL-terminated or NULL */
+    const char *const *names;   /* attributes to read; NULL-terminated */
+    const json_t *settings;     /* the mapping's connector-specific groups as rendered, or NULL */
+};
+
+enum operation_kind {
+    OPERATION_CREATE,        /* locator, values */
+    OPERATION_UPDATE,        /* changes */
+    OPERATION_RENAME,        /* locator → new_locator; changes too, where there are any */
+    OPERATION_DISABLE,       /* changes and/or new_locator */
+    OPERATION_ENABLE,        /* the same, back */
+    OPERATION_REMOVE,        /* locator */
+    OPERATION_MEMBER_ADD,    /* locator of the group, attribute, value */
+    OPERATION_MEMBER_REMOVE, /* the same */
+    OPERATION_REVOKE,        /* sessions void before `before`; for session stores */
+    OPERATION_KIND_COUNT
+};
+const char *operation_kind_name(enum operation_kind kind); /* "create", "member_add", …; never NULL */
+
+enum change_kind { CHANGE_ADD, CHANGE_DELETE, CHANGE_REPLACE };
+
+/* One attribute's difference. DELETE without values removes all of it. */
+struct change {
+    enum change_kind kind;
+    char *name;
+    json_t *values; /* array of values; owned; NULL: none */
+};
+
+/* One change made in a target. Owned by the plan it is part of. */
+struct operation {
+    enum operation_kind kind;
+    bool group;          /* acts on a group's entry */
+    char *key;           /* of the account, where known */
+    char *locator;       /* where it stands before */
+    char *new_locator;   /* RENAME, DISABLE, ENABLE: where it shall stand; NULL: stays */
+    json_t *values;      /* CREATE: all of it */
+    struct change *changes;
+    size_t change_count;
+    char *attribute;     /* MEMBER_*: the group's attribute */
+    char *value;         /* MEMBER_*: the one value */
+    char *placeholder;   /* MEMBER_REMOVE: put in when the last value goes; NULL: none */
+    struct wall before;  /* REVOKE */
+    json_t *before_image; /* the touched attributes as they were; NULL on CREATE */
+};
+void operation_clear(struct operation *operation);
+
+/* How text from outside is made harmless in the place where it lands. */
+enum escape {
+    ESCAPE_NONE,     /* a value of its own: nothing to break out of */
+    ESCAPE_DN,       /* RFC 4514 */
+    ESCAPE_FILTER,   /* RFC 4515 */
+    ESCAPE_URL_PATH, /* RFC 3986, one segment */
+    ESCAPE_QUERY,    /* RFC 3986, one query component */
+    ESCAPE_HEADER,   /* no control characters */
+    ESCAPE_JSON,     /* inside a JSON string */
+};
+
+/* One row says how values are escaped at a place of the mapping file:
+ * "match", or an attribute ("dn", "manager"), in account and disable alike.
+ * Places that no row names are ESCAPE_NONE. Ends with { NULL, … }. */
+struct connector_place {
+    const char *name;
+    enum escape escape;
+};
+
+enum connector_capability {
+    CONNECTOR_ACCOUNTS = 1u << 0,
+    CONNECTOR_GROUPS = 1u << 1,
+    CONNECTOR_SESSIONS = 1u << 2,
+    CONNECTOR_EVENTS = 1u << 3,
+    CONNECTOR_LIST = 1u << 4,
+};
+
+struct connector_session; /* the connector's own */
+
+/* Called for each account of a listing; a negative return ends it. */
+typedef int connector_list_entry(const struct account *account, void *arg);
+
+struct connector_ops {
+    uint32_t abi; /* CONNECTOR_ABI */
+    const char *name;
+    const char *summary;              /* one line */
+    const struct option_row *options; /* of the target's `settings` group */
+    size_t settings_bytes;            /* size of the struct those rows fill */
+    uint32_t capabilities;
+    const struct connector_place *places;
+    const char *locator_attribute; /* the account attribute that is the locator ("dn"); NULL: none */
+
+    /* Looks at parsed settings as a whole (two options that exclude each
+     * other, a URI that cannot be read). Adds to `problems`; no I/O. */
+    void (*check)(const void *settings, const char *file, int line, struct problems *problems);
+
+    /* A session, connected and authenticated. APPLIED, TARGET_DOWN or
+     * REJECTED. `settings` outlives the session. */
+    enum outcome (*open)(const void *settings, struct connector_session **ret_session, struct receipt *receipt);
+    void (*close)(struct connector_session *session); /* NULL is allowed */
+
+    /* Does the target answer, as whom we claim to be? */
+    enum outcome (*probe)(struct connector_session *session, struct receipt *receipt);
+
+    /* Reads the account: by key where given, else by match in order, else
+     * (no match given) at the locator. APPLIED and *ret_account filled, GONE
+     * when there is none, AMBIGUOUS naming them in the reason, or a failure. */
+    enum outcome (*read)(struct connector_session *session, const struct account_query *query, struct account *ret_account,
+                         struct receipt *receipt);
+
+    /* The keys of all groups that hold `value` in `attribute`: a JSON array of
+     * {"key", "locator"}, owned by the caller. NULL: no groups. */
+    enum outcome (*read_groups)(struct connector_session *session, const char *attribute, const char *value, json_t **ret_groups,
+                                struct receipt *receipt);
+
+    /* Makes one change. After CREATE *ret_account (may be NULL) has key and
+     * locator; after a rename, the new locator. */
+    enum outcome (*apply)(struct connector_session *session, const struct operation *operation, struct account *ret_account,
+                          struct receipt *receipt);
+
+    /* All accounts (or groups) that the target has, in any order. NULL:
+     * cannot be listed. */
+    enum outcome (*list)(struct connector_session *session, const struct account_query *query, connector_list_entry *entry,
+                         void *arg, struct receipt *receipt);
+};
+
+/* connectors/loader.c: finds and opens the module of a name. Looks in
+ * `directory` when given, else in $PROVOST_CONNECTORS, else where installed.
+ * The returned ops live as long as the process. */
+int connector_load(const char *name, const char *directory, const struct connector_ops **ret_ops, struct error *error);
+
+#endif
