@@ -17,7 +17,8 @@
  * resolved (file.h) and wiped by options_free. An unknown name, a wrong type
  * and a value out of range are added to `problems` with file:line and the
  * nearest right name. A duration is microseconds (int64_t), written "30 s".
- * A path that is relative is taken relative to the file that names it.
+ * A path that is relative, that of a "file:" secret too, is taken relative to
+ * the file that names it. A range of 0 to 0 is no range.
  * Threads: no shared state.
  */
 #ifndef PROVOST_BASE_OPTION_H
@@ -76,6 +77,11 @@ struct option_row {
  * problem at `where`). `where` names the group in messages ("listen"). */
 void options_parse(const struct option_row *rows, const config_setting_t *group, const char *where, void *target,
                    struct problems *problems);
+/* The same; with OPTIONS_NO_SECRETS a secret's form is checked, but it is not
+ * read and stays NULL. */
+#define OPTIONS_NO_SECRETS 1u
+void options_parse_with(const struct option_row *rows, const config_setting_t *group, const char *where, void *target,
+                        unsigned flags, struct problems *problems);
 void options_free(const struct option_row *rows, void *target);
 
 /* The table as man(7) source (.TP items): for provost.conf(5). */
