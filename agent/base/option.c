@@ -9,8 +9,9 @@
 
 /* What is being parsed, for messages and for relative paths. */
 struct place {
-    const char *file;
+    const char *file;           /* NULL: a default's */
     int line;
+    const char *include_folder; /* what `file` is relative to; NULL: to where the process is */
     const char *where;
     unsigned flags;
     struct problems *problems;
@@ -33,13 +34,23 @@ int setting_line(const config_setting_t *setting)
     return setting != NULL ? (int)config_setting_source_line(setting) : 0;
 }
 
+/* The folder that the file of this setting was included from; NULL for the file that was read first. */
+static const char *include_folder(const config_setting_t *setting)
+{
+    const config_t *config = setting->config;
+
+    if (config == NULL || config->num_filenames == 0 || str_equal(setting_file(setting), config->filenames[0]))
+        return NULL;
+    return config_get_include_dir(config);
+}
+
 /* ---- words for people ---- */
 
 static const struct {
     const char *name;
     int64_t us;
 } duration_names[] = {
-    { "days", 86400000000 }, { "hours", 3600000000 }, { "minutes", 60000000 }, { "s", 1000000 }, { "ms", 1000 }, { "us", 1 },
+    { "day", 86400000000 }, { "hour", 3600000000 }, { "minute", 60000000 }, { "s", 1000000 }, { "ms", 1000 }, { "us", 1 },
 };
 
 static const struct {
@@ -55,7 +66,9 @@ static void add_duration(struct buf *buf, int64_t us)
 
     while (us % duration_names[unit].us != 0)
         unit++;
-    buf_printf(buf, "\"%" PRId64 " %s\"", us / duration_names[unit].us, duration_names[unit].name);
+    int64_t count = us / duration_names[unit].us;
+    bool plural = count != 1 && strlen(duration_names[unit].name) > 2;
+    buf_printf(buf, "\"%" PRId64 " %s%s\"", count, duration_names[unit].name, plural ? "s" : "");
 }
 
 static void add_size(struct buf *buf, int64_t bytes)
@@ -230,14 +243,17 @@ static bool text_to_choice(const struct option_row *row, const char *text, int *
     return false;
 }
 
-/* `path` as seen from the folder of `file`. */
-static char *path_beside(const char *file, const char *path)
+/* `path` as seen from the folder of the file that names it; an included file
+ * is itself named relative to the include folder. */
+static char *path_beside(const struct place *place, const char *path)
 {
-    const char *slash = file != NULL ? strrchr(file, '/') : NULL;
+    const char *slash = place->file != NULL ? strrchr(place->file, '/') : NULL;
+    const char *folder = place->file != NULL && place->file[0] != '/' ? place->include_folder : NULL;
 
-    if (slash == NULL || path[0] == '/' || path[0] == '\0')
+    if (path[0] == '/' || path[0] == '\0' || place->file == NULL)
         return strdup(path);
-    return str_printf("%.*s/%s", (int)(slash - file), file, path);
+    return str_printf("%s%s%.*s%s", folder != NULL ? folder : "", folder != NULL ? "/" : "",
+                      slash != NULL ? (int)(slash - place->file) + 1 : 0, place->file, path);
 }
 
 static void set_text(char **slot, char *text)
@@ -256,7 +272,7 @@ static bool secret_has_form(const char *reference)
 static void set_secret(const struct place *place, const struct option_row *row, const char *reference, char **slot)
 {
     struct error error = { 0 };
-    cleanup_free char *path = path_beside(place->file, str_starts(reference, "file:") ? reference + 5 : "");
+    cleanup_free char *path = path_beside(place, str_starts(reference, "file:") ? reference + 5 : "");
     cleanup_free char *beside = str_printf("file:%s", path != NULL ? path : "");
     char *secret = NULL;
     const char *dot = place->where[0] != '\0' ? "." : "";
@@ -287,7 +303,7 @@ static bool set_value(const struct place *place, const struct option_row *row, c
     case OPTION_TYPE_PATH:
         if (text[0] == '\0')
             return false;
-        set_text(slot, path_beside(place->file, text));
+        set_text(slot, path_beside(place, text));
         return true;
     case OPTION_TYPE_SECRET:
         set_secret(place, row, text, slot);
@@ -332,6 +348,7 @@ static void take_setting(const struct place *parent, const struct option_row *ro
 
     place.file = setting_file(setting);
     place.line = setting_line(setting);
+    place.include_folder = include_folder(setting);
     if (good && (row->type == OPTION_TYPE_GROUP || row->type == OPTION_TYPE_ANY))
         *(const config_setting_t **)(void *)((char *)target + row->offset) = setting;
     else if (good && row->type == OPTION_TYPE_STRINGS)
@@ -396,7 +413,10 @@ void options_parse_with(const struct option_row *rows, const config_setting_t *g
                         struct problems *problems)
 {
     const char *file = setting_file(group);
-    struct place place = { *file != '\0' ? file : NULL, setting_line(group), where != NULL ? where : "", flags, problems };
+    struct place place = {
+        .file = *file != '\0' ? file : NULL, .line = setting_line(group), .where = where != NULL ? where : "",
+        .flags = flags, .problems = problems,
+    };
     int count = group != NULL ? config_setting_length(group) : 0;
 
     for (const struct option_row *row = rows; row->type != OPTION_TYPE_END; row++) {

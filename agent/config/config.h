@@ -70,10 +70,11 @@ struct config_loader {
     int (*load_mapping)(const char *path, const struct connector_ops *ops, struct problems *problems, struct mapping **ret_mapping);
     void (*free_mapping)(struct mapping *mapping);
     const char *(*mapping_target)(const struct mapping *mapping);
+    const char *(*mapping_kind)(const struct mapping *mapping); /* "user", …: one file per target and kind; NULL: not checked */
 };
 
-#define CONFIG_SECRETS 1u  /* resolve them; without it they stay NULL */
-#define CONFIG_MAPPINGS 2u /* load connectors and mappings */
+#define CONFIG_SECRETS 1u  /* resolve them; without it they stay NULL, and a connector's check() is not called */
+#define CONFIG_MAPPINGS 2u /* load connectors and mappings; without it `ops`, `settings` and `mappings` stay NULL */
 
 int config_load(const char *path, unsigned flags, const struct config_loader *loader, struct problems *problems,
                 struct config **ret_config);
@@ -82,6 +83,9 @@ void config_free(struct config *config); /* NULL is allowed */
 /* All option tables as man(7) source: provost.conf(5) is written from it. */
 void config_print_man(FILE *stream);
 
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc"
+#endif
 #define CONFIG_DEFAULT_PATH SYSCONFDIR "/provost/provost.conf"
 
 #endif
