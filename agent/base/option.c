@@ -482,6 +482,8 @@ static void print_man_text(const char *text, FILE *stream)
             fputs("\\e", stream);
         else if (*text == '-')
             fputs("\\-", stream);
+        else if (str_starts(text, "…"))
+            text += strlen("…") - 1, fputs("...", stream);
         else
             fputc(*text, stream);
     }

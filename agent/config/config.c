@@ -240,8 +240,8 @@ void config_print_man(FILE *stream)
         const char *heading;
         const struct option_row *rows;
     } sections[] = {
-        { "At the top level", top_rows }, { "listen: { … }", listen_rows }, { "listen: { tls: { … } }", tls_rows },
-        { "hook: { … }", hook_rows },     { "okta: { … }", okta_rows },
+        { "At the top level", top_rows }, { "listen: { ... }", listen_rows }, { "listen: { tls: { ... } }", tls_rows },
+        { "hook: { ... }", hook_rows },     { "okta: { ... }", okta_rows },
     };
 
     for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {

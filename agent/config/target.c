@@ -210,8 +210,8 @@ void targets_load(struct config *config, const config_setting_t *list, unsigned 
 
 void targets_print_man(FILE *stream)
 {
-    fputs(".SS targets: ( { … }, … )\n", stream);
+    fputs(".SS targets: ( { ... }, ... )\n", stream);
     options_print_man(target_rows, stream);
-    fputs(".SS targets: ( { retry: { … } } )\n", stream);
+    fputs(".SS targets: ( { retry: { ... } } )\n", stream);
     options_print_man(retry_rows, stream);
 }

@@ -8,8 +8,8 @@
  * A line that cannot be written is counted, said once on standard error, and
  * the log is tried again with each later line: work never stops for it.
  * Ownership: field values are borrowed for the call.
- * Format: time level key=value …; a value with a space, quote, '=' or control
- * character, and an empty one, is quoted; in quotes \" \\ \n \t \r \xNN stand
+ * Format: time level key=value …; a value with a space, quote, '=', backslash or
+ * control character, and an empty one, is quoted; in quotes \" \\ \n \t \r \xNN stand
  * for themselves. Values that are not UTF-8 have their bytes escaped. Keys: provost-log(5).
  */
 #ifndef PROVOST_RECORD_STATUS_LOG_H
