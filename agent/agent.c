@@ -1,0 +1,365 @@
+#include "agent.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "agent_private.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "plan/plan.h"
+
+#define LEASE_US (10 * 60 * 1000000LL)
+#define RECEIVE_DRAIN_US 5000000
+
+/* ---- configuration ---- */
+
+static const char *kind_of(const struct mapping *mapping)
+{
+    return identity_kind_name(mapping_kind(mapping));
+}
+
+static const struct config_loader loader = {
+    .load_mapping = mapping_load,
+    .free_mapping = mapping_free,
+    .mapping_target = mapping_target,
+    .mapping_kind = kind_of,
+};
+
+static int load_config(const char *path, struct config **ret_config, struct error *error)
+{
+    struct problems problems = { 0 };
+
+    int code = config_load(path, CONFIG_SECRETS | CONFIG_MAPPINGS, &loader, &problems, ret_config);
+    problems_print(&problems, stderr);
+    if (code < 0)
+        error_set(error, ERROR_INVALID, "%s: %zu mistake%s (see above); \"provostctl -c %s check\" checks again", path, problems.count,
+                  problems.count == 1 ? "" : "s", path);
+    problems_free(&problems);
+    return code;
+}
+
+/* ---- between the stages ---- */
+
+struct intake { /* one request, between the endpoint and the store */
+    struct agent *agent;
+    store_taken *taken;
+    void *arg;
+};
+
+static void taken(void *arg, int code, const struct error *error, const struct event_batch *batch, const enum event_effect *effects)
+{
+    struct intake *intake = arg;
+
+    for (size_t i = 0; code == 0 && batch != NULL && effects != NULL && i < batch->count; i++)
+        if (effects[i] == EVENT_SUPERSEDED || effects[i] == EVENT_UNCHANGED)
+            report_event(intake->agent->log, &batch->events[i], effects[i]);
+    intake->taken(intake->arg, code, error, batch, effects);
+    free(intake);
+}
+
+static void take(void *arg, struct event_batch *batch, struct wall received, store_taken *next, void *next_arg)
+{
+    struct agent *agent = arg;
+    struct intake *intake = malloc(sizeof(*intake));
+
+    if (intake == NULL) { /* no line for it, but the event is kept */
+        store_take(agent->store, batch, received, next, next_arg);
+        return;
+    }
+    *intake = (struct intake){ agent, next, next_arg };
+    store_take(agent->store, batch, received, taken, intake);
+}
+
+static void quarantine(void *arg, const char *body, size_t length, const char *peer, const char *reason)
+{
+    struct agent *agent = arg;
+
+    store_quarantine(agent->store, body, length, peer, reason);
+}
+
+static void answered(void *arg, int status, const char *peer, const char *reason)
+{
+    (void)arg;
+    if (status >= 400)
+        log_warning("answered %d to %s: %s", status, peer != NULL ? peer : "?", reason != NULL ? reason : "");
+}
+
+static void ready(void *arg, const char *target)
+{
+    struct agent *agent = arg;
+
+    pthread_rwlock_rdlock(&agent->lock);
+    if (agent->deliverer != NULL)
+        deliver_wake(agent->deliverer, target);
+    pthread_rwlock_unlock(&agent->lock);
+}
+
+static void delivered(void *arg, const struct delivery_report *report)
+{
+    struct agent *agent = arg;
+
+    report_delivery(agent->log, report);
+}
+
+static void target_changed(void *arg, const char *target, enum target_state state, const char *reason)
+{
+    struct agent *agent = arg;
+
+    report_target(agent->log, target, state, reason);
+}
+
+/* ---- the stages ---- */
+
+static int open_store(struct agent *agent, bool null_store, struct error *error)
+{
+    struct store_settings settings = {
+        .path = agent->config->store,
+        .owner = "provostd",
+        .keep_us = agent->config->keep_us,
+        .keep_keys_us = agent->config->keep_keys_us,
+        .quarantine_most = agent->config->quarantine_most,
+        .clock = clock_system(),
+    };
+
+    int code = null_store ? store_open_null(&agent->store) : store_open(&settings, &agent->store, error);
+    if (code == 0)
+        store_on_ready(agent->store, ready, agent);
+    return code;
+}
+
+/* One route for each target and kind that a mapping covers. */
+static int set_routes(struct agent *agent, const struct config *config)
+{
+    size_t count = 0, most = 0;
+
+    for (size_t i = 0; i < config->target_count; i++)
+        for (struct mapping **mapping = config->targets[i].mappings; mapping != NULL && *mapping != NULL; mapping++)
+            most++;
+    struct route *routes = calloc(most + 1, sizeof(*routes));
+    if (routes == NULL)
+        return ERROR_NOMEM;
+    for (size_t i = 0; i < config->target_count; i++)
+        for (struct mapping **mapping = config->targets[i].mappings; mapping != NULL && *mapping != NULL; mapping++)
+            routes[count++] = (struct route){ config->targets[i].name, mapping_kind(*mapping), mapping_facts(*mapping) };
+    int code = store_set_routes(agent->store, routes, count);
+    free(routes);
+    return code;
+}
+
+static int start_deliverer(struct agent *agent, const struct config *config, struct deliverer **ret_deliverer, struct error *error)
+{
+    struct deliver_settings settings = {
+        .store = agent->store,
+        .clock = clock_system(),
+        .random = random_system(),
+        .lease_us = LEASE_US,
+        .sink = { agent, delivered, target_changed },
+    };
+    struct deliver_target *targets = calloc(config->target_count + 1, sizeof(*targets));
+
+    if (targets == NULL)
+        return error_nomem(error);
+    for (size_t i = 0; i < config->target_count; i++) {
+        const struct config_target *target = &config->targets[i];
+        targets[i] = (struct deliver_target){
+            .name = target->name,
+            .ops = target->ops,
+            .settings = target->settings,
+            .mappings = target->mappings,
+            .workers = target->workers,
+            .attempts = target->retry.attempts,
+            .retry_base_us = target->retry.base_us,
+            .retry_most_us = target->retry.most_us,
+            .probe_us = target->probe_us,
+            .held = target->hold || store_is_held(agent->store, target->name),
+        };
+    }
+    int code = deliver_start(&settings, targets, config->target_count, ret_deliverer, error);
+    free(targets);
+    return code;
+}
+
+static struct deliverer *swap_deliverer(struct agent *agent, struct deliverer *next)
+{
+    pthread_rwlock_wrlock(&agent->lock);
+    struct deliverer *old = agent->deliverer;
+    agent->deliverer = next;
+    pthread_rwlock_unlock(&agent->lock);
+    return old;
+}
+
+static int start_receiver(struct agent *agent, struct error *error)
+{
+    const struct config *config = agent->config;
+    struct receive_settings settings = {
+        .address = config->listen.address,
+        .port = config->listen.port,
+        .certificate = config->listen.certificate,
+        .key = config->listen.key,
+        .path = config->hook.path,
+        .header = config->hook.header,
+        .secret = config->hook.secret,
+        .previous_secret = config->hook.previous_secret,
+        .body_bytes_most = config->listen.body_bytes_most,
+        .connections_most = config->listen.connections_most,
+        .timeout_us = config->listen.timeout_us,
+        .threads = config->listen.threads,
+        .clock = clock_system(),
+    };
+    struct receive_sink sink = { agent, take, quarantine, answered };
+
+    int code = receive_start(&settings, &sink, &agent->receiver, error);
+    if (code == 0) {
+        const char *bracket = strchr(settings.address, ':') != NULL ? "[" : "";
+        agent->listening = str_printf("%s://%s%s%s:%d%s", settings.certificate != NULL ? "https" : "http", bracket, settings.address,
+                                      *bracket != '\0' ? "]" : "", receive_port(agent->receiver), settings.path);
+        log_notice("listening on %s", agent->listening);
+    }
+    return code;
+}
+
+/* ---- start, reload, stop ---- */
+
+static int start_stages(struct agent *agent, const struct agent_settings *settings, struct error *error)
+{
+    struct deliverer *deliverer = NULL;
+    int code = load_config(settings->config_path, &agent->config, error);
+
+    agent->first_config = agent->config;
+    if (code == 0)
+        code = status_log_open(agent->config->log, clock_system(), &agent->log, error);
+    if (code == 0)
+        code = open_store(agent, settings->null_store, error);
+    if (code == 0 && (code = set_routes(agent, agent->config)) < 0)
+        error_nomem(error);
+    if (code == 0)
+        code = control_open(agent, error);
+    if (code == 0)
+        code = start_deliverer(agent, agent->config, &deliverer, error);
+    if (code == 0) {
+        swap_deliverer(agent, deliverer);
+        code = start_receiver(agent, error);
+    }
+    return code;
+}
+
+int agent_start(const struct agent_settings *settings, struct agent **ret_agent, struct error *error)
+{
+    struct agent *agent = calloc(1, sizeof(*agent));
+
+    if (agent == NULL || (agent->config_path = strdup(settings->config_path)) == NULL) {
+        free(agent);
+        return error_nomem(error);
+    }
+    pthread_rwlock_init(&agent->lock, NULL);
+    pthread_mutex_init(&agent->reload_lock, NULL);
+    agent->started = clock_wall(clock_system());
+    int code = start_stages(agent, settings, error);
+    if (code < 0) {
+        agent_stop(agent);
+        return code;
+    }
+    *ret_agent = agent;
+    return 0;
+}
+
+/* What a reload cannot change, the port for one, is said rather than ignored. */
+static void say_what_stays(const struct config *old, const struct config *new)
+{
+    const struct {
+        const char *name, *old, *new;
+    } fixed[] = {
+        { "listen.address", old->listen.address, new->listen.address },
+        { "listen.tls.certificate", old->listen.certificate, new->listen.certificate },
+        { "hook.path", old->hook.path, new->hook.path },
+        { "hook.header", old->hook.header, new->hook.header },
+        { "store", old->store, new->store },
+        { "control", old->control, new->control },
+        { "log", old->log, new->log },
+    };
+
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        if (!str_equal(fixed[i].old, fixed[i].new))
+            log_warning("%s was changed: it takes effect at the next restart", fixed[i].name);
+    if (old->listen.port != new->listen.port)
+        log_warning("listen.port was changed: it takes effect at the next restart");
+}
+
+/* Nobody uses the old configuration once its deliverer has ended. The one of
+ * the start stays: the receiver borrows from it. */
+static void retire(struct agent *agent, struct deliverer *deliverer, struct config *config)
+{
+    if (!deliver_stop(deliverer, config->stop_us)) {
+        log_warning("work with the old configuration goes on in the background");
+        return;
+    }
+    deliver_free(deliverer);
+    if (config != agent->first_config)
+        config_free(config);
+}
+
+static void use(struct agent *agent, struct config *config, struct deliverer *deliverer)
+{
+    pthread_rwlock_wrlock(&agent->lock);
+    agent->config = config;
+    agent->deliverer = deliverer;
+    pthread_rwlock_unlock(&agent->lock);
+}
+
+static int reload_locked(struct agent *agent, struct error *error)
+{
+    struct config *config, *old = agent->config;
+    struct deliverer *deliverer = NULL, *old_deliverer;
+
+    if (status_log_reopen(agent->log, error) < 0)
+        log_error("%s", error->text);
+    int code = load_config(agent->config_path, &config, error);
+    if (code < 0)
+        return code;
+    say_what_stays(agent->first_config, config);
+    receive_set_secrets(agent->receiver, config->hook.secret, config->hook.previous_secret);
+    old_deliverer = swap_deliverer(agent, NULL);
+    if (old_deliverer != NULL)
+        retire(agent, old_deliverer, old);
+    if (set_routes(agent, config) < 0 || start_deliverer(agent, config, &deliverer, error) < 0) {
+        use(agent, config, NULL);
+        return error_set(error, ERROR_NOMEM, "the new configuration is right but its workers cannot be started; restart the agent");
+    }
+    use(agent, config, deliverer);
+    log_notice("reloaded %s", agent->config_path);
+    return 0;
+}
+
+int agent_reload(struct agent *agent, struct error *error)
+{
+    pthread_mutex_lock(&agent->reload_lock);
+    int code = reload_locked(agent, error);
+    pthread_mutex_unlock(&agent->reload_lock);
+    return code;
+}
+
+bool agent_stop(struct agent *agent)
+{
+    bool all = true;
+
+    receive_stop(agent->receiver, RECEIVE_DRAIN_US);
+    control_stop(agent->control);
+    struct deliverer *deliverer = swap_deliverer(agent, NULL);
+    if (deliverer != NULL)
+        all = deliver_stop(deliverer, agent->config->stop_us);
+    store_close(agent->store);
+    if (!all)
+        return false; /* threads still run: the process ends under them */
+    deliver_free(deliverer);
+    status_log_close(agent->log);
+    if (agent->config != agent->first_config)
+        config_free(agent->config);
+    config_free(agent->first_config);
+    pthread_rwlock_destroy(&agent->lock);
+    pthread_mutex_destroy(&agent->reload_lock);
+    free(agent->listening);
+    free(agent->config_path);
+    free(agent);
+    return true;
+}

@@ -1,0 +1,348 @@
+#include "control/control.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+struct control {
+    struct control_settings settings;
+    char *socket;
+    struct MHD_Daemon *daemon;
+};
+
+struct request {
+    struct control *control;
+    struct MHD_Connection *connection;
+};
+
+/* A route fills in *ret_json and returns an HTTP status. */
+typedef unsigned route_function(struct request *request, json_t **ret_json, struct error *error);
+
+static const char *argument(const struct request *request, const char *name)
+{
+    const char *value = MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
+static int64_t number_argument(const struct request *request, const char *name, int64_t fallback)
+{
+    const char *text = argument(request, name);
+    long long value;
+
+    return text != NULL && str_to_int64(text, &value) && value >= 0 ? value : fallback;
+}
+
+static unsigned status_of(int code)
+{
+    switch (code) {
+    case 0:
+        return MHD_HTTP_OK;
+    case ERROR_NOTFOUND:
+        return MHD_HTTP_NOT_FOUND;
+    case ERROR_INVALID:
+    case ERROR_SYNTAX:
+        return MHD_HTTP_BAD_REQUEST;
+    case ERROR_AMBIGUOUS:
+    case ERROR_EXISTS:
+        return MHD_HTTP_CONFLICT;
+    default:
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
+}
+
+static struct store_filter filter_of(const struct request *request)
+{
+    return (struct store_filter){
+        .target = argument(request, "target"),
+        .user = argument(request, "user"),
+        .type = argument(request, "type"),
+        .outcome = argument(request, "outcome"),
+        .before_row = number_argument(request, "before", 0),
+        .most = (size_t)number_argument(request, "most", 100),
+    };
+}
+
+/* ---- routes ---- */
+
+static unsigned get_status(struct request *request, json_t **ret_json, struct error *error)
+{
+    const struct control_settings *settings = &request->control->settings;
+
+    *ret_json = settings->status(settings->arg);
+    return *ret_json != NULL ? MHD_HTTP_OK : status_of(error_nomem(error));
+}
+
+static unsigned get_events(struct request *request, json_t **ret_json, struct error *error)
+{
+    struct store_filter filter = filter_of(request);
+
+    return status_of(store_list_events(request->control->settings.store, &filter, ret_json, error));
+}
+
+static unsigned get_dead(struct request *request, json_t **ret_json, struct error *error)
+{
+    struct store_filter filter = filter_of(request);
+
+    return status_of(store_list_dead(request->control->settings.store, &filter, ret_json, error));
+}
+
+static unsigned get_quarantine(struct request *request, json_t **ret_json, struct error *error)
+{
+    size_t most = (size_t)number_argument(request, "most", 20);
+
+    return status_of(store_list_quarantine(request->control->settings.store, most, ret_json, error));
+}
+
+static unsigned get_show(struct request *request, json_t **ret_json, struct error *error)
+{
+    const char *id = argument(request, "id");
+
+    if (id == NULL)
+        return status_of(error_set(error, ERROR_INVALID, "show needs the id of an event, an identity or an operation"));
+    return status_of(store_show(request->control->settings.store, id, ret_json, error));
+}
+
+static int check_target(const struct request *request, const char *target, struct error *error)
+{
+    const struct control_settings *settings = &request->control->settings;
+
+    if (target == NULL || settings->knows_target(settings->arg, target))
+        return 0;
+    return error_set(error, ERROR_NOTFOUND, "there is no target \"%s\" in the configuration", target);
+}
+
+/* Every id of the word's user, or all when no user was named. */
+static unsigned handle_dead(struct request *request, bool retry, json_t **ret_json, struct error *error)
+{
+    const struct control_settings *settings = &request->control->settings;
+    const char *target = argument(request, "target"), *user = argument(request, "user");
+    cleanup_free char *id = NULL;
+    enum identity_kind kind;
+
+    if (target == NULL && user == NULL)
+        return status_of(error_set(error, ERROR_INVALID, "name a target, a user or both"));
+    int code = check_target(request, target, error);
+    if (code == 0 && user != NULL)
+        code = store_find_identity(settings->store, user, &kind, &id, error);
+    if (code < 0)
+        return status_of(code);
+    int lanes = retry ? store_retry_dead(settings->store, target, id, error) : store_drop_dead(settings->store, target, id, error);
+    if (lanes < 0)
+        return status_of(lanes);
+    settings->wake(settings->arg, target);
+    *ret_json = json_pack("{s:i}", "lanes", lanes);
+    return MHD_HTTP_OK;
+}
+
+static unsigned post_retry(struct request *request, json_t **ret_json, struct error *error)
+{
+    return handle_dead(request, true, ret_json, error);
+}
+
+static unsigned post_drop(struct request *request, json_t **ret_json, struct error *error)
+{
+    return handle_dead(request, false, ret_json, error);
+}
+
+static unsigned hold(struct request *request, bool held, json_t **ret_json, struct error *error)
+{
+    const struct control_settings *settings = &request->control->settings;
+    const char *target = argument(request, "target");
+
+    if (target == NULL)
+        return status_of(error_set(error, ERROR_INVALID, "name the target"));
+    int code = check_target(request, target, error);
+    if (code == 0)
+        code = settings->hold(settings->arg, target, held, error);
+    if (code == 0)
+        *ret_json = json_pack("{s:s, s:b}", "target", target, "held", held);
+    return status_of(code);
+}
+
+static unsigned post_hold(struct request *request, json_t **ret_json, struct error *error)
+{
+    return hold(request, true, ret_json, error);
+}
+
+static unsigned post_resume(struct request *request, json_t **ret_json, struct error *error)
+{
+    return hold(request, false, ret_json, error);
+}
+
+static unsigned post_reload(struct request *request, json_t **ret_json, struct error *error)
+{
+    const struct control_settings *settings = &request->control->settings;
+    int code = settings->reload(settings->arg, error);
+
+    if (code == 0)
+        *ret_json = json_pack("{s:b}", "reloaded", 1);
+    return status_of(code);
+}
+
+static const struct route_row {
+    const char *method;
+    const char *path;
+    route_function *function;
+} routes[] = {
+    { "GET", "/v1/status", get_status },
+    { "GET", "/v1/events", get_events },
+    { "GET", "/v1/show", get_show },
+    { "GET", "/v1/dead", get_dead },
+    { "GET", "/v1/quarantine", get_quarantine },
+    { "POST", "/v1/retry", post_retry },
+    { "POST", "/v1/drop", post_drop },
+    { "POST", "/v1/hold", post_hold },
+    { "POST", "/v1/resume", post_resume },
+    { "POST", "/v1/reload", post_reload },
+};
+
+static unsigned dispatch(struct request *request, const char *method, const char *path, json_t **ret_json, struct error *error)
+{
+    bool path_known = false;
+
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (strcmp(routes[i].path, path) != 0)
+            continue;
+        path_known = true;
+        if (strcmp(routes[i].method, method) == 0)
+            return routes[i].function(request, ret_json, error);
+    }
+    error_set(error, ERROR_NOTFOUND, "%s %s: %s", method, path, path_known ? "another method is right here" : "there is no such call");
+    return path_known ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND;
+}
+
+/* ---- HTTP ---- */
+
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+    struct MHD_Response *response =
+        text != NULL ? MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE) : NULL;
+
+    if (response == NULL) {
+        free(text);
+        return MHD_NO;
+    }
+    MHD_add_response_header(response, "Content-Type", "application/json");
+    enum MHD_Result result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
+                                  const char *version, const char *body, size_t *body_bytes, void **state)
+{
+    static char seen;
+    struct request request = { arg, connection };
+    struct error error = { 0 };
+    json_t *json = NULL;
+
+    (void)version;
+    (void)body;
+    if (*state == NULL) { /* headers only: wait for the end of the request */
+        *state = &seen;
+        return MHD_YES;
+    }
+    if (*body_bytes != 0) { /* no call takes a body */
+        *body_bytes = 0;
+        return MHD_YES;
+    }
+    unsigned status = dispatch(&request, method, path, &json, &error);
+    if (status != MHD_HTTP_OK) {
+        json_decref(json);
+        json = json_pack("{s:s}", "error", error.text);
+    }
+    enum MHD_Result result = answer(connection, status, json);
+    json_decref(json);
+    return result;
+}
+
+/* ---- the socket ---- */
+
+static bool somebody_answers(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool answered = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return answered;
+}
+
+static int socket_error(const char *path, struct error *error)
+{
+    return error_set(error, error_from_errno(errno), "control socket %s: %s", path, strerror(errno));
+}
+
+static int open_socket(const char *path, int *ret_fd, struct error *error)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return error_set(error, ERROR_INVALID, "control socket %s: the path has more than %zu characters", path,
+                         sizeof(address.sun_path) - 1);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    if (somebody_answers(&address))
+        return error_set(error, ERROR_BUSY, "control socket %s: another agent answers there; stop it first, or give this one its own", path);
+    unlink(path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return socket_error(path, error);
+    mode_t mask = umask(0117);
+    int bound = bind(fd, (const struct sockaddr *)&address, sizeof(address));
+    umask(mask);
+    if (bound < 0 || listen(fd, 16) < 0) {
+        int code = socket_error(path, error);
+        close(fd);
+        return code;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int control_start(const struct control_settings *settings, struct control **ret_control, struct error *error)
+{
+    struct control *control = calloc(1, sizeof(*control));
+    int fd = -1;
+
+    if (control == NULL || (control->socket = strdup(settings->socket)) == NULL) {
+        free(control);
+        return error_nomem(error);
+    }
+    control->settings = *settings;
+    int code = open_socket(settings->socket, &fd, error);
+    if (code == 0) {
+        control->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, on_request, control,
+                                           MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 32u,
+                                           MHD_OPTION_CONNECTION_TIMEOUT, 30u, MHD_OPTION_END);
+        if (control->daemon == NULL) {
+            close(fd);
+            code = error_set(error, ERROR_IO, "control socket %s: the HTTP server cannot be started", settings->socket);
+        }
+    }
+    if (code < 0) {
+        free(control->socket);
+        free(control);
+        return code;
+    }
+    *ret_control = control;
+    return 0;
+}
+
+void control_stop(struct control *control)
+{
+    if (control == NULL)
+        return;
+    MHD_stop_daemon(control->daemon);
+    unlink(control->socket);
+    free(control->socket);
+    free(control);
+}

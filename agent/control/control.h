@@ -1,0 +1,46 @@
+/*
+ * control.h: the local API on a Unix socket that provostctl speaks to.
+ *
+ * HTTP/1.1 with JSON answers. Who may connect is who may write to the socket
+ * file (mode 0660): there is no other authentication.
+ *   GET  /v1/status
+ *   GET  /v1/events?target=&user=&type=&outcome=&before=&most=
+ *   GET  /v1/show?id=
+ *   GET  /v1/dead?target=&user=
+ *   GET  /v1/quarantine?most=
+ *   POST /v1/retry?target=&user=     {"lanes": N}
+ *   POST /v1/drop?target=&user=      {"lanes": N}
+ *   POST /v1/hold?target=            {"target": …, "held": true}
+ *   POST /v1/resume?target=
+ *   POST /v1/reload
+ * An error is {"error": "sentence"} with 400, 404, 405, 409 or 503.
+ *
+ * Calling sequence: control_start → control_stop. Ownership: settings are
+ * copied, the store is borrowed. Threads: one of libmicrohttpd's; the
+ * callbacks run on it. A socket file that a crash left is replaced; one that
+ * a living agent answers on is an error.
+ */
+#ifndef PROVOST_CONTROL_CONTROL_H
+#define PROVOST_CONTROL_CONTROL_H
+
+#include <jansson.h>
+
+#include "store/store.h"
+
+struct control;
+
+struct control_settings {
+    const char *socket;
+    struct store *store;
+    void *arg;
+    json_t *(*status)(void *arg);                                            /* a new object */
+    int (*hold)(void *arg, const char *target, bool held, struct error *error);
+    bool (*knows_target)(void *arg, const char *target);
+    void (*wake)(void *arg, const char *target);                             /* NULL: all */
+    int (*reload)(void *arg, struct error *error);
+};
+
+int control_start(const struct control_settings *settings, struct control **ret_control, struct error *error);
+void control_stop(struct control *control); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * deliver_private.h: one target's scheduler, queue and workers. Private to
+ * deliver/. All members below `lock` are read and written with it held.
+ */
+#ifndef PROVOST_DELIVER_DELIVER_PRIVATE_H
+#define PROVOST_DELIVER_DELIVER_PRIVATE_H
+
+#include <pthread.h>
+
+#include "deliver/deliver.h"
+#include "plan/plan.h"
+
+struct ending;
+
+struct target_pool {
+    const struct deliver_settings *settings;
+    struct deliver_target target; /* a copy; what it points to is borrowed */
+    const struct mapping *user_mapping, *group_mapping;
+    pthread_t scheduler;
+    pthread_t *workers;
+    size_t worker_count;   /* that were started */
+    bool scheduler_started;
+
+    pthread_mutex_t lock;
+    pthread_cond_t wake_scheduler; /* on the monotonic clock */
+    pthread_cond_t wake_workers;
+    struct lease *queue;   /* leased, not begun; a stack of `queued`, best last */
+    size_t queued, queue_most;
+    struct lease *batch;   /* the scheduler's own: what a lease call returns */
+    size_t running;        /* threads that have not ended */
+    size_t unfinished;     /* lanes whose end is not committed yet */
+    struct ending *refused;/* ends that the store could not take: tried again */
+    bool ready;            /* the store said that there is work */
+    bool stopping;
+    bool held;
+    enum target_state state;
+    struct wall since, last_success, last_error_at;
+    char last_error[512];
+};
+
+int target_pool_start(struct target_pool *pool, const struct deliver_settings *settings, const struct deliver_target *target,
+                      struct error *error);
+void target_pool_begin_stop(struct target_pool *pool);
+bool target_pool_wait(struct target_pool *pool, struct mono deadline);
+void target_pool_clear(struct target_pool *pool);
+
+/* worker.c */
+void *worker_main(void *pool);
+/* Gives the refused ends to the store again; the list is taken over. */
+void endings_store_again(struct ending *list);
+/* The target cannot be worked with: suspend it (once) and give the queue back. */
+void target_pool_suspend(struct target_pool *pool, const char *reason);
+void target_pool_note(struct target_pool *pool, bool success, const char *reason);
+void lease_release(struct target_pool *pool, struct lease *lease);
+
+/* retry.c: when a lane comes again; capped exponential back-off, full jitter. */
+int64_t retry_delay_us(const struct deliver_target *target, struct random_source *random, int attempt, int64_t retry_after_us);
+
+#endif

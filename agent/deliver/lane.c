@@ -1,0 +1,423 @@
+#include "deliver/lane.h"
+
+#include "base/fault.h"
+#include "base/str.h"
+#include "deliver/members.h"
+#include "deliver/lane_private.h"
+
+/* A plan is made again when the target changed under it; then it is a retry. */
+#define ROUNDS_MOST 4
+
+void lane_result_clear(struct lane_result *result)
+{
+    for (size_t i = 0; i < result->operation_count; i++) {
+        free(result->operations[i].locator);
+        free(result->operations[i].changes);
+        free(result->operations[i].before);
+    }
+    free(result->operations);
+    free(result->reason);
+    free(result->subject);
+    free(result->account);
+    link_clear(&result->link);
+    *result = (struct lane_result){ 0 };
+}
+
+/* ---- results ---- */
+
+bool lane_fail(struct lane_run *run, enum outcome outcome, const char *reason)
+{
+    run->result->outcome = outcome;
+    free(run->result->reason);
+    run->result->reason = strdup(reason);
+    return false;
+}
+
+/* A failure of our own: of the store (passes), of memory (passes), of the mapping (does not). */
+bool lane_fail_error(struct lane_run *run, const struct error *error)
+{
+    bool permanent = error->code == ERROR_INVALID || error->code == ERROR_EXISTS || error->code == ERROR_SYNTAX;
+
+    return lane_fail(run, permanent ? OUTCOME_REJECTED : OUTCOME_RETRY, error->text);
+}
+
+bool lane_fail_receipt(struct lane_run *run, const struct receipt *receipt)
+{
+    run->result->retry_after_us = receipt->retry_after_us;
+    return lane_fail(run, receipt->outcome, receipt->reason != NULL ? receipt->reason : outcome_name(receipt->outcome));
+}
+
+/* ---- what was done, as JSON ---- */
+
+static bool is_secret_attribute(const char *name)
+{
+    static const char *const secret[] = { "userPassword", "unicodePwd", "sambaNTPassword", "password", NULL };
+
+    for (size_t i = 0; secret[i] != NULL; i++)
+        if (strcasecmp(secret[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void hide_secrets(json_t *object)
+{
+    const char *name;
+    void *next;
+    json_t *value;
+
+    json_object_foreach_safe(object, next, name, value)
+    {
+        if (is_secret_attribute(name))
+            json_object_set_new_nocheck(object, name, json_string("(hidden)"));
+    }
+}
+
+static json_t *changes_json(const struct operation *operation)
+{
+    static const char *const words[] = { "add", "delete", "replace" };
+    json_t *object = operation->values != NULL ? json_copy(operation->values) : json_object();
+
+    hide_secrets(object);
+    for (size_t i = 0; i < operation->change_count; i++) {
+        const struct change *change = &operation->changes[i];
+        json_t *values = change->values != NULL ? json_incref(change->values) : json_array();
+        if (is_secret_attribute(change->name)) {
+            json_decref(values);
+            values = json_string("(hidden)");
+        }
+        json_t *one = json_object_get(object, change->name);
+        if (one == NULL) {
+            one = json_object();
+            json_object_set_new_nocheck(object, change->name, one);
+        }
+        json_object_set_new_nocheck(one, words[change->kind], values);
+    }
+    if (operation->new_locator != NULL)
+        json_object_set_new_nocheck(object, "(moved to)", json_string_nocheck(operation->new_locator));
+    if (operation->attribute != NULL)
+        json_object_set_new_nocheck(object, operation->attribute, json_string_nocheck(operation->value));
+    return object;
+}
+
+static char *json_text(const json_t *json)
+{
+    return json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+}
+
+static bool note_operation(struct lane_run *run, const struct operation *operation, enum outcome outcome)
+{
+    struct lane_result *result = run->result;
+    struct lane_operation *list = realloc(result->operations, (result->operation_count + 1) * sizeof(*list));
+
+    if (list == NULL)
+        return false;
+    result->operations = list;
+    json_t *changes = changes_json(operation);
+    json_t *before = operation->before_image != NULL ? json_copy(operation->before_image) : NULL;
+    if (before != NULL)
+        hide_secrets(before);
+    list[result->operation_count++] = (struct lane_operation){
+        .kind = operation->kind,
+        .outcome = outcome,
+        .locator = str_dup(operation->locator),
+        .changes = json_text(changes),
+        .before = json_text(before),
+    };
+    json_decref(changes);
+    json_decref(before);
+    return true;
+}
+
+/* The operation that names the whole: the last in this list that took place. */
+static const enum operation_kind action_rank[] = {
+    OPERATION_MEMBER_REMOVE, OPERATION_MEMBER_ADD, OPERATION_UPDATE, OPERATION_RENAME,
+    OPERATION_ENABLE,        OPERATION_DISABLE,    OPERATION_CREATE, OPERATION_REMOVE,
+};
+
+static int rank_of(enum operation_kind kind)
+{
+    for (size_t i = 0; i < sizeof(action_rank) / sizeof(action_rank[0]); i++)
+        if (action_rank[i] == kind)
+            return (int)i;
+    return -1;
+}
+
+void lane_note_action(struct lane_run *run, enum operation_kind kind)
+{
+    if (rank_of(kind) > run->action_rank) {
+        run->action_rank = rank_of(kind);
+        run->result->action = operation_kind_name(kind);
+    }
+}
+
+/* Makes one change. False: it failed and the result says so. GONE is for the
+ * caller to judge and is left in *ret_outcome. */
+bool lane_apply(struct lane_run *run, const struct operation *operation, struct account *ret_account, enum outcome *ret_outcome)
+{
+    struct receipt receipt = { 0 };
+    struct account made = { 0 };
+
+    lane_note_action(run, operation->kind);
+    enum outcome outcome = run->job->ops->apply(run->job->session, operation, &made, &receipt);
+    *ret_outcome = outcome;
+    if (outcome == OUTCOME_APPLIED)
+        run->changed = true;
+    bool noted = note_operation(run, operation, outcome);
+    bool ok = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED || outcome == OUTCOME_GONE;
+    if (!ok)
+        lane_fail_receipt(run, &receipt);
+    else if (!noted)
+        ok = lane_fail(run, OUTCOME_RETRY, "out of memory");
+    run->remote_code = receipt.remote_code;
+    if (ok && ret_account != NULL) {
+        account_clear(ret_account);
+        *ret_account = made;
+    } else {
+        account_clear(&made);
+    }
+    receipt_clear(&receipt);
+    fault_point("deliver.applied");
+    return ok;
+}
+
+/* ---- reading ---- */
+
+static bool read_facts(struct lane_run *run)
+{
+    const struct lane_job *job = run->job;
+    struct error error = { 0 };
+
+    int code = store_read_identity(job->store, job->kind, job->id, &run->identity, &error);
+    if (code == ERROR_NOTFOUND) {
+        run->result->out_of_scope = true;
+        run->result->outcome = OUTCOME_UNCHANGED;
+        return false;
+    }
+    if (code < 0)
+        return lane_fail_error(run, &error);
+    const char *subject = job->kind == IDENTITY_USER && run->identity.login.value != NULL ? run->identity.login.value
+                                                                                         : run->identity.name.value;
+    run->result->subject = str_dup(subject);
+    code = store_read_link(job->store, job->target, job->kind, job->id, &run->link, &error);
+    run->linked = code == 0;
+    return code == 0 || code == ERROR_NOTFOUND ? true : lane_fail_error(run, &error);
+}
+
+static struct link_view link_view_of(const struct link *link)
+{
+    return (struct link_view){ link->key, link->locator, link->gone, link->due };
+}
+
+static enum outcome read_account_as(struct lane_run *run, const struct link_view *view, struct receipt *receipt, struct error *error)
+{
+    struct plan_query query = { 0 };
+
+    if (plan_query(run->mapping, &run->identity, view, &query, error) < 0)
+        return OUTCOME_REJECTED;
+    enum outcome outcome = run->job->ops->read(run->job->session, &query.query, &run->account, receipt);
+    plan_query_clear(&query);
+    return outcome;
+}
+
+/* The account by its link; where that leads nowhere, as if it had none. */
+static bool read_account(struct lane_run *run)
+{
+    struct receipt receipt = { 0 };
+    struct error error = { 0 };
+    struct link_view view = link_view_of(&run->link);
+    bool by_key = run->linked && !run->link.gone && run->link.key != NULL;
+
+    account_clear(&run->account);
+    enum outcome outcome = read_account_as(run, run->linked ? &view : NULL, &receipt, &error);
+    if (outcome == OUTCOME_GONE && by_key && error.code == 0) {
+        receipt_clear(&receipt);
+        outcome = read_account_as(run, NULL, &receipt, &error);
+    }
+    run->found = outcome == OUTCOME_APPLIED;
+    bool ok = outcome == OUTCOME_APPLIED || outcome == OUTCOME_GONE;
+    if (error.code != 0)
+        ok = lane_fail_error(run, &error);
+    else if (!ok)
+        lane_fail_receipt(run, &receipt);
+    receipt_clear(&receipt);
+    return ok;
+}
+
+/* ---- links ---- */
+
+static bool set_link(struct lane_run *run, const char *key, const char *locator, const json_t *values, bool gone, struct wall due)
+{
+    struct link link = {
+        .key = str_dup(key),
+        .locator = str_dup(locator),
+        .account = json_text(values),
+        .gone = gone,
+        .due = due,
+        .linked = run->linked && run->link.linked.us != 0 ? run->link.linked : clock_wall(run->job->clock),
+    };
+
+    link_clear(&run->link);
+    run->link = link;
+    run->linked = true;
+    run->link_dirty = true;
+    return link.locator != NULL || locator == NULL ? true : lane_fail(run, OUTCOME_RETRY, "out of memory");
+}
+
+bool lane_store_link(struct lane_run *run)
+{
+    struct error error = { 0 };
+
+    if (!run->link_dirty)
+        return true;
+    if (store_put_link(run->job->store, run->job->target, run->job->kind, run->job->id, &run->link, &error) < 0)
+        return lane_fail_error(run, &error);
+    run->link_dirty = false;
+    return true;
+}
+
+/* An account that was there before we knew of it becomes ours, or is another's. */
+static bool adopt(struct lane_run *run)
+{
+    bool known = run->linked && !run->link.gone && str_equal(run->link.key, run->account.key);
+
+    if (!run->found || known)
+        return true;
+    return set_link(run, run->account.key, run->account.locator, run->account.values, false, (struct wall){ 0 }) &&
+           lane_store_link(run);
+}
+
+/* ---- one round: plan and apply ---- */
+
+static bool apply_all(struct lane_run *run, struct plan *plan, bool *ret_again)
+{
+    for (size_t i = 0; i < plan->operation_count; i++) {
+        struct operation *operation = &plan->operations[i];
+        struct account made = { 0 };
+        enum outcome outcome;
+        if (!lane_apply(run, operation, &made, &outcome))
+            return false;
+        if (outcome == OUTCOME_GONE && operation->kind != OPERATION_REMOVE)
+            *ret_again = true;
+        if (made.key != NULL) {
+            free(plan->wanted.key);
+            plan->wanted.key = take_pointer(made.key);
+        }
+        if (made.locator != NULL) {
+            free(plan->wanted.locator);
+            plan->wanted.locator = take_pointer(made.locator);
+        }
+        account_clear(&made);
+        if (*ret_again)
+            return true;
+    }
+    return true;
+}
+
+/* After the account is as wanted: what the link shall say. */
+static bool relink(struct lane_run *run, const struct plan *plan)
+{
+    const char *key = plan->wanted.key != NULL ? plan->wanted.key : run->found ? run->account.key : NULL;
+
+    if (!plan->present) {
+        if (!run->linked || run->link.gone)
+            return true;
+        cleanup_free char *old_key = str_dup(run->link.key);
+        cleanup_free char *old_locator = str_dup(run->link.locator);
+        return set_link(run, old_key, old_locator, NULL, true, (struct wall){ 0 });
+    }
+    cleanup_free char *values = json_text(plan->wanted.values);
+    bool same = run->linked && !run->link.gone && str_equal(run->link.key, key) &&
+                str_equal(run->link.locator, plan->wanted.locator) && str_equal(run->link.account, values) &&
+                run->link.due.us == plan->due.us;
+    return same || set_link(run, key, plan->wanted.locator, plan->wanted.values, false, plan->due);
+}
+
+static bool make_plan(struct lane_run *run, struct plan *plan)
+{
+    struct error error = { 0 };
+    struct link_view view = link_view_of(&run->link);
+    struct member_list members = { 0 };
+
+    if (run->job->kind == IDENTITY_GROUP && member_list_read(run, &members) < 0)
+        return false;
+    struct plan_input input = {
+        .identity = &run->identity,
+        .link = run->linked ? &view : NULL,
+        .account = run->found ? &run->account : NULL,
+        .members = members.list,
+        .member_count = members.count,
+        .now = clock_wall(run->job->clock),
+    };
+    int code = plan_make(run->mapping, &input, plan, &error);
+    member_list_free(&members);
+    return code == 0 ? true : lane_fail_error(run, &error);
+}
+
+static void remember_account(struct lane_run *run, const struct plan *plan)
+{
+    const char *locator = plan->wanted.locator != NULL ? plan->wanted.locator : run->found ? run->account.locator : NULL;
+
+    if (locator == NULL)
+        return;
+    free(run->result->account);
+    run->result->account = strdup(locator);
+}
+
+/* True: go on (again or to the end); false: the result is final. */
+static bool round_once(struct lane_run *run, bool *ret_again)
+{
+    struct plan plan = { 0 };
+    bool was_there, ok;
+
+    *ret_again = false;
+    if (!read_account(run) || !adopt(run))
+        return false;
+    was_there = run->linked && !run->link.gone;
+    if (!make_plan(run, &plan))
+        return false;
+    remember_account(run, &plan);
+    run->result->due = plan.due;
+    run->result->out_of_scope = plan.verdict != PLAN_CONVERGE;
+    ok = groups_before(run, &plan) && apply_all(run, &plan, ret_again);
+    if (ok && !*ret_again)
+        ok = groups_after(run, &plan, was_there, relink) && (remember_account(run, &plan), true);
+    /* a group that came or went: its members may have come or gone meanwhile */
+    if (ok && !*ret_again && run->job->kind == IDENTITY_GROUP && plan.operation_count > 0 && was_there != plan.present) {
+        ok = lane_store_link(run);
+        *ret_again = ok;
+    }
+    plan_clear(&plan);
+    return ok;
+}
+
+void lane_converge(const struct lane_job *job, struct lane_result *ret_result)
+{
+    struct lane_result result = { .action = "none", .outcome = OUTCOME_UNCHANGED };
+    struct lane_run run = {
+        .job = job,
+        .result = &result,
+        .mapping = job->kind == IDENTITY_USER ? job->user_mapping : job->group_mapping,
+        .action_rank = -1,
+    };
+    bool again = true, ok = true;
+
+    result.out_of_scope = run.mapping == NULL;
+    if (run.mapping != NULL && read_facts(&run)) {
+        for (int round = 0; ok && again && round < ROUNDS_MOST; round++)
+            ok = round_once(&run, &again);
+        if (ok && again)
+            ok = lane_fail(&run, OUTCOME_RETRY, "the target kept changing while its account was worked on");
+        if (ok)
+            result.outcome = run.changed ? OUTCOME_APPLIED : OUTCOME_UNCHANGED;
+        if (run.changed)
+            result.out_of_scope = false;
+        result.has_link = run.link_dirty;
+        if (run.link_dirty)
+            result.link = run.link;
+        else
+            link_clear(&run.link);
+    }
+    identity_clear(&run.identity);
+    account_clear(&run.account);
+    *ret_result = result;
+}

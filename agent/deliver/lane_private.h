@@ -1,0 +1,34 @@
+/*
+ * lane_private.h: what lane.c and members.c share of one run. Private to
+ * deliver/; one thread.
+ */
+#ifndef PROVOST_DELIVER_LANE_PRIVATE_H
+#define PROVOST_DELIVER_LANE_PRIVATE_H
+
+#include "deliver/lane.h"
+
+struct lane_run {
+    const struct lane_job *job;
+    struct lane_result *result;
+    const struct mapping *mapping;
+    struct identity identity;
+    struct link link;
+    bool linked;
+    bool link_dirty;        /* differs from what is stored */
+    struct account account; /* as read, when found */
+    bool found;
+    bool changed;
+    int action_rank;
+    int remote_code;        /* of the last apply */
+};
+
+/* All return false, so that a step can end with `return lane_fail(…)`. */
+bool lane_fail(struct lane_run *run, enum outcome outcome, const char *reason);
+bool lane_fail_error(struct lane_run *run, const struct error *error);
+bool lane_fail_receipt(struct lane_run *run, const struct receipt *receipt);
+
+bool lane_apply(struct lane_run *run, const struct operation *operation, struct account *ret_account, enum outcome *ret_outcome);
+void lane_note_action(struct lane_run *run, enum operation_kind kind);
+bool lane_store_link(struct lane_run *run);
+
+#endif

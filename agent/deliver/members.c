@@ -1,0 +1,241 @@
+#include "deliver/members.h"
+
+#include "base/str.h"
+
+/* LDAP's objectClassViolation: the last value of a group that must have one */
+#define REMOTE_LAST_VALUE 65
+
+/* ---- a group's members ---- */
+
+static int add_member(void *arg, const char *user_id, const struct link *link)
+{
+    struct member_list *members = arg;
+
+    if (link->locator == NULL)
+        return 0;
+    struct plan_member *list = realloc(members->list, (members->count + 1) * sizeof(*list));
+    if (list == NULL)
+        return ERROR_NOMEM;
+    members->list = list;
+    list[members->count++] = (struct plan_member){
+        .user_id = strdup(user_id),
+        .locator = strdup(link->locator),
+        .account = link->account != NULL ? json_loads(link->account, 0, NULL) : NULL,
+    };
+    return 0;
+}
+
+void member_list_free(struct member_list *members)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        free((char *)members->list[i].user_id);
+        free((char *)members->list[i].locator);
+        json_decref((json_t *)members->list[i].account);
+    }
+    free(members->list);
+    *members = (struct member_list){ 0 };
+}
+
+int member_list_read(struct lane_run *run, struct member_list *ret_list)
+{
+    struct member_list members = { 0 };
+    struct error error = { 0 };
+
+    int code = store_read_members(run->job->store, run->job->target, run->job->id, add_member, &members, &error);
+    if (code < 0) {
+        member_list_free(&members);
+        lane_fail_error(run, &error);
+        return code;
+    }
+    *ret_list = members;
+    return 0;
+}
+
+/* ---- a person's groups ---- */
+
+struct group_list { /* groups of the person's facts that have an entry here */
+    struct plan_group *list;
+    struct link *links;
+    size_t count;
+};
+
+static void group_list_free(struct group_list *groups)
+{
+    for (size_t i = 0; i < groups->count; i++)
+        link_clear(&groups->links[i]);
+    free(groups->list);
+    free(groups->links);
+    *groups = (struct group_list){ 0 };
+}
+
+/* A group that waits for its first member, or whose entry went, gets its lane
+ * to look again. */
+static void touch_group(const struct lane_run *run, const char *group_id)
+{
+    store_touch(run->job->store, run->job->target, IDENTITY_GROUP, group_id);
+}
+
+static bool group_list_read(struct lane_run *run, struct group_list *ret_groups)
+{
+    size_t most = run->identity.group_count;
+    struct group_list groups = { calloc(most + 1, sizeof(*groups.list)), calloc(most + 1, sizeof(*groups.links)), 0 };
+    struct error error = { 0 };
+
+    if (groups.list == NULL || groups.links == NULL) {
+        group_list_free(&groups);
+        return lane_fail(run, OUTCOME_RETRY, "out of memory");
+    }
+    for (size_t i = 0; i < most; i++) {
+        const struct membership *row = &run->identity.groups[i];
+        struct link *link = &groups.links[groups.count];
+        int code = store_read_link(run->job->store, run->job->target, IDENTITY_GROUP, row->id, link, &error);
+        if (code < 0 && code != ERROR_NOTFOUND) {
+            group_list_free(&groups);
+            return lane_fail_error(run, &error);
+        }
+        if (code == ERROR_NOTFOUND || link->gone) {
+            link_clear(link);
+            if (row->present && mapping_with_first_member(run->job->group_mapping))
+                touch_group(run, row->id);
+            continue;
+        }
+        groups.list[groups.count++] = (struct plan_group){ row->id, link->key, link->locator, row->present };
+    }
+    *ret_groups = groups;
+    return true;
+}
+
+static bool read_groups(struct lane_run *run, const char *value, json_t **ret_groups)
+{
+    const char *attribute = mapping_member_attribute(run->job->group_mapping);
+    struct receipt receipt = { 0 };
+
+    enum outcome outcome = run->job->ops->read_groups(run->job->session, attribute, value, ret_groups, &receipt);
+    bool ok = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
+    if (outcome == OUTCOME_GONE) {
+        *ret_groups = json_array();
+        ok = true;
+    } else if (!ok) {
+        lane_fail_receipt(run, &receipt);
+    }
+    receipt_clear(&receipt);
+    return ok;
+}
+
+static const char *group_id_at(const struct group_list *groups, const char *locator)
+{
+    for (size_t i = 0; i < groups->count; i++)
+        if (str_equal(groups->list[i].locator, locator))
+            return groups->list[i].id;
+    return NULL;
+}
+
+/* The last member cannot be taken out of a group that lives by its members:
+ * the group's lane takes the entry away. */
+static bool is_last_value(const struct lane_run *run, const struct operation *operation, enum outcome outcome)
+{
+    return operation->kind == OPERATION_MEMBER_REMOVE && outcome == OUTCOME_REJECTED && run->remote_code == REMOTE_LAST_VALUE &&
+           mapping_with_first_member(run->job->group_mapping);
+}
+
+static bool apply_membership(struct lane_run *run, const struct group_list *groups, const struct operation *operation)
+{
+    enum outcome outcome;
+    bool ok = lane_apply(run, operation, NULL, &outcome);
+    bool last = !ok && is_last_value(run, operation, outcome);
+    bool missing = ok && outcome == OUTCOME_GONE && operation->kind == OPERATION_MEMBER_ADD;
+    const char *id = last || missing ? group_id_at(groups, operation->locator) : NULL;
+
+    if (id != NULL)
+        touch_group(run, id);
+    if (last) {
+        free(take_pointer(run->result->reason));
+        run->result->outcome = OUTCOME_UNCHANGED;
+    }
+    return ok || last;
+}
+
+/* Brings the values of one account in all groups to what the facts say. */
+static bool converge_groups(struct lane_run *run, const char *new_value, const char *old_value)
+{
+    bool renamed = old_value != NULL && !str_equal(old_value, new_value);
+    struct group_list groups = { 0 };
+    struct operation *operations = NULL;
+    size_t count = 0;
+    json_t *current = NULL, *stale = NULL;
+    struct error error = { 0 };
+
+    if (run->identity.group_count == 0 && !renamed)
+        return true;
+    bool ok = group_list_read(run, &groups) && (new_value == NULL || read_groups(run, new_value, &current)) &&
+              (!renamed || read_groups(run, old_value, &stale));
+    if (ok && plan_memberships(run->job->group_mapping, new_value, old_value, groups.list, groups.count, current, stale, &operations,
+                               &count, &error) < 0)
+        ok = lane_fail_error(run, &error);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = apply_membership(run, &groups, &operations[i]);
+    operations_free(operations, count);
+    json_decref(current);
+    json_decref(stale);
+    group_list_free(&groups);
+    return ok;
+}
+
+static bool has_groups(const struct lane_run *run)
+{
+    return run->job->kind == IDENTITY_USER && run->job->group_mapping != NULL && run->job->ops->read_groups != NULL &&
+           mapping_member_attribute(run->job->group_mapping) != NULL;
+}
+
+static bool member_value(struct lane_run *run, const char *locator, const json_t *values, char **ret_value)
+{
+    struct error error = { 0 };
+
+    if (locator == NULL || plan_member_value(run->job->group_mapping, locator, values, ret_value, &error) < 0)
+        return locator == NULL ? true : lane_fail_error(run, &error);
+    return true;
+}
+
+/* The value that the account stood with when its link was last stored. */
+static bool linked_value(struct lane_run *run, char **ret_value)
+{
+    if (!run->linked || run->link.gone)
+        return true;
+    json_t *values = run->link.account != NULL ? json_loads(run->link.account, 0, NULL) : NULL;
+    bool ok = member_value(run, run->link.locator, values, ret_value);
+    json_decref(values);
+    return ok;
+}
+
+bool groups_before(struct lane_run *run, const struct plan *plan)
+{
+    cleanup_free char *value = NULL;
+
+    if (!has_groups(run) || plan->present || !run->found)
+        return true;
+    if (!linked_value(run, &value))
+        return false;
+    if (value == NULL && !member_value(run, run->account.locator, run->account.values, &value))
+        return false;
+    return converge_groups(run, NULL, value);
+}
+
+bool groups_after(struct lane_run *run, const struct plan *plan, bool was_there, relink_function *relink)
+{
+    cleanup_free char *old_value = NULL;
+    cleanup_free char *new_value = NULL;
+
+    if (!has_groups(run) || !plan->present)
+        return relink(run, plan);
+    if (!linked_value(run, &old_value) || !member_value(run, plan->wanted.locator, plan->wanted.values, &new_value))
+        return false;
+    bool renamed = was_there && old_value != NULL && !str_equal(old_value, new_value);
+    if (renamed && !converge_groups(run, new_value, old_value))
+        return false;
+    if (!relink(run, plan))
+        return false;
+    if (run->identity.group_count == 0 && !renamed)
+        return true;
+    /* the link first: whoever makes a group now sees this account in it */
+    return lane_store_link(run) && converge_groups(run, new_value, renamed ? old_value : NULL);
+}

@@ -1,0 +1,28 @@
+/*
+ * members.h: a person's values in the target's groups, and a group's members.
+ *
+ * A group's lane owns the group's entry; each membership value is added or
+ * taken out by the member's lane, one value at a time, so that such changes
+ * commute. See lane.h for the order of the steps. Private to deliver/.
+ * All bool functions: false means that the run's result says why.
+ */
+#ifndef PROVOST_DELIVER_MEMBERS_H
+#define PROVOST_DELIVER_MEMBERS_H
+
+#include "deliver/lane_private.h"
+
+struct member_list {
+    struct plan_member *list; /* strings and accounts owned */
+    size_t count;
+};
+int member_list_read(struct lane_run *run, struct member_list *ret_list); /* negative: result set */
+void member_list_free(struct member_list *list);
+
+/* Before the account goes: its values go out of all groups. */
+bool groups_before(struct lane_run *run, const struct plan *plan);
+
+typedef bool relink_function(struct lane_run *run, const struct plan *plan);
+/* After the account is as wanted: the link, and its values in groups. */
+bool groups_after(struct lane_run *run, const struct plan *plan, bool was_there, relink_function *relink);
+
+#endif

@@ -1,0 +1,275 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/str.h"
+#include "deliver/deliver_private.h"
+#include "deliver/lane.h"
+
+/* ---- how a lane's work ends ---- */
+
+struct ending {
+    struct ending *next; /* in the pool's list of refused ones */
+    struct target_pool *pool;
+    struct lease lease;
+    struct lane_result result;
+    const char *outcome;
+    char *reason;
+    enum lane_end end;
+    int64_t retry_in_us;
+    int64_t took_us;
+};
+
+/* What the agent does with each outcome. APPLIED and UNCHANGED with
+ * out_of_scope have a word of their own. */
+static const struct {
+    enum lane_end end;
+    const char *word;
+} endings[OUTCOME_COUNT] = {
+    [OUTCOME_APPLIED] = { LANE_DONE, "applied" },
+    [OUTCOME_UNCHANGED] = { LANE_DONE, "unchanged" },
+    [OUTCOME_RETRY] = { LANE_RETRY, "retry" },
+    [OUTCOME_TARGET_DOWN] = { LANE_RELEASE, "target_down" },
+    [OUTCOME_REJECTED] = { LANE_DEAD, "rejected" },
+    [OUTCOME_AMBIGUOUS] = { LANE_DEAD, "ambiguous" },
+    [OUTCOME_GONE] = { LANE_RETRY, "retry" },
+};
+
+static void decide_end(struct ending *ending)
+{
+    const struct deliver_target *target = &ending->pool->target;
+
+    ending->end = endings[ending->result.outcome].end;
+    ending->outcome = endings[ending->result.outcome].word;
+    ending->reason = take_pointer(ending->result.reason);
+    ending->retry_in_us = -1;
+    if (ending->end == LANE_DONE && ending->result.out_of_scope)
+        ending->outcome = "out_of_scope";
+    if (ending->end != LANE_RETRY)
+        return;
+    if (ending->lease.attempt >= target->attempts) {
+        ending->end = LANE_DEAD;
+        ending->outcome = "dead";
+        char *reason = str_printf("gave up after %d attempts: %s", ending->lease.attempt, ending->reason != NULL ? ending->reason : "?");
+        free(ending->reason);
+        ending->reason = reason;
+        return;
+    }
+    ending->retry_in_us =
+        retry_delay_us(target, ending->pool->settings->random, ending->lease.attempt, ending->result.retry_after_us);
+}
+
+static void ending_free(struct ending *ending)
+{
+    lease_clear(&ending->lease);
+    lane_result_clear(&ending->result);
+    free(ending->reason);
+    free(ending);
+}
+
+static void report(const struct ending *ending)
+{
+    const struct deliver_settings *settings = ending->pool->settings;
+    const struct lease *lease = &ending->lease;
+    int64_t now_us = clock_wall(settings->clock).us;
+
+    settings->sink.delivered(settings->sink.arg, &(struct delivery_report){
+        .target = lease->target,
+        .kind = lease->kind,
+        .id = lease->id,
+        .subject = ending->result.subject,
+        .action = ending->result.action,
+        .outcome = ending->outcome,
+        .account = ending->result.account,
+        .event_uuid = lease->event_uuid,
+        .event_type = lease->event_type,
+        .reason = ending->reason,
+        .superseded = lease->deliveries > 1 ? lease->deliveries - 1 : 0,
+        .attempt = lease->attempt,
+        .took_us = ending->took_us,
+        .lag_us = lease->oldest_received.us != 0 ? now_us - lease->oldest_received.us : -1,
+        .retry_in_us = ending->retry_in_us,
+    });
+}
+
+/* Runs on the store's writer thread. An end that could not be committed (disk
+ * full) is kept and offered again by the scheduler. */
+static void ended(void *arg, int code, const struct error *error)
+{
+    struct ending *ending = arg;
+    struct target_pool *pool = ending->pool;
+    bool refused = code < 0 && code != ERROR_STALE && code != ERROR_CLOSED;
+
+    (void)error;
+    if (code == 0 && ending->end != LANE_RELEASE)
+        report(ending);
+    pthread_mutex_lock(&pool->lock);
+    if (refused) {
+        ending->next = pool->refused;
+        pool->refused = ending;
+    } else {
+        pool->unfinished--;
+    }
+    pthread_cond_broadcast(&pool->wake_scheduler);
+    pthread_mutex_unlock(&pool->lock);
+    if (!refused)
+        ending_free(ending);
+}
+
+static void complete(struct ending *ending)
+{
+    struct store *store = ending->pool->settings->store;
+    const struct lane_result *result = &ending->result;
+    struct operation_record *records = calloc(result->operation_count + 1, sizeof(*records));
+    int64_t now_us = clock_wall(ending->pool->settings->clock).us;
+
+    for (size_t i = 0; records != NULL && i < result->operation_count; i++)
+        records[i] = (struct operation_record){
+            .kind = operation_kind_name(result->operations[i].kind),
+            .locator = result->operations[i].locator,
+            .outcome = outcome_name(result->operations[i].outcome),
+            .changes = result->operations[i].changes,
+            .before = result->operations[i].before,
+        };
+    struct completion completion = {
+        .lease = &ending->lease,
+        .end = ending->end,
+        .outcome = ending->outcome,
+        .action = result->action,
+        .reason = ending->reason,
+        .retry_at = { ending->retry_in_us >= 0 ? now_us + ending->retry_in_us : 0 },
+        .due = result->due,
+        .link = result->has_link ? &result->link : NULL,
+        .operations = records,
+        .operation_count = records != NULL ? result->operation_count : 0,
+    };
+    store_complete(store, &completion, ended, ending);
+    free(records);
+}
+
+void endings_store_again(struct ending *list)
+{
+    while (list != NULL) {
+        struct ending *ending = list;
+        list = ending->next;
+        complete(ending);
+    }
+}
+
+void lease_release(struct target_pool *pool, struct lease *lease)
+{
+    struct completion completion = { .lease = lease, .end = LANE_RELEASE, .outcome = "released", .action = "none" };
+
+    store_complete(pool->settings->store, &completion, NULL, NULL);
+    lease_clear(lease);
+}
+
+/* ---- one worker ---- */
+
+struct worker {
+    struct target_pool *pool;
+    struct connector_session *session;
+};
+
+static bool open_session(struct worker *worker, struct lane_result *result)
+{
+    struct receipt receipt = { 0 };
+    const struct deliver_target *target = &worker->pool->target;
+
+    if (worker->session != NULL)
+        return true;
+    enum outcome outcome = target->ops->open(target->settings, &worker->session, &receipt);
+    if (outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED) {
+        receipt_clear(&receipt);
+        return true;
+    }
+    /* without a session nothing of this target can be worked on */
+    result->outcome = OUTCOME_TARGET_DOWN;
+    result->action = "none";
+    result->reason = take_pointer(receipt.reason);
+    receipt_clear(&receipt);
+    return false;
+}
+
+static void close_session(struct worker *worker)
+{
+    worker->pool->target.ops->close(worker->session);
+    worker->session = NULL;
+}
+
+static void work(struct worker *worker, struct lease *lease)
+{
+    struct target_pool *pool = worker->pool;
+    const struct deliver_settings *settings = pool->settings;
+    struct ending *ending = calloc(1, sizeof(*ending));
+    struct mono begun = clock_mono(settings->clock);
+
+    if (ending == NULL) {
+        lease_release(pool, lease);
+        return;
+    }
+    *ending = (struct ending){ .pool = pool, .lease = *lease };
+    pthread_mutex_lock(&pool->lock);
+    pool->unfinished++;
+    pthread_mutex_unlock(&pool->lock);
+    if (open_session(worker, &ending->result)) {
+        struct lane_job job = {
+            .target = pool->target.name,
+            .ops = pool->target.ops,
+            .user_mapping = pool->user_mapping,
+            .group_mapping = pool->group_mapping,
+            .session = worker->session,
+            .store = settings->store,
+            .clock = settings->clock,
+            .kind = lease->kind,
+            .id = lease->id,
+        };
+        lane_converge(&job, &ending->result);
+    }
+    ending->took_us = clock_mono(settings->clock).us - begun.us;
+    decide_end(ending);
+    target_pool_note(pool, ending->end == LANE_DONE, ending->reason);
+    if (ending->end == LANE_RELEASE) {
+        target_pool_suspend(pool, ending->reason);
+        close_session(worker);
+    }
+    complete(ending);
+}
+
+/* The next leased lane; false: stop. */
+static bool next_lease(struct target_pool *pool, struct lease *ret_lease)
+{
+    bool got = false;
+
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->stopping && pool->queued == 0)
+        pthread_cond_wait(&pool->wake_workers, &pool->lock);
+    if (pool->queued > 0 && !pool->stopping) {
+        *ret_lease = pool->queue[--pool->queued];
+        got = true;
+        if (pool->queued <= pool->worker_count)
+            pthread_cond_signal(&pool->wake_scheduler);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return got;
+}
+
+void *worker_main(void *arg)
+{
+    struct worker worker = { .pool = arg };
+    struct lease lease;
+
+    while (next_lease(worker.pool, &lease)) {
+        if (fault_point("deliver.leased") != 0)
+            lease_release(worker.pool, &lease);
+        else
+            work(&worker, &lease);
+    }
+    close_session(&worker);
+    pthread_mutex_lock(&worker.pool->lock);
+    worker.pool->running--;
+    pthread_cond_broadcast(&worker.pool->wake_scheduler);
+    pthread_mutex_unlock(&worker.pool->lock);
+    return NULL;
+}

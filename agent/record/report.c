@@ -1,0 +1,75 @@
+#include "record/report.h"
+
+#include "base/str.h"
+
+#define COUNT(fields) (sizeof(fields) / sizeof((fields)[0]))
+
+static const char *level_of(const struct delivery_report *report)
+{
+    static const struct {
+        const char *outcome, *level;
+    } levels[] = {
+        { "retry", "warning" }, { "rejected", "error" }, { "ambiguous", "error" }, { "dead", "error" },
+    };
+
+    for (size_t i = 0; i < COUNT(levels); i++)
+        if (str_equal(levels[i].outcome, report->outcome))
+            return levels[i].level;
+    return "info";
+}
+
+static struct log_field optional_number(const char *key, int64_t number, bool there)
+{
+    return there ? LOG_NUMBER(key, number) : LOG_TEXT(key, NULL);
+}
+
+void report_delivery(struct status_log *log, const struct delivery_report *report)
+{
+    bool user = report->kind == IDENTITY_USER;
+    const struct log_field fields[] = {
+        LOG_TEXT("target", report->target),
+        LOG_TEXT("user", user ? report->subject : NULL),
+        LOG_TEXT("group", user ? NULL : report->subject),
+        LOG_TEXT("id", report->id),
+        LOG_TEXT("action", report->action),
+        LOG_TEXT("outcome", report->outcome),
+        LOG_TEXT("account", report->account),
+        LOG_TEXT("event", report->event_uuid),
+        LOG_TEXT("type", report->event_type),
+        optional_number("superseded", (int64_t)report->superseded, report->superseded > 0),
+        LOG_NUMBER("attempt", report->attempt),
+        optional_number("retry_in_ms", report->retry_in_us / 1000, report->retry_in_us >= 0),
+        LOG_NUMBER("took_ms", report->took_us / 1000),
+        optional_number("lag_ms", report->lag_us / 1000, report->lag_us >= 0),
+        LOG_TEXT("reason", report->reason),
+    };
+
+    status_log_line(log, level_of(report), fields, COUNT(fields));
+}
+
+void report_target(struct status_log *log, const char *target, enum target_state state, const char *reason)
+{
+    const struct log_field fields[] = {
+        LOG_TEXT("target", target),
+        LOG_TEXT("state", target_state_name(state)),
+        LOG_TEXT("reason", reason),
+    };
+
+    status_log_line(log, state == TARGET_DOWN ? "error" : "info", fields, COUNT(fields));
+}
+
+void report_event(struct status_log *log, const struct event *event, enum event_effect effect)
+{
+    bool user = event->subject_kind == IDENTITY_USER;
+    const struct log_field fields[] = {
+        LOG_TEXT("user", user ? event->subject_name : NULL),
+        LOG_TEXT("group", user ? NULL : event->subject_name),
+        LOG_TEXT("id", event->subject_id),
+        LOG_TEXT("action", "none"),
+        LOG_TEXT("outcome", event_effect_name(effect)),
+        LOG_TEXT("event", event->uuid),
+        LOG_TEXT("type", event->type),
+    };
+
+    status_log_line(log, "info", fields, COUNT(fields));
+}

@@ -1,0 +1,164 @@
+#include <stdio.h>
+#include <unistd.h>
+
+#include "agent_private.h"
+#include "base/str.h"
+
+static json_t *time_or_null(struct wall wall)
+{
+    char text[WALL_TEXT_BYTES];
+
+    if (wall.us == 0)
+        return json_null();
+    wall_format(wall, text);
+    return json_string(text);
+}
+
+static json_t *text_or_null(const char *text)
+{
+    json_t *json = text != NULL && *text != '\0' ? json_string(text) : NULL;
+
+    return json != NULL ? json : json_null();
+}
+
+/* Resident pages; 0 where it cannot be told. */
+static int64_t memory_bytes(void)
+{
+    long pages = 0;
+    cleanup_fclose FILE *file = fopen("/proc/self/statm", "re");
+
+    if (file == NULL || fscanf(file, "%*s %ld", &pages) != 1)
+        return 0;
+    return (int64_t)pages * sysconf(_SC_PAGESIZE);
+}
+
+static json_t *agent_json(const struct agent *agent)
+{
+    return json_pack("{s:s, s:i, s:o, s:I, s:s, s:I, s:s}", "version", PACKAGE_VERSION_TEXT, "pid", (int)getpid(), "started",
+                     time_or_null(agent->started), "uptime_s",
+                     (json_int_t)((clock_wall(clock_system()).us - agent->started.us) / 1000000), "listening",
+                     agent->listening != NULL ? agent->listening : "", "memory_bytes", (json_int_t)memory_bytes(), "configuration",
+                     agent->config_path);
+}
+
+static json_t *store_json(const struct agent *agent, const struct store_status *status)
+{
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:i}", "path", agent->first_config->store, "bytes",
+                     (json_int_t)status->bytes, "events", (json_int_t)status->events, "duplicates", (json_int_t)status->duplicates,
+                     "identities", (json_int_t)status->identities, "quarantined", (json_int_t)status->quarantined, "commits",
+                     (json_int_t)status->commits, "commit_failures", (json_int_t)status->commit_failures, "last_commit",
+                     time_or_null(status->last_commit), "last_error",
+                     text_or_null(status->last_error_code != 0 ? status->last_error : NULL), "schema", status->schema);
+}
+
+static json_t *endpoint_json(const struct agent *agent)
+{
+    struct receive_counts counts = { 0 };
+
+    if (agent->receiver != NULL)
+        receive_read_counts(agent->receiver, &counts);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)counts.requests, "verified",
+                     (json_int_t)counts.verified, "accepted", (json_int_t)counts.accepted, "unauthorized",
+                     (json_int_t)counts.unauthorized, "malformed", (json_int_t)counts.malformed, "too_big", (json_int_t)counts.too_big,
+                     "wrong_type", (json_int_t)counts.wrong_type, "unavailable", (json_int_t)counts.unavailable, "not_found",
+                     (json_int_t)counts.not_found, "wrong_method", (json_int_t)counts.wrong_method);
+}
+
+static json_t *mappings_json(const struct config_target *target)
+{
+    json_t *array = json_array();
+
+    for (char **file = target->mapping_files; file != NULL && *file != NULL; file++)
+        json_array_append_new(array, json_string(*file));
+    return array;
+}
+
+static json_t *target_json(struct agent *agent, const struct config_target *target)
+{
+    struct store_lane_counts lanes = { 0 };
+    struct deliver_status status = { 0 };
+
+    store_count_lanes(agent->store, target->name, &lanes, NULL);
+    if (agent->deliverer != NULL)
+        deliver_read_status(agent->deliverer, target->name, &status);
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "name", target->name, "connector",
+                     target->connector, "state", target_state_name(status.state), "since", time_or_null(status.since), "ready",
+                     (json_int_t)lanes.ready, "leased", (json_int_t)lanes.leased, "waiting", (json_int_t)lanes.waiting, "due",
+                     (json_int_t)lanes.due, "held", (json_int_t)lanes.held, "dead", (json_int_t)lanes.dead, "last_success",
+                     time_or_null(status.last_success), "last_error", text_or_null(status.last_error), "last_error_at",
+                     time_or_null(status.last_error_at), "workers", (json_int_t)status.workers, "mappings", mappings_json(target));
+}
+
+static json_t *read_status(void *arg)
+{
+    struct agent *agent = arg;
+    struct store_status status;
+    json_t *targets = json_array();
+
+    store_read_status(agent->store, &status);
+    pthread_rwlock_rdlock(&agent->lock);
+    for (size_t i = 0; i < agent->config->target_count; i++)
+        json_array_append_new(targets, target_json(agent, &agent->config->targets[i]));
+    pthread_rwlock_unlock(&agent->lock);
+    return json_pack("{s:o, s:o, s:o, s:[{s:s, s:o}], s:o}", "agent", agent_json(agent), "store", store_json(agent, &status), "endpoint",
+                     endpoint_json(agent), "sources", "name", "okta", "complete_up_to", time_or_null(status.complete_up_to), "targets",
+                     targets);
+}
+
+static bool knows_target(void *arg, const char *target)
+{
+    struct agent *agent = arg;
+    bool known = false;
+
+    pthread_rwlock_rdlock(&agent->lock);
+    for (size_t i = 0; i < agent->config->target_count; i++)
+        known = known || str_equal(agent->config->targets[i].name, target);
+    pthread_rwlock_unlock(&agent->lock);
+    return known;
+}
+
+static int hold(void *arg, const char *target, bool held, struct error *error)
+{
+    struct agent *agent = arg;
+    int code = store_hold(agent->store, target, held, error);
+
+    if (code < 0)
+        return code;
+    pthread_rwlock_rdlock(&agent->lock);
+    if (agent->deliverer != NULL)
+        deliver_hold(agent->deliverer, target, held);
+    pthread_rwlock_unlock(&agent->lock);
+    return 0;
+}
+
+static void wake(void *arg, const char *target)
+{
+    struct agent *agent = arg;
+
+    pthread_rwlock_rdlock(&agent->lock);
+    for (size_t i = 0; agent->deliverer != NULL && i < agent->config->target_count; i++)
+        if (target == NULL || str_equal(target, agent->config->targets[i].name))
+            deliver_wake(agent->deliverer, agent->config->targets[i].name);
+    pthread_rwlock_unlock(&agent->lock);
+}
+
+static int reload(void *arg, struct error *error)
+{
+    return agent_reload(arg, error);
+}
+
+int control_open(struct agent *agent, struct error *error)
+{
+    struct control_settings settings = {
+        .socket = agent->config->control,
+        .store = agent->store,
+        .arg = agent,
+        .status = read_status,
+        .hold = hold,
+        .knows_target = knows_target,
+        .wake = wake,
+        .reload = reload,
+    };
+
+    return control_start(&settings, &agent->control, error);
+}
