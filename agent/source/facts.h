@@ -99,16 +99,20 @@ enum fact_effect {
 
 /* Merges a register fact (all kinds but MEMBER and ASSIGNED) into the
  * identity. A status whose time advances is FACT_CHANGED even when the text
- * is the same (its time is part of what mappings render). Negative: out of memory. */
+ * is the same (its time is part of what mappings render); so is an older one
+ * that gives live_status another text. ERROR_INVALID for a fact
+ * that does not fit the identity, which is as before then; after ERROR_NOMEM
+ * the same fact merged again completes the work. */
 int identity_merge(struct identity *identity, const struct fact *fact);
-/* The same for one membership or assignment row; a new row is as_of 0. */
-enum fact_effect membership_merge(struct membership *row, const struct fact *fact);
+/* The same for one membership or assignment row; a new row is as_of 0. The
+ * name goes with the newest word, so that all orders end alike. */
+int membership_merge(struct membership *row, const struct fact *fact);
 
 /* One event as the source understood it. Owned by its batch. */
 struct event {
     char *uuid;             /* unique at the source; for a body without one: eventId and index */
     char *type;
-    char *outcome;          /* as sent, upper case: "SUCCESS" */
+    char *outcome;          /* as sent, upper case: "SUCCESS"; "UNKNOWN" where none was */
     char *actor;            /* alternateId, or NULL */
     char *subject_id;       /* the first user or group it is about, or NULL */
     char *subject_name;     /* login or group name, for the log; or NULL */
@@ -117,7 +121,7 @@ struct event {
     char *raw;              /* the LogEvent as JSON text */
     struct fact *facts;
     size_t fact_count;
-    void *storage;          /* json_t the facts borrow from */
+    void *storage;          /* one allocation that the facts' strings lie in, or NULL */
 };
 
 struct event_batch {
