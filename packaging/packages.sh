@@ -1,0 +1,69 @@
+# packages.sh: what has to be installed, listed once for run-demo, run-tests and CONTRIBUTING.md. Sourced by bash.
+# shellcheck shell=bash disable=SC2034
+#
+#     . packaging/packages.sh
+#     install_packages "${BUILD_PACKAGES[@]}" "${DEMO_PACKAGES[@]}"
+#
+# slapd is never among them: tests/support/private-slapd unpacks it without installing, so that no system server is left running.
+
+BUILD_PACKAGES=(
+    autoconf automake gcc libc6-dev libtool make pkg-config
+    libconfig-dev libcurl4-openssl-dev libgnutls28-dev libjansson-dev libldap-dev libmicrohttpd-dev libsqlite3-dev
+)
+DEMO_PACKAGES=(curl ldap-utils openssl)
+TEST_PACKAGES=(ldap-utils libasan8 libcmocka-dev libubsan1 openssl python3 python3-ldap)
+BENCH_PACKAGES=(wrk)
+
+missing_packages() {
+    local package
+    for package; do
+        dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+    done
+}
+
+install_packages() {
+    local missing sudo=()
+    if ! command -v dpkg-query >/dev/null; then
+        echo "This is no Debian: install yourself what matches $*" >&2
+        return 0
+    fi
+    mapfile -t missing < <(missing_packages "$@")
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || { echo "Missing: ${missing[*]}. Install them as root: apt-get install ${missing[*]}" >&2; return 1; }
+        sudo=(sudo)
+    fi
+    echo "Installing: ${missing[*]}"
+    quietly "${sudo[@]}" apt-get -q update
+    quietly "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}"
+}
+
+# Runs a command whose output matters only when it fails.
+quietly() {
+    local log code=0
+    log=$(mktemp)
+    "$@" >"$log" 2>&1 </dev/null || code=$?
+    [ $code = 0 ] || { cat "$log" >&2; echo "failed ($code): $*" >&2; }
+    rm -f "$log"
+    return $code
+}
+
+# The private slapd's program, before the first server needs it: told here, once, when it cannot be had.
+prepare_slapd() {
+    tests/support/private-slapd binary >/dev/null 2>&1 && return
+    local sudo=()
+    [ "$(id -u)" = 0 ] || sudo=(sudo)
+    quietly "${sudo[@]}" apt-get -q update && quietly tests/support/private-slapd binary
+}
+
+# build_in DIR [configure options]: out of tree, configured once.
+build_in() {
+    local dir=$1
+    shift
+    if [ ! configure -nt configure.ac ] || [ ! Makefile.in -nt Makefile.am ]; then
+        quietly ./autogen.sh || return
+    fi
+    mkdir -p "$dir"
+    [ -f "$dir/Makefile" ] || (cd "$dir" && quietly ../configure "$@") || return
+    quietly make -C "$dir" -j"$(nproc)"
+}

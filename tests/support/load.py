@@ -1,0 +1,68 @@
+"""A source that behaves as Okta does, but more stubborn: it posts until each event is accepted, and remembers what was."""
+
+import threading
+
+import okta
+from okta import User
+
+
+class Load:
+    """Joiners posted one body at a time from a few threads. `accepted` are the uuids answered 2xx; start → stop → users."""
+
+    def __init__(self, agent, prefix, threads=4, most=100_000):
+        self.agent, self.prefix, self.most = agent, prefix, most
+        self.accepted, self.users, self.wrong = [], [], []
+        self._lock = threading.Lock()
+        self._number = 0
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
+
+    def start(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def stop(self):
+        """No new events; those begun are posted until accepted."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join(60)
+            assert not thread.is_alive(), "an event was not accepted within 60 s"
+        assert not self.wrong, f"answers other than 204 and 503: {self.wrong[:5]}"
+
+    def count(self):
+        with self._lock:
+            return len(self.accepted)
+
+    def _next(self):
+        with self._lock:
+            if self._over.is_set() or self._number >= self.most:
+                return None
+            self._number += 1
+            return User(f"00u{self.prefix}{self._number}", f"{self.prefix}{self._number}@example.com", f"Load {self._number}")
+
+    def _run(self):
+        while (user := self._next()) is not None:
+            events = [okta.create(user), okta.activate(user)]
+            self._post_until_accepted(okta.body(*events))
+            with self._lock:
+                self.accepted += [event["uuid"] for event in events]
+                self.users.append(user)
+
+    def _post_until_accepted(self, body):
+        while True:
+            try:
+                status = self.agent.post(body, timeout_s=10)
+            except OSError:
+                status = None
+            except Exception as error:  # http.client: the peer went away in mid-answer
+                status = None if "http.client" in type(error).__module__ else self.wrong.append(repr(error))
+            if status == 204:
+                return
+            if status not in (None, 503):
+                self.wrong.append(status)
+                return
+            self._wait_a_little()
+
+    def _wait_a_little(self):
+        threading.Event().wait(0.02)
