@@ -1,0 +1,32 @@
+-- wrk: each request is a hook body with one event of its own, about a person of its own.
+local thread_number = 0
+
+function setup(thread)
+    thread:set("number", thread_number)
+    thread_number = thread_number + 1
+end
+
+local count = 0
+local secret = os.getenv("PROVOST_BENCH_SECRET")
+local run = os.getenv("PROVOST_BENCH_RUN")
+local published = os.date("!%Y-%m-%dT%H:%M:%S.000Z")
+-- 1.5 KB, as Okta's bodies are.
+local padding = string.rep("Mozilla/5.0 (X11; Linux x86_64) ", 22)
+local form = '{"eventType":"com.okta.event_hook","eventTypeVersion":"1.0","cloudEventsVersion":"0.1",' ..
+    '"source":"https://example.okta.com/api/v1/eventHooks/who1","eventId":"%s-%d-%d","data":{"events":[{"uuid":"%08x-%04x-4000-8000-%012x",' ..
+    '"published":"' .. published .. '","eventType":"user.lifecycle.create","version":"0","severity":"INFO","displayMessage":"Create okta user",' ..
+    '"client":{"userAgent":{"rawUserAgent":"' .. padding .. '"},"ipChain":[]},"outcome":{"result":"SUCCESS","reason":null},' ..
+    '"target":[{"id":"00u%s%d%d","type":"User","alternateId":"b%s%d%d@example.com","displayName":"Bench %d"}],"transaction":{"type":"WEB","id":"t"}}]},' ..
+    '"eventTime":"' .. published .. '","contentType":"application/json"}'
+
+function request()
+    count = count + 1
+    local body = form:format(run, number, count, tonumber(run) or 0, number, count, run, number, count, run, number, count, count)
+    return wrk.format("POST", "/okta/events", { ["Authorization"] = secret, ["Content-Type"] = "application/json" }, body)
+end
+
+function done(summary, latency)
+    local errors = summary.errors
+    io.write(string.format("RESULT %d %d %.0f %.0f %d\n", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+        errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+end

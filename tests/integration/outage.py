@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+"""The directory away, refusing or untrusted, and the agent stopped under load: nothing is lost, and the state is told."""
+
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import okta
+from agent import TARGET
+from bounded import await_condition
+from directory import PEOPLE
+from load import Load
+from okta import User
+from tap import run, test
+
+ANN = User("00uann", "ann@example.com", "Ann Lee")
+
+
+def dn_of(user):
+    return f"uid={user.login.split('@')[0]},{PEOPLE}"
+
+
+def await_people(directory, users, within_s=60):
+    wanted = {dn_of(user) for user in users}
+    await_condition(f"{len(wanted)} accounts in the directory", lambda: wanted <= set(directory.people()), within_s)
+
+
+def await_state(agent, state):
+    return await_condition(f"the target is {state}", lambda: (lambda t: t if t["state"] == state else None)(agent.target_status()))
+
+
+@test
+def slapd_killed_and_restarted_under_load_loses_nothing(world):
+    directory = world.own_directory("--nosync")
+    agent = world.agent(directory=directory)
+    load = Load(agent, "out").start()
+    for turn in range(3):
+        so_far = load.count()
+        await_condition("load goes on", lambda: load.count() > so_far + 100)
+        directory.kill()
+        await_state(agent, "down")
+        so_far = load.count()
+        await_condition("events are taken while the target is down", lambda: load.count() > so_far + 50)
+        directory.restart()
+        await_state(agent, "up")
+    load.stop()
+    await_people(directory, load.users)
+    agent.settle(60)
+    assert agent.target_status()["dead"] == 0
+    down, up = agent.log(target=TARGET, state="down"), agent.log(target=TARGET, state="up")
+    assert len(down) >= 3 and len(up) >= 3, "changes of state are missing in the status log"
+
+
+@test
+def a_target_that_is_down_burns_no_attempts(world):
+    directory = world.own_directory("--nosync")
+    agent = world.agent(directory=directory, target={"retry": {"attempts": 2, "base": "50 ms", "most": "100 ms"}})
+    directory.kill()
+    agent.send(okta.create(ANN))
+    first = await_state(agent, "down")
+    assert first["last_error"], first
+    # Far more probes than attempts are allowed.
+    agent.await_log(target=TARGET, state="down")
+    await_condition("a second outage while down", lambda: agent.target_status()["state"] == "down" and agent.target_status()["dead"] == 0)
+    agent.restart()
+    agent.send(okta.activate(ANN))
+    await_state(agent, "down")
+    directory.restart()
+    await_people(directory, [ANN])
+    line = agent.await_log(id="00uann", outcome="applied")
+    assert int(line["attempt"]) == 1, line
+
+
+@test
+def an_unreachable_directory_is_told_as_such(world):
+    agent = world.agent(settings={"uri": "ldap://127.0.0.1:9"})
+    agent.send(okta.create(ANN))
+    seen = await_state(agent, "down")
+    assert "127.0.0.1" in seen["last_error"] and "refused" in seen["last_error"].lower(), seen["last_error"]
+
+
+@test
+def an_unresolvable_name_is_told_as_such(world):
+    agent = world.agent(settings={"uri": "ldap://no-such-host.invalid", "starttls": True})
+    agent.send(okta.create(ANN))
+    seen = await_state(agent, "down")
+    assert "no-such-host.invalid" in seen["last_error"], seen["last_error"]
+
+
+@test
+def a_wrong_password_takes_the_target_down_and_a_right_one_brings_it_back(world):
+    agent = world.agent(start=False)
+    agent.write("ldap.secret", "not the password\n", 0o600)
+    agent.start()
+    agent.send(okta.create(ANN))
+    seen = await_state(agent, "down")
+    assert "cn=provost" in seen["last_error"] and "not the password" not in seen["last_error"], seen["last_error"]
+    assert seen["dead"] == 0
+    agent.write("ldap.secret", "provost-secret\n", 0o600)
+    code, out, err = agent.ctl("reload")
+    assert code == 0, out + err
+    await_people(world.directory(), [ANN])
+
+
+@test
+def an_expired_certificate_is_named_and_nothing_is_sent(world):
+    directory = world.own_directory("--nosync", "--cert", "expired")
+    agent = world.agent(directory=directory, settings={"starttls": True, "ca_file": directory.ca_file})
+    agent.send(okta.create(ANN))
+    seen = await_state(agent, "down")
+    assert "expired" in seen["last_error"] and "2021" in seen["last_error"], seen["last_error"]
+    directory.restart("--cert", "good")
+    await_people(directory, [ANN])
+
+
+@test
+def ldaps_and_starttls_with_a_good_certificate_work(world):
+    directory = world.directory()
+    for number, settings in enumerate(({"uri": directory.ldaps_uri}, {"starttls": True})):
+        agent = world.agent(settings={"ca_file": directory.ca_file, **settings})
+        user = User(f"00utls{number}", f"tls{number}@example.com", "Tess Tls")
+        agent.send(okta.create(user))
+        await_people(directory, [user])
+
+
+@test
+def an_orderly_stop_under_load_loses_nothing(world):
+    agent = world.agent()
+    load = Load(agent, "stop").start()
+    for _ in range(3):
+        so_far = load.count()
+        await_condition("load goes on", lambda: load.count() > so_far + 100)
+        agent.restart()
+    load.stop()
+    assert set(load.accepted) <= {row["event"] for row in agent.all_events()}
+    await_people(world.directory(), load.users)
+
+
+@test
+def a_stop_while_the_directory_hangs_ends_within_its_bound(world):
+    import signal
+    directory = world.own_directory("--nosync")
+    agent = world.agent(directory=directory, top={"stop_within": "2 s"})
+    agent.send(okta.create(ANN))
+    await_people(directory, [ANN])
+    with open(os.path.join(directory.folder, "pid"), encoding="utf-8") as file:
+        pid = int(file.read())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        bob = User("00ubob", "bob@example.com", "Bob Roe")
+        agent.send(okta.create(bob))
+        await_condition("the lane is being worked on", lambda: agent.target_status()["leased"] == 1)
+        agent.stop(within_s=15)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    agent.start()
+    await_people(directory, [bob])
+
+
+run()
