@@ -1,0 +1,150 @@
+/* provostctl check: is the configuration right, and do the targets answer? */
+#include <gnutls/gnutls.h>
+
+#include "base/str.h"
+#include "ctl/ctl.h"
+#include "ctl/table.h"
+
+/* The endpoint's own check happens when it starts; here it happens before. */
+static void check_certificate(const struct config *config, struct problems *problems)
+{
+    gnutls_certificate_credentials_t credentials;
+
+    if (config->listen.certificate == NULL || gnutls_certificate_allocate_credentials(&credentials) < 0)
+        return;
+    int code = gnutls_certificate_set_x509_key_file(credentials, config->listen.certificate, config->listen.key, GNUTLS_X509_FMT_PEM);
+    if (code < 0)
+        problems_add(problems, config->path, 0, 0, "listen.tls: certificate %s with key %s: %s; both must be PEM files that can be read, "
+                     "and belong together", config->listen.certificate, config->listen.key, gnutls_strerror(code));
+    gnutls_certificate_free_credentials(credentials);
+}
+
+static json_t *problems_json(const struct problems *problems)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct problem *problem = &problems->list[i];
+        json_array_append_new(list, json_pack("{s:s?, s:i, s:i, s:s}", "file", problem->file, "line", problem->line, "column",
+                                              problem->column, "text", problem->text));
+    }
+    return list;
+}
+
+/* ---- targets ---- */
+
+static json_t *probe_target(const struct config_target *target)
+{
+    struct connector_session *session = NULL;
+    struct receipt receipt = { 0 };
+    enum outcome outcome = target->ops->open(target->settings, &session, &receipt);
+
+    if (outcome == OUTCOME_APPLIED)
+        outcome = target->ops->probe(session, &receipt);
+    bool good = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
+    json_t *result = json_pack("{s:b, s:s?}", "answers", good, "reason", good ? NULL : receipt.reason != NULL ? receipt.reason
+                                                                                      : outcome_name(outcome));
+    target->ops->close(session);
+    receipt_clear(&receipt);
+    return result;
+}
+
+static json_t *target_json(const struct config_target *target, bool connect)
+{
+    json_t *files = json_array();
+
+    for (char **file = target->mapping_files; *file != NULL; file++)
+        json_array_append_new(files, json_string(*file));
+    json_t *object = json_pack("{s:s, s:s, s:I, s:b, s:o}", "name", target->name, "connector", target->connector, "workers",
+                               (json_int_t)target->workers, "hold", target->hold, "mappings", files);
+    if (connect)
+        json_object_update_new(object, probe_target(target));
+    return object;
+}
+
+static json_t *targets_json(const struct config *config, bool connect, bool *ret_well)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < config->target_count; i++) {
+        json_t *target = target_json(&config->targets[i], connect);
+        if (connect && !json_is_true(json_object_get(target, "answers")))
+            *ret_well = false;
+        json_array_append_new(list, target);
+    }
+    return list;
+}
+
+/* ---- what is said ---- */
+
+static void print_target(const struct ctl *ctl, const json_t *target)
+{
+    size_t index;
+    const json_t *file, *answers = json_object_get(target, "answers");
+
+    printf("  ");
+    table_put_text(json_string_value(json_object_get(target, "name")));
+    printf(": %s, %" JSON_INTEGER_FORMAT " workers, mappings", json_string_value(json_object_get(target, "connector")),
+           json_integer_value(json_object_get(target, "workers")));
+    json_array_foreach(json_object_get(target, "mappings"), index, file) {
+        printf("%s ", index == 0 ? "" : ",");
+        table_put_text(json_string_value(file));
+    }
+    printf("%s\n", json_is_true(json_object_get(target, "hold")) ? "; starts held" : "");
+    if (json_is_true(answers)) {
+        printf("    %sanswers%s\n", ctl_paint(ctl, COLOUR_GOOD), ctl_paint(ctl, COLOUR_NONE));
+    } else if (answers != NULL) {
+        printf("    %sdoes not do: ", ctl_paint(ctl, COLOUR_BAD));
+        table_put_text(json_string_value(json_object_get(target, "reason")));
+        printf("%s\n", ctl_paint(ctl, COLOUR_NONE));
+    }
+}
+
+static void print_summary(const struct ctl *ctl, const struct config *config, const json_t *targets)
+{
+    size_t index;
+    const json_t *target;
+    bool v6 = strchr(config->listen.address, ':') != NULL;
+
+    printf("%s is right.\n", config->path);
+    printf("  listens at http%s://%s%s%s:%lld%s, secret in the header %s%s\n", config->listen.certificate != NULL ? "s" : "",
+           v6 ? "[" : "", config->listen.address, v6 ? "]" : "", (long long)config->listen.port, config->hook.path, config->hook.header,
+           config->hook.previous_secret != NULL ? " (the previous one too)" : "");
+    printf("  store %s, status log %s\n", config->store, config->log);
+    json_array_foreach(targets, index, target)
+        print_target(ctl, target);
+}
+
+static int report(const struct ctl *ctl, const struct config *config, const struct problems *problems)
+{
+    bool well = problems->count == 0, connect = ctl_value(ctl, "connect") != NULL;
+    json_t *targets = config != NULL && well ? targets_json(config, connect, &well) : json_array();
+
+    if (ctl->json) {
+        ctl_print_json(json_pack("{s:b, s:o, s:o}", "ok", well, "problems", problems_json(problems), "targets", targets));
+        return well ? CTL_OK : CTL_UNWELL;
+    }
+    if (problems->count > 0) {
+        problems_print(problems, stdout);
+        printf("%zu mistake%s.\n", problems->count, problems->count == 1 ? "" : "s");
+    } else {
+        print_summary(ctl, config, targets);
+    }
+    json_decref(targets);
+    return well ? CTL_OK : CTL_UNWELL;
+}
+
+int ctl_check(struct ctl *ctl)
+{
+    struct problems problems = { 0 };
+    struct config *config = NULL;
+
+    if (config_load(ctl->config_path, CONFIG_SECRETS | CONFIG_MAPPINGS, &ctl_loader, &problems, &config) == 0)
+        check_certificate(config, &problems);
+    else if (problems.count == 0)
+        problems_add(&problems, ctl->config_path, 0, 0, "cannot be loaded: out of memory");
+    int code = report(ctl, config, &problems);
+    config_free(config);
+    problems_free(&problems);
+    return code;
+}

@@ -1,0 +1,236 @@
+/* provostctl status: the agent's answer as text, with what a person should do. */
+#include <inttypes.h>
+
+#include "base/str.h"
+#include "ctl/api.h"
+#include "ctl/table.h"
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL && *text != '\0' ? text : "-";
+}
+
+static int64_t number_of(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+static void put_bytes(int64_t bytes)
+{
+    static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB" };
+    double value = (double)bytes;
+    size_t unit = 0;
+
+    while (value >= 1024 && unit < 4) {
+        value /= 1024;
+        unit++;
+    }
+    printf(unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+}
+
+static void put_age(int64_t seconds)
+{
+    if (seconds >= 86400)
+        printf("%" PRId64 " d %" PRId64 " h", seconds / 86400, seconds % 86400 / 3600);
+    else if (seconds >= 3600)
+        printf("%" PRId64 " h %" PRId64 " min", seconds / 3600, seconds % 3600 / 60);
+    else if (seconds >= 60)
+        printf("%" PRId64 " min %" PRId64 " s", seconds / 60, seconds % 60);
+    else
+        printf("%" PRId64 " s", seconds);
+}
+
+static void put_head(const struct ctl *ctl, const char *head)
+{
+    printf("%s%-9s%s ", ctl_paint(ctl, COLOUR_BOLD), head, ctl_paint(ctl, COLOUR_NONE));
+}
+
+static void put_agent(const struct ctl *ctl, const json_t *agent)
+{
+    put_head(ctl, "Agent");
+    printf("provostd %s, process %" PRId64 ", up ", text_of(agent, "version"), number_of(agent, "pid"));
+    put_age(number_of(agent, "uptime_s"));
+    printf(", memory ");
+    put_bytes(number_of(agent, "memory_bytes"));
+    printf("\n          listening at ");
+    table_put_text(text_of(agent, "listening"));
+    putchar('\n');
+}
+
+static void put_store(const struct ctl *ctl, const json_t *store)
+{
+    put_head(ctl, "Store");
+    table_put_text(text_of(store, "path"));
+    printf(", ");
+    put_bytes(number_of(store, "bytes"));
+    printf("\n          %" PRId64 " events, %" PRId64 " duplicates, %" PRId64 " identities, %" PRId64 " in quarantine",
+           number_of(store, "events"), number_of(store, "duplicates"), number_of(store, "identities"), number_of(store, "quarantined"));
+    printf("\n          last commit %s\n", text_of(store, "last_commit"));
+}
+
+static void put_endpoint(const struct ctl *ctl, const json_t *endpoint)
+{
+    const char *name;
+    const json_t *count;
+    bool first = true;
+
+    put_head(ctl, "Endpoint");
+    json_object_foreach((json_t *)endpoint, name, count) {
+        if (json_integer_value(count) == 0 && strcmp(name, "requests") != 0)
+            continue;
+        printf("%s%" JSON_INTEGER_FORMAT " ", first ? "" : ", ", json_integer_value(count));
+        for (const char *c = name; *c != '\0'; c++)
+            putchar(*c == '_' ? ' ' : *c);
+        first = false;
+    }
+    putchar('\n');
+}
+
+static void put_sources(const struct ctl *ctl, const json_t *sources)
+{
+    size_t index;
+    const json_t *source;
+
+    json_array_foreach(sources, index, source) {
+        put_head(ctl, index == 0 ? "Source" : "");
+        table_put_text(text_of(source, "name"));
+        printf(": complete up to %s\n", text_of(source, "complete_up_to"));
+    }
+}
+
+static enum ctl_colour state_colour(const char *state)
+{
+    if (str_equal(state, "up"))
+        return COLOUR_GOOD;
+    return str_equal(state, "down") ? COLOUR_BAD : COLOUR_WARN;
+}
+
+static const char *const lane_columns[] = { "ready", "leased", "waiting", "due", "held", "dead" };
+#define LANE_COLUMNS (sizeof(lane_columns) / sizeof(lane_columns[0]))
+
+static void put_targets(const struct ctl *ctl, const json_t *targets)
+{
+    static const char *const heads[] = { "TARGET", "CONNECTOR", "STATE", "READY", "LEASED", "WAITING", "DUE", "HELD", "DEAD",
+                                         "LAST SUCCESS", NULL };
+    struct table table;
+    size_t index;
+    const json_t *target;
+
+    if (json_array_size(targets) == 0) {
+        printf("\nNo targets are configured: events are taken and kept, nothing is written.\n");
+        return;
+    }
+    table_start(&table, heads);
+    json_array_foreach(targets, index, target) {
+        const char *state = text_of(target, "state");
+        table_cell(&table, COLOUR_BOLD, "%s", text_of(target, "name"));
+        table_cell(&table, COLOUR_NONE, "%s", text_of(target, "connector"));
+        table_cell(&table, state_colour(state), "%s", state);
+        for (size_t i = 0; i < LANE_COLUMNS; i++) {
+            int64_t lanes = number_of(target, lane_columns[i]);
+            bool bad = lanes > 0 && str_equal(lane_columns[i], "dead");
+            table_cell(&table, bad ? COLOUR_BAD : COLOUR_NONE, "%" PRId64, lanes);
+        }
+        table_cell(&table, COLOUR_NONE, "%s", text_of(target, "last_success"));
+    }
+    putchar('\n');
+    table_print(&table, ctl, "");
+    table_free(&table);
+}
+
+static void advise(const struct ctl *ctl, enum ctl_colour colour, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void advise(const struct ctl *ctl, enum ctl_colour colour, const char *format, ...)
+{
+    cleanup_buf struct buf text = { 0 };
+    va_list args;
+
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    printf("%s* ", ctl_paint(ctl, colour));
+    table_put_text(text.bytes != NULL ? text.bytes : "");
+    printf("%s\n", ctl_paint(ctl, COLOUR_NONE));
+}
+
+static bool advise_target(const struct ctl *ctl, const json_t *target)
+{
+    const char *name = text_of(target, "name"), *state = text_of(target, "state");
+    int64_t dead = number_of(target, "dead");
+    bool well = true;
+
+    if (str_equal(state, "down")) {
+        advise(ctl, COLOUR_BAD, "%s is down since %s: %s. Work waits and goes on by itself; `provostctl check --connect` probes it.", name,
+               text_of(target, "since"), text_of(target, "last_error"));
+        well = false;
+    }
+    if (str_equal(state, "held"))
+        advise(ctl, COLOUR_WARN, "%s is held: nothing is written to it until `provostctl resume %s`.", name, name);
+    if (dead > 0) {
+        advise(ctl, COLOUR_BAD, "%s has %" PRId64 " dead letter%s: `provostctl dead --target %s` tells why, `provostctl retry %s` tries again.",
+               name, dead, dead == 1 ? "" : "s", name, name);
+        well = false;
+    }
+    return well;
+}
+
+static bool advise_all(const struct ctl *ctl, const json_t *status)
+{
+    const json_t *store = json_object_get(status, "store");
+    const char *last_error = json_string_value(json_object_get(store, "last_error"));
+    int64_t unauthorized = number_of(json_object_get(status, "endpoint"), "unauthorized");
+    bool well = true;
+    size_t index;
+    const json_t *target;
+
+    if (last_error != NULL) {
+        advise(ctl, COLOUR_BAD, "The store cannot commit: %s. Okta is answered 503 until it can.", last_error);
+        well = false;
+    }
+    if (unauthorized > 0)
+        advise(ctl, COLOUR_WARN, "%" PRId64 " request%s had a wrong or no secret; compare the hook's secret in Okta with hook.secret.",
+               unauthorized, unauthorized == 1 ? "" : "s");
+    if (number_of(store, "quarantined") > 0)
+        advise(ctl, COLOUR_WARN, "Bodies that could not be understood are in quarantine; the status log has the reasons.");
+    json_array_foreach(json_object_get(status, "targets"), index, target)
+        well = advise_target(ctl, target) && well;
+    return well;
+}
+
+static bool is_well(const json_t *status)
+{
+    size_t index;
+    const json_t *target;
+
+    if (json_is_string(json_object_get(json_object_get(status, "store"), "last_error")))
+        return false;
+    json_array_foreach(json_object_get(status, "targets"), index, target)
+        if (str_equal(text_of(target, "state"), "down") || number_of(target, "dead") > 0)
+            return false;
+    return true;
+}
+
+int ctl_status(struct ctl *ctl)
+{
+    json_t *status = NULL;
+    int code = api_call(ctl, "GET", "/v1/status", NULL, &status);
+
+    if (code != 0)
+        return code;
+    bool well = is_well(status);
+    if (ctl->json) {
+        ctl_print_json(status);
+        return well ? CTL_OK : CTL_UNWELL;
+    }
+    put_agent(ctl, json_object_get(status, "agent"));
+    put_store(ctl, json_object_get(status, "store"));
+    put_endpoint(ctl, json_object_get(status, "endpoint"));
+    put_sources(ctl, json_object_get(status, "sources"));
+    put_targets(ctl, json_object_get(status, "targets"));
+    putchar('\n');
+    if (advise_all(ctl, status))
+        advise(ctl, COLOUR_GOOD, "All is well.");
+    json_decref(status);
+    return well ? CTL_OK : CTL_UNWELL;
+}
