@@ -50,6 +50,7 @@ bool wall_parse(const char *text, struct wall *ret_wall);
 void wall_format(struct wall wall, char text[WALL_TEXT_BYTES]);
 
 /* strftime(3) in UTC; the length, 0 when it does not fit. */
-size_t wall_strftime(struct wall wall, const char *format, char *text, size_t bytes);
+size_t wall_strftime(struct wall wall, const char *format, char *text, size_t bytes)
+    __attribute__((format(strftime, 2, 0)));
 
 #endif

@@ -29,7 +29,9 @@ static void set_state(struct target_pool *pool, enum target_state state, const c
 static void note_error(struct target_pool *pool, const char *reason)
 {
     pool->last_error_at = clock_wall(pool->settings->clock);
-    strncpy(pool->last_error, reason, sizeof(pool->last_error) - 1);
+    size_t length = strnlen(reason, sizeof(pool->last_error) - 1);
+    memcpy(pool->last_error, reason, length);
+    pool->last_error[length] = '\0';
     str_trim_partial_utf8(pool->last_error);
 }
 

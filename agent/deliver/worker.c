@@ -99,10 +99,15 @@ static void ended(void *arg, int code, const struct error *error)
 {
     struct ending *ending = arg;
     struct target_pool *pool = ending->pool;
-    bool refused = code < 0 && code != ERROR_STALE && code != ERROR_CLOSED;
+    bool refused = code < 0 && code != ERROR_STALE && code != ERROR_CLOSED && code != ERROR_EXISTS;
 
-    (void)error;
-    if (code == 0 && ending->end != LANE_RELEASE)
+    if (code == ERROR_EXISTS) { /* the account turned out to be another's: the store made it a dead letter */
+        ending->end = LANE_DEAD;
+        ending->outcome = endings[OUTCOME_REJECTED].word;
+        free(ending->reason);
+        ending->reason = strdup(error->text);
+    }
+    if ((code == 0 || code == ERROR_EXISTS) && ending->end != LANE_RELEASE)
         report(ending);
     pthread_mutex_lock(&pool->lock);
     if (refused) {
@@ -111,6 +116,7 @@ static void ended(void *arg, int code, const struct error *error)
     } else {
         pool->unfinished--;
     }
+    pool->ready = true; /* it may come again: the scheduler asks for when */
     pthread_cond_broadcast(&pool->wake_scheduler);
     pthread_mutex_unlock(&pool->lock);
     if (!refused)

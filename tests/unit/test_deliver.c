@@ -1,0 +1,579 @@
+/* Lanes, workers, retry, suspension: the real store and planner, and a target in memory that fails on demand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/str.h"
+#include "deliver/deliver.h"
+#include "deliver/deliver_private.h"
+#include "plan/plan.h"
+
+#define AWAIT_SECONDS 20
+
+/* ---- the target ---- */
+
+struct connector_session {
+    int unused;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum outcome open_outcome;
+    enum outcome apply_outcome; /* of creates, unless APPLIED */
+    int blocked;                /* creates wait while it is set */
+    int waiting;                /* that many do */
+    int opens;
+    char *created[64]; /* locators, in order */
+    size_t created_count;
+    char *existing_key; /* what every read finds; NULL: nothing, but for what was created */
+} world = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static enum outcome fake_open(const void *settings, struct connector_session **ret_session, struct receipt *receipt)
+{
+    (void)settings;
+    pthread_mutex_lock(&world.lock);
+    enum outcome outcome = world.open_outcome;
+    world.opens++;
+    pthread_cond_broadcast(&world.changed);
+    pthread_mutex_unlock(&world.lock);
+    if (outcome != OUTCOME_APPLIED)
+        return receipt_set(receipt, outcome, 0, "connection refused");
+    *ret_session = calloc(1, sizeof(**ret_session));
+    return outcome;
+}
+
+static void fake_close(struct connector_session *session)
+{
+    free(session);
+}
+
+static enum outcome fake_probe(struct connector_session *session, struct receipt *receipt)
+{
+    (void)session;
+    (void)receipt;
+    return OUTCOME_APPLIED;
+}
+
+static enum outcome fake_read(struct connector_session *session, const struct account_query *query, struct account *ret_account,
+                              struct receipt *receipt)
+{
+    bool there = false;
+
+    (void)session;
+    pthread_mutex_lock(&world.lock);
+    for (size_t i = 0; i < world.created_count; i++)
+        there = there || str_equal(world.created[i], query->locator);
+    const char *key = world.existing_key != NULL ? world.existing_key : query->locator;
+    if (there || world.existing_key != NULL)
+        *ret_account = (struct account){ strdup(key), strdup(query->locator), json_object(), -1 };
+    pthread_mutex_unlock(&world.lock);
+    if (!there && world.existing_key == NULL)
+        return receipt_set(receipt, OUTCOME_GONE, 0, "no such account");
+    json_object_set_new(ret_account->values, "cn", json_pack("[s]", "x"));
+    return OUTCOME_APPLIED;
+}
+
+static enum outcome fake_apply(struct connector_session *session, const struct operation *operation, struct account *ret_account,
+                               struct receipt *receipt)
+{
+    (void)session;
+    pthread_mutex_lock(&world.lock);
+    world.waiting++;
+    pthread_cond_broadcast(&world.changed);
+    while (world.blocked)
+        pthread_cond_wait(&world.changed, &world.lock);
+    world.waiting--;
+    enum outcome outcome = world.apply_outcome;
+    if (outcome == OUTCOME_APPLIED && operation->kind == OPERATION_CREATE) {
+        world.created[world.created_count++] = strdup(operation->locator);
+        if (ret_account != NULL)
+            *ret_account = (struct account){ strdup(operation->locator), strdup(operation->locator), NULL, -1 };
+    }
+    pthread_cond_broadcast(&world.changed);
+    pthread_mutex_unlock(&world.lock);
+    return outcome == OUTCOME_APPLIED ? outcome : receipt_set(receipt, outcome, 51, "the server is busy");
+}
+
+static const struct option_row no_options[] = { OPTION_END };
+static const struct connector_place places[] = { { "dn", ESCAPE_DN }, { "match", ESCAPE_FILTER }, { NULL, ESCAPE_NONE } };
+static const struct connector_ops ops = {
+    .abi = CONNECTOR_ABI,
+    .name = "fake",
+    .summary = "a target in memory",
+    .options = no_options,
+    .capabilities = CONNECTOR_ACCOUNTS,
+    .places = places,
+    .locator_attribute = "dn",
+    .open = fake_open,
+    .close = fake_close,
+    .probe = fake_probe,
+    .read = fake_read,
+    .apply = fake_apply,
+};
+
+/* ---- the agent around it ---- */
+
+struct line {
+    char outcome[32], action[32], id[32], reason[256];
+    int attempt;
+    size_t superseded;
+};
+
+static struct fixture {
+    char dir[64];
+    struct store *store;
+    struct deliverer *deliverer;
+    struct mapping *mapping;
+    struct mapping *mappings[2];
+    struct deliver_target target;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct line lines[128];
+    size_t line_count;
+    enum target_state states[64];
+    size_t state_count;
+    int taken;
+} fx;
+
+static struct timespec deadline(void)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += AWAIT_SECONDS;
+    return until;
+}
+
+/* Waits, bounded, until `condition` holds; with `lock` held. */
+#define AWAIT(lock_, cond_, condition)                                          \
+    do {                                                                        \
+        struct timespec until_ = deadline();                                    \
+        int waited_ = 0;                                                        \
+        pthread_mutex_lock(lock_);                                              \
+        while (!(condition) && waited_ == 0)                                    \
+            waited_ = pthread_cond_timedwait(cond_, lock_, &until_);            \
+        pthread_mutex_unlock(lock_);                                            \
+        assert_int_equal(waited_, 0);                                           \
+    } while (0)
+
+static void delivered(void *arg, const struct delivery_report *report)
+{
+    (void)arg;
+    pthread_mutex_lock(&fx.lock);
+    struct line *line = &fx.lines[fx.line_count++];
+    snprintf(line->outcome, sizeof(line->outcome), "%s", report->outcome);
+    snprintf(line->action, sizeof(line->action), "%s", report->action);
+    snprintf(line->id, sizeof(line->id), "%s", report->id);
+    snprintf(line->reason, sizeof(line->reason), "%s", report->reason != NULL ? report->reason : "");
+    line->attempt = report->attempt;
+    line->superseded = report->superseded;
+    pthread_cond_broadcast(&fx.changed);
+    pthread_mutex_unlock(&fx.lock);
+}
+
+static void changed(void *arg, const char *target, enum target_state state, const char *reason)
+{
+    (void)arg;
+    (void)target;
+    (void)reason;
+    pthread_mutex_lock(&fx.lock);
+    fx.states[fx.state_count++ % 64] = state;
+    pthread_cond_broadcast(&fx.changed);
+    pthread_mutex_unlock(&fx.lock);
+}
+
+static void ready(void *arg, const char *target)
+{
+    (void)arg;
+    pthread_mutex_lock(&fx.lock);
+    if (fx.deliverer != NULL)
+        deliver_wake(fx.deliverer, target);
+    pthread_mutex_unlock(&fx.lock);
+}
+
+static void on_taken(void *arg, int code, const struct error *error, const struct event_batch *batch, const enum event_effect *effects)
+{
+    (void)arg;
+    (void)error;
+    (void)batch;
+    (void)effects;
+    pthread_mutex_lock(&fx.lock);
+    fx.taken += code == 0;
+    pthread_cond_broadcast(&fx.changed);
+    pthread_mutex_unlock(&fx.lock);
+}
+
+static int event_number;
+
+static void send_status(const char *id, const char *status, int64_t at_s)
+{
+    struct event_batch *batch = calloc(1, sizeof(*batch));
+    struct event *event = calloc(1, sizeof(*event));
+    int before = fx.taken;
+
+    char *kept_id = strdup(id);
+    event->facts = calloc(2, sizeof(*event->facts));
+    event->fact_count = 2;
+    event->storage = json_pack("[s,s]", id, status);
+    const char *own_id = json_string_value(json_array_get(event->storage, 0));
+    const char *own_status = json_string_value(json_array_get(event->storage, 1));
+    struct wall at = { at_s * 1000000 };
+    event->facts[0] = (struct fact){ FACT_STATUS, IDENTITY_USER, own_id, NULL, own_status, true, at };
+    event->facts[1] = (struct fact){ FACT_LOGIN, IDENTITY_USER, own_id, NULL, own_id, true, at };
+    event->uuid = str_printf("e-%d", ++event_number);
+    event->type = strdup("user.lifecycle.test");
+    event->outcome = strdup("SUCCESS");
+    event->subject_id = kept_id;
+    event->published = at;
+    event->raw = strdup("{}");
+    batch->events = event;
+    batch->count = 1;
+    store_take(fx.store, batch, clock_wall(clock_system()), on_taken, NULL);
+    AWAIT(&fx.lock, &fx.changed, fx.taken > before);
+}
+
+static void start(void)
+{
+    struct deliver_settings settings = {
+        .store = fx.store,
+        .clock = clock_system(),
+        .random = random_system(),
+        .lease_us = 60000000,
+        .sink = { NULL, delivered, changed },
+    };
+    struct error error = { 0 };
+    struct deliverer *deliverer;
+
+    assert_int_equal(deliver_start(&settings, &fx.target, 1, &deliverer, &error), 0);
+    pthread_mutex_lock(&fx.lock);
+    fx.deliverer = deliverer;
+    pthread_mutex_unlock(&fx.lock);
+}
+
+static void stop(void)
+{
+    pthread_mutex_lock(&fx.lock);
+    struct deliverer *deliverer = fx.deliverer;
+    fx.deliverer = NULL;
+    pthread_mutex_unlock(&fx.lock);
+    if (deliverer == NULL)
+        return;
+    assert_true(deliver_stop(deliverer, AWAIT_SECONDS * 1000000));
+    deliver_free(deliverer);
+}
+
+static const char mapping_text[] = "target = \"fake\";\nkind = \"user\";\n"
+                                   "scope = \"status in ['ACTIVE', 'SUSPENDED']\";\n"
+                                   "account: { dn = \"uid={login},dc=x\"; cn = \"x\"; };\n"
+                                   "on: { deactivated = \"remove\"; };\n"
+                                   "disable: { description = \"out\"; };\n";
+
+static int set_up(void **state)
+{
+    char path[128];
+    struct problems problems = { 0 };
+    struct error error = { 0 };
+
+    (void)state;
+    memset(&fx, 0, sizeof(fx));
+    pthread_mutex_init(&fx.lock, NULL);
+    pthread_cond_init(&fx.changed, NULL);
+    strcpy(fx.dir, "/tmp/provost-deliver-XXXXXX");
+    assert_non_null(mkdtemp(fx.dir));
+    snprintf(path, sizeof(path), "%s/fake.conf", fx.dir);
+    FILE *file = fopen(path, "w");
+    fputs(mapping_text, file);
+    fclose(file);
+    int code = mapping_load(path, &ops, &problems, &fx.mapping);
+    problems_print(&problems, stderr);
+    problems_free(&problems);
+    assert_int_equal(code, 0);
+    fx.mappings[0] = fx.mapping;
+    snprintf(path, sizeof(path), "%s/store.db", fx.dir);
+    struct store_settings settings = { .path = path, .owner = "test", .keep_us = 86400000000, .keep_keys_us = 86400000000 * 2,
+                                       .quarantine_most = 10, .clock = clock_system() };
+    assert_int_equal(store_open(&settings, &fx.store, &error), 0);
+    struct route route = { "fake", IDENTITY_USER, mapping_facts(fx.mapping) };
+    assert_int_equal(store_set_routes(fx.store, &route, 1), 0);
+    store_on_ready(fx.store, ready, NULL);
+    fx.target = (struct deliver_target){ .name = "fake", .ops = &ops, .mappings = fx.mappings, .workers = 2, .attempts = 3,
+                                         .retry_base_us = 1000, .retry_most_us = 4000, .probe_us = 10000 };
+    world.open_outcome = world.apply_outcome = OUTCOME_APPLIED;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    char command[128];
+
+    (void)state;
+    pthread_mutex_lock(&world.lock);
+    world.blocked = 0;
+    pthread_cond_broadcast(&world.changed);
+    pthread_mutex_unlock(&world.lock);
+    fault_set(NULL, NULL);
+    stop();
+    store_close(fx.store);
+    mapping_free(fx.mapping);
+    for (size_t i = 0; i < world.created_count; i++)
+        free(world.created[i]);
+    world.created_count = 0;
+    free(take_pointer(world.existing_key));
+    world.opens = 0;
+    snprintf(command, sizeof(command), "rm -rf %s", fx.dir);
+    return system(command);
+}
+
+static struct line last_line(size_t at_least)
+{
+    AWAIT(&fx.lock, &fx.changed, fx.line_count >= at_least);
+    return fx.lines[at_least - 1];
+}
+
+/* ---- behaviours ---- */
+
+static void joiner_gets_an_account(void **state)
+{
+    (void)state;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    struct line line = last_line(1);
+    assert_string_equal(line.outcome, "applied");
+    assert_string_equal(line.action, "create");
+    assert_string_equal(world.created[0], "uid=ann,dc=x");
+}
+
+static void work_that_waits_is_coalesced(void **state)
+{
+    (void)state;
+    send_status("ann", "ACTIVE", 10);
+    send_status("ann", "SUSPENDED", 20);
+    send_status("ann", "ACTIVE", 30);
+    start();
+    struct line line = last_line(1);
+    assert_string_equal(line.outcome, "applied");
+    assert_int_equal(line.superseded, 2);
+    assert_int_equal(world.created_count, 1);
+}
+
+static void a_lane_that_keeps_failing_ends_as_a_dead_letter(void **state)
+{
+    json_t *dead = NULL;
+    struct store_filter filter = { .target = "fake" };
+
+    (void)state;
+    world.apply_outcome = OUTCOME_RETRY;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    assert_string_equal(last_line(1).outcome, "retry");
+    assert_string_equal(last_line(2).outcome, "retry");
+    struct line line = last_line(3);
+    assert_string_equal(line.outcome, "dead");
+    assert_int_equal(line.attempt, 3);
+    assert_non_null(strstr(line.reason, "gave up after 3 attempts: the server is busy"));
+    assert_int_equal(store_list_dead(fx.store, &filter, &dead, NULL), 0);
+    assert_int_equal(json_array_size(dead), 1);
+    json_decref(dead);
+}
+
+static void a_newer_event_revives_a_dead_lane(void **state)
+{
+    (void)state;
+    world.apply_outcome = OUTCOME_REJECTED;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    assert_string_equal(last_line(1).outcome, "rejected");
+    pthread_mutex_lock(&world.lock);
+    world.apply_outcome = OUTCOME_APPLIED;
+    pthread_mutex_unlock(&world.lock);
+    send_status("ann", "ACTIVE", 20);
+    assert_string_equal(last_line(2).outcome, "applied");
+    assert_int_equal(fx.lines[1].attempt, 1);
+}
+
+static void a_target_that_is_down_burns_no_attempts(void **state)
+{
+    struct deliver_status status;
+
+    (void)state;
+    world.open_outcome = OUTCOME_TARGET_DOWN;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    /* more probes than a lane has attempts */
+    AWAIT(&world.lock, &world.changed, world.opens > 5);
+    assert_int_equal(deliver_read_status(fx.deliverer, "fake", &status), 0);
+    assert_int_equal(status.state, TARGET_DOWN);
+    assert_string_equal(status.last_error, "connection refused");
+    pthread_mutex_lock(&world.lock);
+    world.open_outcome = OUTCOME_APPLIED;
+    pthread_mutex_unlock(&world.lock);
+    struct line line = last_line(1);
+    assert_string_equal(line.outcome, "applied");
+    assert_int_equal(line.attempt, 1);
+}
+
+static void a_target_that_fails_at_work_is_suspended_and_comes_back(void **state)
+{
+    (void)state;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    last_line(1);
+    pthread_mutex_lock(&world.lock);
+    world.apply_outcome = OUTCOME_TARGET_DOWN;
+    pthread_mutex_unlock(&world.lock);
+    send_status("bob", "ACTIVE", 10);
+    AWAIT(&fx.lock, &fx.changed, fx.state_count > 0 && fx.states[fx.state_count - 1] == TARGET_DOWN);
+    pthread_mutex_lock(&world.lock);
+    world.apply_outcome = OUTCOME_APPLIED;
+    pthread_mutex_unlock(&world.lock);
+    struct line line = last_line(2);
+    assert_string_equal(line.outcome, "applied");
+    assert_string_equal(line.id, "bob");
+    assert_int_equal(line.attempt, 1);
+}
+
+static void a_held_target_waits_until_it_is_resumed(void **state)
+{
+    (void)state;
+    fx.target.held = true;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    AWAIT(&fx.lock, &fx.changed, fx.state_count > 0 && fx.states[fx.state_count - 1] == TARGET_HELD);
+    assert_int_equal(world.created_count, 0);
+    assert_int_equal(deliver_hold(fx.deliverer, "fake", false), 0);
+    assert_string_equal(last_line(1).outcome, "applied");
+}
+
+static void leavers_go_first(void **state)
+{
+    (void)state;
+    fx.target.workers = 1;
+    send_status("ann", "ACTIVE", 10);
+    send_status("bob", "ACTIVE", 10);
+    send_status("eve", "SUSPENDED", 10);
+    start();
+    last_line(3);
+    assert_string_equal(fx.lines[0].id, "eve");
+    assert_string_equal(fx.lines[1].id, "ann");
+    assert_string_equal(fx.lines[2].id, "bob");
+}
+
+static void a_slow_lane_holds_up_no_other(void **state)
+{
+    (void)state;
+    world.blocked = 1;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    AWAIT(&world.lock, &world.changed, world.waiting == 1);
+    send_status("bob", "ACTIVE", 10);
+    AWAIT(&world.lock, &world.changed, world.waiting == 2);
+    send_status("ann", "ACTIVE", 20); /* the same lane is not worked on twice at once */
+    pthread_mutex_lock(&world.lock);
+    world.blocked = 0;
+    pthread_cond_broadcast(&world.changed);
+    pthread_mutex_unlock(&world.lock);
+    last_line(3);
+    assert_int_equal(world.created_count, 2);
+}
+
+static void stopping_finishes_what_is_in_flight(void **state)
+{
+    struct store_lane_counts counts;
+
+    (void)state;
+    fx.target.workers = 1;
+    world.blocked = 1;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    AWAIT(&world.lock, &world.changed, world.waiting == 1);
+    send_status("bob", "ACTIVE", 10);
+    pthread_mutex_lock(&world.lock);
+    world.blocked = 0;
+    pthread_cond_broadcast(&world.changed);
+    pthread_mutex_unlock(&world.lock);
+    stop();
+    assert_int_equal(store_count_lanes(fx.store, "fake", &counts, NULL), 0);
+    assert_int_equal(counts.leased, 0);
+    assert_int_equal((int64_t)world.created_count + counts.ready, 2);
+}
+
+static void one_account_is_never_two_peoples(void **state)
+{
+    (void)state;
+    fx.target.workers = 1;
+    world.existing_key = strdup("key-1");
+    start();
+    send_status("ann", "ACTIVE", 10);
+    assert_string_equal(last_line(1).outcome, "unchanged");
+    send_status("bob", "ACTIVE", 10);
+    struct line line = last_line(2);
+    assert_string_equal(line.outcome, "rejected");
+    assert_non_null(strstr(line.reason, "ann"));
+}
+
+static void a_result_that_the_store_refused_is_stored_later(void **state)
+{
+    (void)state;
+    world.blocked = 1;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    AWAIT(&world.lock, &world.changed, world.waiting == 1);
+    assert_int_equal(fault_set("store.commit=full*2", NULL), 0);
+    pthread_mutex_lock(&world.lock);
+    world.blocked = 0;
+    pthread_cond_broadcast(&world.changed);
+    pthread_mutex_unlock(&world.lock);
+    assert_string_equal(last_line(1).outcome, "applied");
+}
+
+static void backoff_is_jittered_capped_and_heeds_the_target(void **state)
+{
+    struct random_seeded random;
+    struct deliver_target target = { .retry_base_us = 1000, .retry_most_us = 60000 };
+    int64_t largest = 0;
+
+    (void)state;
+    random_seeded_init(&random, 7);
+    for (int i = 0; i < 1000; i++) {
+        int64_t first = retry_delay_us(&target, &random.source, 1, 0);
+        int64_t late = retry_delay_us(&target, &random.source, 60, 0);
+        assert_in_range(first, 0, 1000);
+        assert_in_range(late, 0, 60000);
+        largest = late > largest ? late : largest;
+    }
+    assert_true(largest > 50000);
+    assert_true(retry_delay_us(&target, &random.source, 1, 5000000) >= 5000000);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(joiner_gets_an_account),
+        TEST(work_that_waits_is_coalesced),
+        TEST(a_lane_that_keeps_failing_ends_as_a_dead_letter),
+        TEST(a_newer_event_revives_a_dead_lane),
+        TEST(a_target_that_is_down_burns_no_attempts),
+        TEST(a_target_that_fails_at_work_is_suspended_and_comes_back),
+        TEST(a_held_target_waits_until_it_is_resumed),
+        TEST(leavers_go_first),
+        TEST(a_slow_lane_holds_up_no_other),
+        TEST(stopping_finishes_what_is_in_flight),
+        TEST(one_account_is_never_two_peoples),
+        TEST(a_result_that_the_store_refused_is_stored_later),
+        cmocka_unit_test(backoff_is_jittered_capped_and_heeds_the_target),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
