@@ -6,6 +6,7 @@
 #define PROVOST_DELIVER_DELIVER_PRIVATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "deliver/deliver.h"
 #include "plan/plan.h"
@@ -28,7 +29,7 @@ struct target_pool {
     size_t queued, queue_most;
     struct lease *batch;   /* the scheduler's own: what a lease call returns */
     size_t running;        /* threads that have not ended */
-    size_t unfinished;     /* lanes whose end is not committed yet */
+    atomic_size_t unfinished; /* lanes whose end is not committed yet */
     struct ending *refused;/* ends that the store could not take: tried again */
     bool ready;            /* the store said that there is work */
     bool stopping;

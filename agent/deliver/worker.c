@@ -114,7 +114,7 @@ static void ended(void *arg, int code, const struct error *error)
         ending->next = pool->refused;
         pool->refused = ending;
     } else {
-        pool->unfinished--;
+        atomic_fetch_sub(&pool->unfinished, 1);
     }
     pool->ready = true; /* it may come again: the scheduler asks for when */
     pthread_cond_broadcast(&pool->wake_scheduler);
@@ -163,12 +163,28 @@ void endings_store_again(struct ending *list)
     }
 }
 
+static struct ending *ending_new(struct target_pool *pool, const struct lease *lease)
+{
+    struct ending *ending = calloc(1, sizeof(*ending));
+
+    if (ending == NULL)
+        return NULL;
+    *ending = (struct ending){ .pool = pool, .lease = *lease, .result.action = "none" };
+    atomic_fetch_add(&pool->unfinished, 1);
+    return ending;
+}
+
 void lease_release(struct target_pool *pool, struct lease *lease)
 {
-    struct completion completion = { .lease = lease, .end = LANE_RELEASE, .outcome = "released", .action = "none" };
+    struct ending *ending = ending_new(pool, lease);
 
-    store_complete(pool->settings->store, &completion, NULL, NULL);
-    lease_clear(lease);
+    if (ending == NULL) { /* it lapses */
+        lease_clear(lease);
+        return;
+    }
+    ending->end = LANE_RELEASE;
+    ending->outcome = "released";
+    complete(ending);
 }
 
 /* ---- one worker ---- */
@@ -208,17 +224,13 @@ static void work(struct worker *worker, struct lease *lease)
 {
     struct target_pool *pool = worker->pool;
     const struct deliver_settings *settings = pool->settings;
-    struct ending *ending = calloc(1, sizeof(*ending));
+    struct ending *ending = ending_new(pool, lease);
     struct mono begun = clock_mono(settings->clock);
 
-    if (ending == NULL) {
-        lease_release(pool, lease);
+    if (ending == NULL) { /* it lapses */
+        lease_clear(lease);
         return;
     }
-    *ending = (struct ending){ .pool = pool, .lease = *lease };
-    pthread_mutex_lock(&pool->lock);
-    pool->unfinished++;
-    pthread_mutex_unlock(&pool->lock);
     if (open_session(worker, &ending->result)) {
         struct lane_job job = {
             .target = pool->target.name,
