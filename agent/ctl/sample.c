@@ -194,6 +194,18 @@ static int from_object(const json_t *object, struct identity *identity, struct e
     return 0;
 }
 
+/* A list as Okta's API gives it: the one that is meant, or the first. */
+static int from_objects(const json_t *list, const char *id, struct identity *identity, struct error *error)
+{
+    size_t index;
+    const json_t *object;
+
+    json_array_foreach(list, index, object)
+        if (id == NULL || str_equal(id, text_of(object, "id")))
+            return from_object(object, identity, error);
+    return error_set(error, ERROR_NOTFOUND, "\"%s\" is not in this list", id != NULL ? id : "");
+}
+
 static int load(const char *path, const char *id, struct identity *identity, struct error *error)
 {
     cleanup_free char *text = NULL;
@@ -206,7 +218,9 @@ static int load(const char *path, const char *id, struct identity *identity, str
     cleanup_of(json_decref) json_t *json = json_loadb(text, length, JSON_DECODE_ANY, &where);
     if (json == NULL)
         return error_set(error, ERROR_SYNTAX, "%s:%d:%d: not JSON: %s", path, where.line, where.column, where.text);
-    if (json_is_array(json))
+    if (json_is_array(json) && json_object_get(json_array_get(json, 0), "eventType") == NULL)
+        code = from_objects(json, id, identity, error);
+    else if (json_is_array(json))
         code = from_log_events(json, id, identity, error);
     else if (json_object_get(json, "data") != NULL)
         code = from_hook(text, length, id, identity, error);

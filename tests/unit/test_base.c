@@ -379,6 +379,7 @@ static void a_secret_comes_from_the_environment_or_systemd(void **state)
     char *secret = NULL;
 
     (void)state;
+    assert_non_null(path);
     setenv("PROVOST_TEST_SECRET", "abc", 1);
     assert_int_equal(secret_read("env:PROVOST_TEST_SECRET", &secret, &error), 0);
     assert_string_equal(secret, "abc");
