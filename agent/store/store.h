@@ -54,6 +54,9 @@ struct store_settings {
 /* Opens or creates it; brings an older schema up to date; releases the leases
  * of `owner` that a crash left. ERROR_VERSION for a newer schema. */
 int store_open(const struct store_settings *settings, struct store **ret_store, struct error *error);
+/* One that keeps nothing and answers store_take at once, on the caller's
+ * thread, with EVENT_RECORDED: to measure the bare endpoint. */
+int store_open_null(struct store **ret_store);
 /* Finishes what is queued, then closes. NULL is allowed. */
 void store_close(struct store *store);
 
@@ -163,7 +166,10 @@ struct completion {
 };
 /* Queues the end of a lease; copies its arguments. Deliveries that came while
  * it was leased keep the lane ready. A lease that is no longer ours
- * (generation) changes nothing: `done` gets ERROR_STALE. `done` may be NULL. */
+ * (generation) changes nothing: `done` gets ERROR_STALE. A link whose account
+ * is another identity's is not written: the lane ends as LANE_DEAD with the
+ * sentence as its reason, the operations are recorded, and `done` gets
+ * ERROR_EXISTS. `done` may be NULL. */
 void store_complete(struct store *store, const struct completion *completion, store_done *done, void *arg);
 
 /* Writes a link now and waits for the commit: before memberships follow it.
@@ -225,6 +231,7 @@ int store_count_lanes(struct store *store, const char *target, struct store_lane
 
 struct store_status {
     int64_t events, duplicates, identities, quarantined; /* events: since the store was made */
+    int64_t duplicate_requests; /* the same eventId again */
     int64_t bytes;          /* of the database file */
     int64_t commits, commit_failures;
     int last_error_code;    /* 0: the last commit went well */

@@ -1,0 +1,193 @@
+/*
+ * What people do: hold and resume a target, retry and drop dead lanes. Many
+ * lanes are moved a few at a time, so that intake goes on between.
+ */
+#include <string.h>
+
+#include "store/store_private.h"
+
+#define STEP_MOST 200
+
+/* Lanes of a state in one step of work. */
+struct lane_list {
+    int64_t keys[STEP_MOST];
+    int64_t priorities[STEP_MOST];
+    size_t count;
+};
+
+static int list_state(struct sqlite_store *store, int64_t target, enum lane_state state, int64_t until, struct lane_list *list,
+                      struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code;
+
+    list->count = 0;
+    while ((code = db_next(store->writer, SQL_LANES_PAST, &row, error, "iiii", target, (int64_t)state, until, (int64_t)STEP_MOST)) > 0) {
+        list->keys[list->count] = row_number(row, 0);
+        list->priorities[list->count++] = row_number(row, 1);
+    }
+    return code;
+}
+
+/* ---- hold ---- */
+
+struct hold_call {
+    const char *target;
+    bool held;
+    int64_t until; /* 0: the first step */
+};
+
+static int release_held(struct sqlite_store *store, int64_t target, int64_t until, struct error *error)
+{
+    struct lane_list list;
+    int code = list_state(store, target, LANE_STATE_HELD, until, &list, error);
+
+    for (size_t i = 0; i < list.count && code == 0; i++)
+        code = lane_move(store, list.keys[i], LANE_STATE_HELD, LANE_STATE_READY, (int)list.priorities[i], store->now.us, error);
+    return code < 0 ? code : (int)list.count;
+}
+
+static int hold_work(struct sqlite_store *store, void *arg, struct error *error)
+{
+    struct hold_call *call = arg;
+    size_t index;
+    int code = target_intern(store, call->target, &index, error);
+
+    if (code < 0)
+        return code;
+    if (call->until == 0) {
+        call->until = store->now.us;
+        code = db_run(store->writer, SQL_TARGET_HOLD, error, "ii", (int64_t)call->held, store->targets[index].number);
+    }
+    if (code < 0 || call->held)
+        return code;
+    store->targets[index].made_ready = true; /* what is ready may be taken again */
+    return release_held(store, store->targets[index].number, call->until, error);
+}
+
+static void set_held(struct sqlite_store *store, const char *target, bool held)
+{
+    pthread_mutex_lock(&store->lock);
+    for (size_t i = 0; i < store->target_count; i++)
+        if (strcmp(store->targets[i].name, target) == 0)
+            store->targets[i].held = held;
+    pthread_mutex_unlock(&store->lock);
+}
+
+int sqlite_hold(struct store *base, const char *target, bool held, struct error *error)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    struct hold_call call = { target, held, 0 };
+    int moved;
+
+    do {
+        moved = store_call(store, hold_work, &call, error);
+        if (moved >= 0)
+            set_held(store, target, held);
+    } while (moved > 0);
+    return moved;
+}
+
+/* ---- dead lanes ---- */
+
+struct dead_call {
+    int64_t target;      /* number */
+    const char *id;      /* NULL: all */
+    bool drop;
+    int64_t until;
+};
+
+static int drop_lane(struct sqlite_store *store, int64_t key, struct error *error)
+{
+    static const struct ending dropped = { "dropped", "none", NULL, 0 };
+    int64_t newest = 0, count = 0, oldest;
+    {
+        cleanup_statement sqlite3_stmt *row = NULL;
+        int code = db_next(store->writer, SQL_LANE_READ, &row, error, "i", key);
+        if (code <= 0)
+            return code;
+        newest = row_number(row, 2);
+        count = row_number(row, 3);
+    }
+    int code = deliveries_finish(store, newest, 0, count, &dropped, &oldest, error);
+    return code < 0 ? code : lane_delete(store, key, LANE_STATE_DEAD, error);
+}
+
+static int list_of_identity(struct sqlite_store *store, const struct dead_call *call, struct lane_list *list, struct error *error)
+{
+    list->count = 0;
+    for (int kind = 0; kind < IDENTITY_KIND_COUNT; kind++) {
+        cleanup_statement sqlite3_stmt *row = NULL;
+        int64_t identity = identity_number(store->writer, (enum identity_kind)kind, call->id, error);
+        if (identity < 0)
+            return (int)identity;
+        int64_t key = lane_key(call->target, identity);
+        int code = identity == 0 ? 0 : db_next(store->writer, SQL_LANE_READ, &row, error, "i", key);
+        if (code < 0)
+            return code;
+        if (code > 0 && row_number(row, 0) == LANE_STATE_DEAD) {
+            list->keys[list->count] = key;
+            list->priorities[list->count++] = row_number(row, 1);
+        }
+    }
+    return 0;
+}
+
+static int dead_work(struct sqlite_store *store, void *arg, struct error *error)
+{
+    struct dead_call *call = arg;
+    struct lane_list list;
+
+    if (call->until == 0)
+        call->until = store->now.us;
+    int code = call->id != NULL ? list_of_identity(store, call, &list, error)
+                                : list_state(store, call->target, LANE_STATE_DEAD, call->until, &list, error);
+    for (size_t i = 0; i < list.count && code == 0; i++)
+        code = call->drop ? drop_lane(store, list.keys[i], error)
+                          : lane_move(store, list.keys[i], LANE_STATE_DEAD, LANE_STATE_READY, (int)list.priorities[i], store->now.us, error);
+    return code < 0 ? code : (int)list.count;
+}
+
+static int handle_target(struct sqlite_store *store, int64_t target, const char *id, bool drop, struct error *error)
+{
+    struct dead_call call = { target, id, drop, 0 };
+    int moved, total = 0;
+
+    do {
+        moved = store_call(store, dead_work, &call, error);
+        if (moved < 0)
+            return moved;
+        total += moved;
+    } while (moved == STEP_MOST);
+    return total;
+}
+
+static int handle_dead(struct sqlite_store *store, const char *target, const char *id, bool drop, struct error *error)
+{
+    int64_t numbers[256];
+    size_t count = 0;
+    int total = 0;
+
+    pthread_mutex_lock(&store->lock);
+    for (size_t i = 0; i < store->target_count && count < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (target == NULL || strcmp(store->targets[i].name, target) == 0)
+            numbers[count++] = store->targets[i].number;
+    pthread_mutex_unlock(&store->lock);
+    for (size_t i = 0; i < count; i++) {
+        int handled = handle_target(store, numbers[i], id, drop, error);
+        if (handled < 0)
+            return handled;
+        total += handled;
+    }
+    return total;
+}
+
+int sqlite_retry_dead(struct store *store, const char *target, const char *id, struct error *error)
+{
+    return handle_dead((struct sqlite_store *)store, target, id, false, error);
+}
+
+int sqlite_drop_dead(struct store *store, const char *target, const char *id, struct error *error)
+{
+    return handle_dead((struct sqlite_store *)store, target, id, true, error);
+}

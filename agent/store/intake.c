@@ -1,0 +1,391 @@
+/*
+ * Intake: a batch of events → rows, facts merged, deliveries, lanes made ready.
+ * This is the path that decides how many events a second the agent takes.
+ */
+#include <string.h>
+
+#include "base/str.h"
+#include "store/store_private.h"
+
+#define KNOWN_MOST 16 /* identities of one event that are kept at hand */
+#define DAY_US 86400000000LL
+#define QUARANTINE_BODY_MOST (256 * 1024)
+
+struct intake {
+    struct request request;
+    struct event_batch *batch;
+    struct wall received;
+    store_taken *taken;
+    void *arg;
+    enum event_effect effects[];
+};
+
+/* One event on its way in. */
+struct arrival {
+    struct sqlite_store *store;
+    const struct event *event;
+    int64_t number; /* the event's row */
+    int64_t received;
+    int64_t first_delivery, deliveries;
+    int64_t previous; /* the event before it about the same subject */
+    int effect;       /* greatest enum fact_effect so far; -1: no facts */
+    struct known known[KNOWN_MOST];
+    size_t known_count;
+};
+
+/* ---- dedup ---- */
+
+/* 1 when it is new, 0 when it was seen, negative. */
+static int add_key(struct sqlite_store *store, const struct seen_key *key, int64_t event, struct error *error)
+{
+    int code = db_run(store->writer, SQL_SEEN_ADD, error, "ibi", key->time, key->bytes, key->length, event);
+
+    return code < 0 ? code : db_changes(store->writer) != 0;
+}
+
+static int count_request(struct sqlite_store *store, const struct event_batch *batch, struct error *error)
+{
+    if (batch->event_id == NULL || batch->count == 0)
+        return 0;
+    cleanup_free char *text = str_printf("@%s", batch->event_id); /* never the same as an event's uuid */
+    struct seen_key key, first;
+    if (text == NULL)
+        return error_nomem(error);
+    seen_key_make(text, 0, &key);
+    seen_key_make(batch->events[0].uuid, batch->events[0].published.us, &first);
+    key.time = first.time;
+    int is_new = add_key(store, &key, store->counters.event, error);
+    store->counters.duplicate_requests += is_new == 0;
+    return is_new < 0 ? is_new : 0;
+}
+
+/* ---- facts ---- */
+
+static int route_known(struct arrival *arrival, const struct known *known, struct error *error)
+{
+    struct sqlite_store *store = arrival->store;
+    int64_t previous;
+
+    for (size_t i = 0; i < store->route_count; i++) {
+        const struct route_row *route = &store->routes[i];
+        if (route->kind != known->identity.kind || (route->facts & known->changed) == 0)
+            continue;
+        int64_t delivery = ++store->counters.delivery;
+        int code = lane_make_ready(store, route->target, known->number, delivery, arrival->received, known->priority, &previous, error);
+        if (code == 0)
+            code = db_run(store->writer, SQL_DELIVERY_ADD, error, "iiiii", delivery, arrival->number,
+                          lane_key(store->targets[route->target].number, known->number), previous, arrival->received);
+        if (code < 0)
+            return code;
+        if (arrival->first_delivery == 0)
+            arrival->first_delivery = delivery;
+        arrival->deliveries = delivery - arrival->first_delivery + 1;
+    }
+    return 0;
+}
+
+/* Writes what is at hand and lets go of it. */
+static int flush_known(struct arrival *arrival, struct error *error)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < arrival->known_count; i++) {
+        struct known *known = &arrival->known[i];
+        if (code == 0)
+            code = known_save(arrival->store, known, error);
+        if (code == 0 && known->changed != 0)
+            code = route_known(arrival, known, error);
+        identity_clear(&known->identity);
+    }
+    arrival->known_count = 0;
+    return code;
+}
+
+static struct known *find_known(struct arrival *arrival, enum identity_kind kind, const char *id)
+{
+    for (size_t i = 0; i < arrival->known_count; i++)
+        if (arrival->known[i].identity.kind == kind && strcmp(arrival->known[i].identity.id, id) == 0)
+            return &arrival->known[i];
+    return NULL;
+}
+
+static int get_known(struct arrival *arrival, enum identity_kind kind, const char *id, struct known **ret_known, struct error *error)
+{
+    struct known *known = find_known(arrival, kind, id);
+
+    if (known == NULL) {
+        known = &arrival->known[arrival->known_count++]; /* the caller has made room */
+        int code = known_load(arrival->store, kind, id, known, error);
+        if (code < 0)
+            return code;
+    }
+    *ret_known = known;
+    return 0;
+}
+
+static int merge_register(struct known *known, const struct fact *fact, struct error *error)
+{
+    int effect = identity_merge(&known->identity, fact);
+
+    if (effect == ERROR_NOMEM)
+        return error_nomem(error);
+    if (effect < 0)
+        return FACT_SUPERSEDED; /* a fact that makes no sense says nothing */
+    known->dirty |= effect != FACT_SUPERSEDED;
+    known->login_dirty |= fact->kind == FACT_LOGIN && effect == FACT_CHANGED;
+    known->profile_dirty |= fact->kind == FACT_PROFILE && effect == FACT_CHANGED;
+    return effect;
+}
+
+/* `group` NULL: an app, known by its id. */
+static int write_membership(struct sqlite_store *store, const struct known *user, const struct known *group, const char *id,
+                            const struct membership *row, struct error *error)
+{
+    if (group == NULL)
+        return db_run(store->writer, SQL_MEMBERSHIP_WRITE, error, "iitiit", user->number, (int64_t)1, id, (int64_t)row->present,
+                      row->as_of.us, row->name);
+    return db_run(store->writer, SQL_MEMBERSHIP_WRITE, error, "iiiiit", user->number, (int64_t)0, group->number, (int64_t)row->present,
+                  row->as_of.us, row->name);
+}
+
+static int read_membership(struct sqlite_store *store, const struct known *user, const struct known *group, const char *id,
+                           struct membership *row, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *found = NULL;
+    int code = group != NULL ? db_next(store->writer, SQL_MEMBERSHIP_READ, &found, error, "iii", user->number, (int64_t)0, group->number)
+                             : db_next(store->writer, SQL_MEMBERSHIP_READ, &found, error, "iit", user->number, (int64_t)1, id);
+
+    if (code <= 0)
+        return code;
+    row->present = row_number(found, 0) != 0;
+    row->as_of.us = row_number(found, 1);
+    row->name = str_dup(row_text(found, 2));
+    return row->name == NULL && row_text(found, 2) != NULL ? error_nomem(error) : 0;
+}
+
+static int merge_membership(struct arrival *arrival, struct known *user, const struct fact *fact, struct error *error)
+{
+    struct membership row = { 0 };
+    struct known *group = NULL;
+    int code = 0;
+
+    if (fact->other == NULL)
+        return FACT_SUPERSEDED;
+    if (fact->kind == FACT_MEMBER)
+        code = get_known(arrival, IDENTITY_GROUP, fact->other, &group, error);
+    if (code == 0)
+        code = read_membership(arrival->store, user, group, fact->other, &row, error);
+    int effect = code == 0 ? (int)membership_merge(&row, fact) : code;
+    if (effect == FACT_UNCHANGED || effect == FACT_CHANGED)
+        code = write_membership(arrival->store, user, group, fact->other, &row, error);
+    free(row.name);
+    return code < 0 ? code : effect < 0 ? error_nomem(error) : effect;
+}
+
+/* Leavers first. */
+static bool takes_away(const struct fact *fact)
+{
+    if (fact->kind == FACT_STATUS)
+        return status_rank(fact->value) >= status_rank("LOCKED_OUT");
+    return fact->kind == FACT_SESSIONS_VOID || ((fact->kind == FACT_MEMBER || fact->kind == FACT_ASSIGNED) && !fact->present);
+}
+
+static int merge_fact(struct arrival *arrival, const struct fact *fact, struct error *error)
+{
+    struct known *known;
+    int code = 0;
+
+    if (fact->id == NULL)
+        return 0;
+    if (arrival->known_count + 2 > KNOWN_MOST)
+        code = flush_known(arrival, error);
+    if (code == 0)
+        code = get_known(arrival, fact->identity_kind, fact->id, &known, error);
+    if (code < 0)
+        return code;
+    int effect = fact->kind == FACT_MEMBER || fact->kind == FACT_ASSIGNED ? merge_membership(arrival, known, fact, error)
+                                                                         : merge_register(known, fact, error);
+    if (effect < 0)
+        return effect;
+    if (effect == FACT_CHANGED) {
+        known->changed |= FACT_BIT(fact->kind);
+        if (takes_away(fact))
+            known->priority = PRIORITY_LEAVER;
+    }
+    if (effect > arrival->effect)
+        arrival->effect = effect;
+    return 0;
+}
+
+/* ---- the event's row ---- */
+
+/* Events about one identity are a chain, newest first: no index to keep. */
+static int chain_subject(struct arrival *arrival, struct error *error)
+{
+    const struct event *event = arrival->event;
+    struct known *subject;
+
+    if (event->subject_id == NULL)
+        return 0;
+    int code = get_known(arrival, event->subject_kind, event->subject_id, &subject, error);
+    if (code < 0)
+        return code;
+    arrival->previous = subject->last_event;
+    subject->last_event = arrival->number;
+    subject->dirty = true;
+    return 0;
+}
+
+static enum event_effect event_effect_of(int effect)
+{
+    switch (effect) {
+    case FACT_CHANGED:
+        return EVENT_CHANGED;
+    case FACT_UNCHANGED:
+        return EVENT_UNCHANGED;
+    case FACT_SUPERSEDED:
+        return EVENT_SUPERSEDED;
+    default:
+        return EVENT_RECORDED;
+    }
+}
+
+static int write_event(const struct arrival *a, enum event_effect effect, struct error *error)
+{
+    const struct event *e = a->event;
+
+    return db_run(a->store->writer, SQL_EVENT_ADD, error, "iiitttitittiiit", a->number, a->received, e->published.us, e->uuid, e->type,
+                  e->outcome, (int64_t)effect, e->actor, (int64_t)e->subject_kind, e->subject_id, e->subject_name, a->previous,
+                  a->first_delivery, a->deliveries, e->raw);
+}
+
+static int take_event(struct sqlite_store *store, const struct event *event, struct wall received, enum event_effect *ret_effect,
+                      struct error *error)
+{
+    struct arrival arrival;
+    struct seen_key key;
+
+    seen_key_make(event->uuid, event->published.us, &key);
+    int code = add_key(store, &key, store->counters.event + 1, error);
+    if (code <= 0) {
+        store->counters.duplicates += code == 0;
+        *ret_effect = EVENT_DUPLICATE;
+        return code;
+    }
+    memset(&arrival, 0, offsetof(struct arrival, known));
+    arrival.store = store;
+    arrival.event = event;
+    arrival.number = ++store->counters.event;
+    arrival.received = received.us;
+    arrival.effect = -1;
+    arrival.known_count = 0;
+    code = chain_subject(&arrival, error);
+    for (size_t i = 0; i < event->fact_count && code == 0; i++)
+        code = merge_fact(&arrival, &event->facts[i], error);
+    int flushed = flush_known(&arrival, code < 0 ? NULL : error);
+    code = code < 0 ? code : flushed;
+    *ret_effect = event_effect_of(arrival.effect);
+    store->counters.events++;
+    return code < 0 ? code : write_event(&arrival, *ret_effect, error);
+}
+
+static int note_day(struct sqlite_store *store, int64_t received, struct error *error)
+{
+    if (received / DAY_US == store->counters.received / DAY_US)
+        return 0;
+    return db_run(store->writer, SQL_DAY_ADD, error, "ii", received / DAY_US, store->counters.event + 1);
+}
+
+static int intake_run(struct sqlite_store *store, struct request *request, struct error *error)
+{
+    struct intake *intake = (struct intake *)request;
+    int64_t received = intake->received.us;
+    int code = note_day(store, received, error);
+
+    if (code == 0)
+        code = count_request(store, intake->batch, error);
+    for (size_t i = 0; i < intake->batch->count && code == 0; i++)
+        code = take_event(store, &intake->batch->events[i], intake->received, &intake->effects[i], error);
+    if (received > store->counters.received)
+        store->counters.received = received;
+    return code;
+}
+
+static void intake_finish(struct request *request, int code, const struct error *error)
+{
+    struct intake *intake = (struct intake *)request;
+
+    if (intake->taken != NULL)
+        intake->taken(intake->arg, code, error, intake->batch, code == 0 ? intake->effects : NULL);
+    event_batch_free(intake->batch);
+    free(intake);
+}
+
+void sqlite_take(struct store *store, struct event_batch *batch, struct wall received, store_taken *taken, void *arg)
+{
+    struct intake *intake = calloc(1, sizeof(*intake) + batch->count * sizeof(intake->effects[0]));
+    struct error error = { 0 };
+
+    if (intake == NULL) {
+        taken(arg, error_nomem(&error), &error, batch, NULL);
+        event_batch_free(batch);
+        return;
+    }
+    intake->request = (struct request){ NULL, intake_run, intake_finish };
+    intake->batch = batch;
+    intake->received = received;
+    intake->taken = taken;
+    intake->arg = arg;
+    store_enqueue((struct sqlite_store *)store, &intake->request);
+}
+
+/* ---- quarantine ---- */
+
+struct quarantine {
+    struct request request;
+    char *peer, *reason, *body;
+    int64_t kept, length;
+};
+
+static int quarantine_run(struct sqlite_store *store, struct request *request, struct error *error)
+{
+    const struct quarantine *q = (const struct quarantine *)request;
+    int64_t number = ++store->counters.quarantine;
+    int code = db_run(store->writer, SQL_QUARANTINE_ADD, error, "iittib", number, store->now.us, q->peer, q->reason, q->length, q->body,
+                      q->kept);
+
+    if (code == 0 && number > store->quarantine_most)
+        code = db_run(store->writer, SQL_QUARANTINE_TRIM, error, "i", number - store->quarantine_most);
+    store->counters.quarantined++;
+    return code;
+}
+
+static void quarantine_finish(struct request *request, int code, const struct error *error)
+{
+    struct quarantine *q = (struct quarantine *)request;
+
+    (void)code;
+    (void)error;
+    free(q->peer);
+    free(q->reason);
+    free(q->body);
+    free(q);
+}
+
+void sqlite_quarantine(struct store *store, const char *body, size_t length, const char *peer, const char *reason)
+{
+    size_t kept = length < QUARANTINE_BODY_MOST ? length : QUARANTINE_BODY_MOST;
+    struct quarantine *q = calloc(1, sizeof(*q));
+
+    if (q == NULL)
+        return;
+    *q = (struct quarantine){ { NULL, quarantine_run, quarantine_finish }, str_dup(peer), str_dup(reason), malloc(kept + 1),
+                              (int64_t)kept, (int64_t)length };
+    if (q->body == NULL) {
+        quarantine_finish(&q->request, ERROR_NOMEM, NULL);
+        return;
+    }
+    if (kept != 0)
+        memcpy(q->body, body, kept);
+    store_enqueue((struct sqlite_store *)store, &q->request);
+}

@@ -1,0 +1,521 @@
+/*
+ * Lanes: made ready, leased, ended. A lane's row exists while work is pending.
+ */
+#include <string.h>
+
+#include "base/str.h"
+#include "store/store_private.h"
+
+struct lane_row {
+    enum lane_state state;
+    int priority, attempt;
+    int64_t delivery, deliveries, generation, since, oldest;
+    bool again; /* touched while leased */
+};
+
+/* 1, 0 when there is none, negative. */
+static int read_lane(struct sqlite_store *store, int64_t key, struct lane_row *lane, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code = db_next(store->writer, SQL_LANE_READ, &row, error, "i", key);
+
+    if (code <= 0)
+        return code;
+    *lane = (struct lane_row){
+        .state = (enum lane_state)row_number(row, 0), .priority = (int)row_number(row, 1), .delivery = row_number(row, 2),
+        .deliveries = row_number(row, 3), .generation = row_number(row, 4), .attempt = (int)row_number(row, 5),
+        .since = row_number(row, 6), .oldest = row_number(row, 7), .again = row_number(row, 8) != 0,
+    };
+    return 1;
+}
+
+static int add_lane(struct sqlite_store *store, int64_t key, int64_t target, int64_t delivery, int64_t received, int priority,
+                    struct error *error)
+{
+    lane_count(store, target, LANE_STATE_READY, 1);
+    return db_run(store->writer, SQL_LANE_ADD, error, "iiiiiiiii", key, target, (int64_t)priority, received, (int64_t)priority, delivery,
+                  (int64_t)(delivery != 0), received, delivery != 0 ? received : 0);
+}
+
+/* News for a lane that is worked on, held, or ready at least as urgently:
+ * it stays where it is in the queue. */
+static bool stays(const struct lane_row *lane, int priority)
+{
+    return lane->state == LANE_STATE_LEASED || lane->state == LANE_STATE_HELD ||
+           (lane->state == LANE_STATE_READY && priority >= lane->priority);
+}
+
+static int add_to_lane(struct sqlite_store *store, int64_t key, int64_t target, struct lane_row *lane, int64_t delivery, int64_t received,
+                       int priority, struct error *error)
+{
+    bool coalesce = stays(lane, priority);
+    int64_t most_urgent = priority < lane->priority || lane->state == LANE_STATE_DUE ? priority : lane->priority;
+
+    if (delivery != 0) {
+        if (lane->deliveries == 0)
+            lane->oldest = received;
+        lane->delivery = delivery;
+        lane->deliveries++;
+    }
+    if (coalesce)
+        return db_run(store->writer, SQL_LANE_COALESCE, error, "iiiiii", most_urgent, lane->delivery, lane->deliveries, lane->oldest,
+                      (int64_t)(lane->again || (delivery == 0 && lane->state == LANE_STATE_LEASED)), key);
+    int64_t since = lane->state == LANE_STATE_READY ? lane->since : received;
+    lane_count(store, target, lane->state, -1);
+    lane_count(store, target, LANE_STATE_READY, 1);
+    return db_run(store->writer, SQL_LANE_WRITE, error, "iiiiiiiiii", (int64_t)LANE_STATE_READY, most_urgent, since, most_urgent,
+                  (int64_t)0, lane->delivery, lane->deliveries, since, lane->oldest, key);
+}
+
+int lane_make_ready(struct sqlite_store *store, size_t target, int64_t identity, int64_t delivery, int64_t received, int priority,
+                    int64_t *ret_previous, struct error *error)
+{
+    struct lane_row lane;
+    size_t same;
+    int code = store->targets[target].stored ? 0 : target_intern(store, store->targets[target].name, &same, error);
+    int64_t number = store->targets[target].number, key = lane_key(number, identity);
+
+    if (code < 0)
+        return code;
+    int found = read_lane(store, key, &lane, error);
+    if (found < 0)
+        return found;
+    *ret_previous = found > 0 && lane.deliveries > 0 ? lane.delivery : 0;
+    if (found == 0)
+        return add_lane(store, key, number, delivery, received, priority, error);
+    return add_to_lane(store, key, number, &lane, delivery, received, priority, error);
+}
+
+int lane_move(struct sqlite_store *store, int64_t key, enum lane_state from, enum lane_state to, int rank, int64_t at,
+              struct error *error)
+{
+    int64_t target = key >> LANE_IDENTITY_BITS;
+
+    lane_count(store, target, from, -1);
+    lane_count(store, target, to, 1);
+    return db_run(store->writer, SQL_LANE_MOVE, error, "iiiiii", (int64_t)to, (int64_t)rank, at, at,
+                  (int64_t)(from != LANE_STATE_DEAD && from != LANE_STATE_HELD), key);
+}
+
+int lane_delete(struct sqlite_store *store, int64_t key, enum lane_state from, struct error *error)
+{
+    lane_count(store, key >> LANE_IDENTITY_BITS, from, -1);
+    return db_run(store->writer, SQL_LANE_DELETE, error, "i", key);
+}
+
+/* ---- touch ---- */
+
+struct touch {
+    struct request request;
+    char *target, *id;
+    enum identity_kind kind;
+};
+
+static int touch_run(struct sqlite_store *store, struct request *request, struct error *error)
+{
+    struct touch *touch = (struct touch *)request;
+    size_t target;
+    int64_t previous, identity = identity_intern(store, touch->kind, touch->id, error);
+
+    if (identity < 0)
+        return (int)identity;
+    int code = target_intern(store, touch->target, &target, error);
+    return code < 0 ? code : lane_make_ready(store, target, identity, 0, store->now.us, PRIORITY_TOUCH, &previous, error);
+}
+
+static void touch_finish(struct request *request, int code, const struct error *error)
+{
+    struct touch *touch = (struct touch *)request;
+
+    (void)code;
+    (void)error;
+    free(touch->target);
+    free(touch->id);
+    free(touch);
+}
+
+void sqlite_touch(struct store *store, const char *target, enum identity_kind kind, const char *id)
+{
+    struct touch *touch = calloc(1, sizeof(*touch));
+
+    if (touch == NULL)
+        return;
+    *touch = (struct touch){ { NULL, touch_run, touch_finish }, strdup(target), strdup(id), kind };
+    if (touch->target == NULL || touch->id == NULL)
+        touch_finish(&touch->request, ERROR_NOMEM, NULL);
+    else
+        store_enqueue((struct sqlite_store *)store, &touch->request);
+}
+
+/* ---- lease ---- */
+
+struct lease_call {
+    const char *target;
+    size_t most;
+    int64_t lease_us;
+    struct lease *leases; /* `most` of them; filled in order */
+    size_t count;
+    int64_t next;
+};
+
+struct past_lane {
+    int64_t key, priority;
+};
+
+/* Lanes of one state whose time has come → ready, a few at a time. */
+static int promote_state(struct sqlite_store *store, int64_t target, enum lane_state state, size_t most, struct error *error)
+{
+    cleanup_free struct past_lane *past = calloc(most, sizeof(*past));
+    size_t count = 0;
+    int code;
+
+    if (past == NULL)
+        return error_nomem(error);
+    {
+        cleanup_statement sqlite3_stmt *row = NULL;
+        while ((code = db_next(store->writer, SQL_LANES_PAST, &row, error, "iiii", target, (int64_t)state, store->now.us, (int64_t)most)) >
+               0)
+            past[count++] = (struct past_lane){ row_number(row, 0), row_number(row, 1) };
+    }
+    for (size_t i = 0; i < count && code == 0; i++)
+        code = lane_move(store, past[i].key, state, LANE_STATE_READY, (int)past[i].priority, store->now.us, error);
+    return code;
+}
+
+static int read_next(struct sqlite_store *store, int64_t target, int64_t *ret_next, struct error *error)
+{
+    static const enum lane_state states[] = { LANE_STATE_WAITING, LANE_STATE_DUE };
+    int64_t next = 0;
+
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        cleanup_statement sqlite3_stmt *row = NULL;
+        int code = db_next(store->writer, SQL_LANES_NEXT, &row, error, "ii", target, (int64_t)states[i]);
+        if (code < 0)
+            return code;
+        if (code > 0 && (next == 0 || row_number(row, 0) < next))
+            next = row_number(row, 0);
+    }
+    *ret_next = next;
+    return 0;
+}
+
+static int fill_lease(struct sqlite_store *store, const char *target, int64_t key, struct lease *lease, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code = db_next(store->writer, SQL_LEASE_DETAIL, &row, error, "i", key);
+
+    if (code == 0)
+        return error_set(error, ERROR_CORRUPT, "store %s: a lane without an identity; restore a copy", store->path);
+    if (code < 0)
+        return code;
+    *lease = (struct lease){
+        .target = strdup(target), .kind = (enum identity_kind)row_number(row, 0), .id = str_dup(row_text(row, 1)),
+        .generation = store->counters.generation, .priority = (int)row_number(row, 2), .attempt = (int)row_number(row, 3) + 1,
+        .newest_delivery = row_number(row, 4), .deliveries = (size_t)row_number(row, 5), .oldest_received.us = row_number(row, 6),
+        .event_uuid = str_dup(row_text(row, 7)), .event_type = str_dup(row_text(row, 8)), .received.us = row_number(row, 9),
+    };
+    return lease->target == NULL || lease->id == NULL ? error_nomem(error) : 0;
+}
+
+static int lease_lane(struct sqlite_store *store, struct lease_call *call, int64_t key, struct error *error)
+{
+    int64_t target = key >> LANE_IDENTITY_BITS;
+
+    store->counters.generation++;
+    int code = fill_lease(store, call->target, key, &call->leases[call->count++], error);
+    if (code < 0)
+        return code;
+    lane_count(store, target, LANE_STATE_READY, -1);
+    lane_count(store, target, LANE_STATE_LEASED, 1);
+    return db_run(store->writer, SQL_LANE_LEASE, error, "iiti", store->now.us + call->lease_us, store->counters.generation, store->owner,
+                  key);
+}
+
+static int lease_ready(struct sqlite_store *store, struct lease_call *call, int64_t target, struct error *error)
+{
+    cleanup_free int64_t *keys = calloc(call->most, sizeof(*keys));
+    size_t count = 0;
+    int code;
+
+    if (keys == NULL)
+        return error_nomem(error);
+    {
+        cleanup_statement sqlite3_stmt *row = NULL;
+        while ((code = db_next(store->writer, SQL_LANES_READY, &row, error, "ii", target, (int64_t)call->most)) > 0)
+            keys[count++] = row_number(row, 0);
+    }
+    for (size_t i = 0; i < count && code == 0; i++)
+        code = lease_lane(store, call, keys[i], error);
+    return code;
+}
+
+static int lease_work(struct sqlite_store *store, void *arg, struct error *error)
+{
+    static const enum lane_state timed[] = { LANE_STATE_LEASED, LANE_STATE_WAITING, LANE_STATE_DUE };
+    struct lease_call *call = arg;
+    size_t index;
+    int code = target_intern(store, call->target, &index, error);
+
+    if (code < 0 || store->targets[index].held)
+        return code;
+    int64_t target = store->targets[index].number;
+    for (size_t i = 0; i < sizeof(timed) / sizeof(timed[0]) && code == 0; i++)
+        code = promote_state(store, target, timed[i], call->most, error);
+    if (code == 0)
+        code = lease_ready(store, call, target, error);
+    return code < 0 ? code : read_next(store, target, &call->next, error);
+}
+
+int sqlite_lease(struct store *store, const char *target, size_t most, int64_t lease_us, struct lease *leases, struct wall *ret_next,
+                 struct error *error)
+{
+    cleanup_free struct lease *mine = calloc(most + 1, sizeof(*mine));
+    struct lease_call call = { target, most, lease_us, mine, 0, 0 };
+
+    if (mine == NULL)
+        return error_nomem(error);
+    int code = store_call((struct sqlite_store *)store, lease_work, &call, error);
+    if (code < 0) {
+        for (size_t i = 0; i < call.count; i++)
+            lease_clear(&mine[i]);
+        return code;
+    }
+    memcpy(leases, mine, call.count * sizeof(*mine));
+    if (ret_next != NULL)
+        ret_next->us = call.next;
+    return (int)call.count;
+}
+
+/* ---- the end of a lease ---- */
+
+struct end_call {
+    struct request request;
+    struct completion completion; /* points into `copies` */
+    struct lease lease;
+    struct link link;
+    struct operation_record *operations;
+    store_done *done;
+    void *arg;
+    int code; /* of this completion alone */
+    struct error *error;
+    char *copies;
+};
+
+static void __attribute__((format(printf, 3, 4))) refuse(struct end_call *call, int code, const char *format, ...)
+{
+    struct error *error = malloc(sizeof(*error));
+    va_list args;
+
+    call->code = code;
+    va_start(args, format);
+    if (error != NULL)
+        error_vset(error, code, format, args);
+    va_end(args);
+    free(call->error);
+    call->error = error;
+}
+
+/* The account is another identity's: the work is done and told of, but the
+ * lane cannot end well. A person has to look. */
+static int write_call_link(struct sqlite_store *store, struct end_call *call, int64_t key, struct error *error)
+{
+    struct completion *completion = &call->completion;
+    struct error refusal = { 0 };
+    size_t target;
+
+    if (completion->link == NULL)
+        return 0;
+    int code = target_intern(store, call->lease.target, &target, error);
+    if (code == 0)
+        code = link_write(store, target, call->lease.kind, key & ((1LL << LANE_IDENTITY_BITS) - 1), call->lease.id, completion->link,
+                          &refusal, error);
+    if (code <= 0)
+        return code;
+    refuse(call, ERROR_EXISTS, "%s", refusal.text);
+    completion->end = LANE_DEAD;
+    completion->outcome = "ambiguous";
+    completion->reason = call->error != NULL ? call->error->text : "the account is linked to another identity";
+    return 0;
+}
+
+struct lane_end_row { /* where the lane goes */
+    enum lane_state state;
+    int64_t at;
+    int attempt;
+};
+
+/* false: the row is deleted. `news`: deliveries or a touch came meanwhile. */
+static bool choose_end(const struct completion *c, const struct lane_row *lane, bool news, int64_t now, struct lane_end_row *end)
+{
+    const struct lane_end_row ready_anew = { LANE_STATE_READY, now, 0 };
+    const struct lane_end_row by_end[] = {
+        [LANE_DONE] = { LANE_STATE_DUE, c->due.us, 0 },
+        [LANE_RETRY] = { LANE_STATE_WAITING, c->retry_at.us, c->lease->attempt },
+        [LANE_RELEASE] = { LANE_STATE_READY, lane->since, c->lease->attempt - 1 },
+        [LANE_DEAD] = { LANE_STATE_DEAD, now, c->lease->attempt },
+        [LANE_HELD] = { LANE_STATE_HELD, now, c->lease->attempt - 1 },
+    };
+
+    *end = news && c->end != LANE_RELEASE && c->end != LANE_HELD ? ready_anew : by_end[c->end];
+    return news || c->end != LANE_DONE || c->due.us != 0;
+}
+
+static int end_lane(struct sqlite_store *store, const struct end_call *call, int64_t key, struct lane_row *lane, struct error *error)
+{
+    const struct completion *c = &call->completion;
+    struct lane_end_row end;
+    int64_t covered = (int64_t)c->lease->deliveries < lane->deliveries ? (int64_t)c->lease->deliveries : lane->deliveries;
+    int64_t newer = lane->deliveries - covered;
+    int code = 0;
+
+    if (c->end == LANE_DONE) {
+        const struct ending ending = { c->outcome, c->action, c->reason, c->lease->attempt };
+        code = deliveries_finish(store, lane->delivery, newer, covered, &ending, &lane->oldest, error);
+        lane->deliveries = newer;
+        lane->delivery = newer != 0 ? lane->delivery : 0;
+    }
+    if (code < 0)
+        return code;
+    if (!choose_end(c, lane, newer != 0 || lane->again, store->now.us, &end))
+        return lane_delete(store, key, LANE_STATE_LEASED, error);
+    lane_count(store, key >> LANE_IDENTITY_BITS, LANE_STATE_LEASED, -1);
+    lane_count(store, key >> LANE_IDENTITY_BITS, end.state, 1);
+    return db_run(store->writer, SQL_LANE_END, error, "iiiiiiiittti", (int64_t)end.state,
+                  (int64_t)(end.state == LANE_STATE_READY ? lane->priority : 0), end.at, end.at, (int64_t)end.attempt, lane->delivery,
+                  lane->deliveries, newer != 0 ? lane->oldest : c->end == LANE_DONE ? 0 : lane->oldest, c->outcome, c->action, c->reason,
+                  key);
+}
+
+static int end_run(struct sqlite_store *store, struct request *request, struct error *error)
+{
+    struct end_call *call = (struct end_call *)request;
+    const struct lease *lease = &call->lease;
+    struct lane_row lane;
+    int64_t target = target_number(store, lease->target);
+    int64_t identity = identity_number(store->writer, lease->kind, lease->id, error);
+
+    if (identity < 0)
+        return (int)identity;
+    int64_t key = lane_key(target, identity);
+    int found = read_lane(store, key, &lane, error);
+    if (found < 0)
+        return found;
+    if (found == 0 || lane.state != LANE_STATE_LEASED || lane.generation != lease->generation) {
+        refuse(call, ERROR_STALE, "%s in %s: the lease has run out and the lane was given to another; nothing was written", lease->id,
+               lease->target);
+        return 0;
+    }
+    int code = write_call_link(store, call, key, error);
+    if (code == 0)
+        code = operations_write(store, key, lease->newest_delivery, &call->completion, error);
+    return code < 0 ? code : end_lane(store, call, key, &lane, error);
+}
+
+static void end_finish(struct request *request, int code, const struct error *error)
+{
+    struct end_call *call = (struct end_call *)request;
+    struct error fallback = { call->code, "out of memory" };
+
+    if (call->done != NULL) {
+        if (code < 0)
+            call->done(call->arg, code, error);
+        else
+            call->done(call->arg, call->code, call->code == 0 ? NULL : call->error != NULL ? call->error : &fallback);
+    }
+    free(call->error);
+    free(call->operations);
+    free(call->copies);
+    free(call);
+}
+
+/* Every string of a completion, one after the other. */
+static size_t list_strings(struct end_call *call, char ***ret_strings)
+{
+    size_t most = 11 + call->completion.operation_count * 5, n = 0;
+    char ***strings = (char ***)calloc(most, sizeof(char **));
+
+    *ret_strings = (char **)strings;
+    if (strings == NULL)
+        return 0;
+#define ADD(text) strings[n++] = (char **)&(text)
+    ADD(call->lease.target);
+    ADD(call->lease.id);
+    ADD(call->completion.outcome);
+    ADD(call->completion.action);
+    ADD(call->completion.reason);
+    ADD(call->link.key);
+    ADD(call->link.locator);
+    ADD(call->link.account);
+    for (size_t i = 0; i < call->completion.operation_count; i++) {
+        ADD(call->operations[i].kind);
+        ADD(call->operations[i].locator);
+        ADD(call->operations[i].outcome);
+        ADD(call->operations[i].changes);
+        ADD(call->operations[i].before);
+    }
+#undef ADD
+    return n;
+}
+
+static bool copy_strings(struct end_call *call)
+{
+    char **list;
+    size_t count = list_strings(call, &list), bytes = 1;
+    char ***strings = (char ***)list;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += *strings[i] != NULL ? strlen(*strings[i]) + 1 : 0;
+    char *to = call->copies = count != 0 ? malloc(bytes) : NULL;
+    for (size_t i = 0; i < count && to != NULL; i++) {
+        if (*strings[i] == NULL)
+            continue;
+        size_t length = strlen(*strings[i]) + 1;
+        memcpy(to, *strings[i], length);
+        *strings[i] = to;
+        to += length;
+    }
+    free(list);
+    return call->copies != NULL;
+}
+
+static struct end_call *copy_completion(const struct completion *completion)
+{
+    struct end_call *call = calloc(1, sizeof(*call));
+    size_t bytes = completion->operation_count * sizeof(*call->operations);
+
+    if (call == NULL)
+        return NULL;
+    call->completion = *completion;
+    call->lease = *completion->lease;
+    call->lease.event_uuid = call->lease.event_type = NULL;
+    if (completion->link != NULL)
+        call->link = *completion->link;
+    call->operations = malloc(bytes + 1);
+    if (call->operations != NULL && bytes != 0)
+        memcpy(call->operations, completion->operations, bytes);
+    if (call->operations == NULL || !copy_strings(call)) {
+        free(call->operations);
+        free(call);
+        return NULL;
+    }
+    call->completion.lease = &call->lease;
+    call->completion.link = completion->link != NULL ? &call->link : NULL;
+    call->completion.operations = call->operations;
+    return call;
+}
+
+void sqlite_complete(struct store *store, const struct completion *completion, store_done *done, void *arg)
+{
+    struct end_call *call = copy_completion(completion);
+    struct error error = { 0 };
+
+    if (call == NULL) {
+        if (done != NULL)
+            done(arg, error_nomem(&error), &error);
+        return;
+    }
+    call->request = (struct request){ NULL, end_run, end_finish };
+    call->done = done;
+    call->arg = arg;
+    store_enqueue((struct sqlite_store *)store, &call->request);
+}

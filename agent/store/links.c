@@ -1,0 +1,83 @@
+/*
+ * Links: identity ↔ account. One live account has one identity.
+ */
+#include <string.h>
+
+#include "base/str.h"
+#include "store/store_private.h"
+
+int link_from_row(sqlite3_stmt *row, int first, struct link *link)
+{
+    *link = (struct link){
+        .key = str_dup(row_text(row, first)), .locator = str_dup(row_text(row, first + 1)), .account = str_dup(row_text(row, first + 2)),
+        .gone = row_number(row, first + 3) != 0, .due.us = row_number(row, first + 4), .linked.us = row_number(row, first + 5),
+    };
+    for (int i = 0; i < 3; i++) {
+        const char *copies[] = { link->key, link->locator, link->account };
+        if (row_text(row, first + i) != NULL && copies[i] == NULL) {
+            link_clear(link);
+            return ERROR_NOMEM;
+        }
+    }
+    return 0;
+}
+
+/* 1 when another identity has this account, told in *refusal. */
+static int find_other_owner(struct sqlite_store *store, const struct target_row *target, enum identity_kind kind, int64_t lane,
+                            const char *id, const struct link *link, struct error *refusal, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code = db_next(store->writer, SQL_LINK_OWNER, &row, error, "iit", target->number, (int64_t)kind, link->key);
+
+    if (code <= 0 || row_number(row, 0) == lane)
+        return code < 0 ? code : 0;
+    error_set(refusal, ERROR_EXISTS, "%s: account %s (%s) cannot be linked to %s %s: it is linked to %s (%s) already; unlink or remove "
+              "one of the two", target->name, link->locator != NULL ? link->locator : "?", link->key, identity_kind_name(kind), id,
+              row_text(row, 1) != NULL ? row_text(row, 1) : "?", row_text(row, 2) != NULL ? row_text(row, 2) : "no name");
+    return 1;
+}
+
+int link_write(struct sqlite_store *store, size_t target, enum identity_kind kind, int64_t identity, const char *id,
+               const struct link *link, struct error *refusal, struct error *error)
+{
+    const struct target_row *row = &store->targets[target];
+    int64_t lane = lane_key(row->number, identity);
+    int code = link->key == NULL || link->gone ? 0 : find_other_owner(store, row, kind, lane, id, link, refusal, error);
+
+    if (code != 0)
+        return code;
+    return db_run(store->writer, SQL_LINK_WRITE, error, "iiitttiii", lane, row->number, (int64_t)kind, link->key, link->locator,
+                  link->account, (int64_t)link->gone, link->due.us, link->linked.us);
+}
+
+struct put_call {
+    const char *target, *id;
+    enum identity_kind kind;
+    const struct link *link;
+    struct error refusal;
+};
+
+static int put_work(struct sqlite_store *store, void *arg, struct error *error)
+{
+    struct put_call *call = arg;
+    size_t target;
+    int code = target_intern(store, call->target, &target, error);
+    int64_t identity = code < 0 ? code : identity_intern(store, call->kind, call->id, error);
+
+    if (identity < 0)
+        return (int)identity;
+    return link_write(store, target, call->kind, identity, call->id, call->link, &call->refusal, error);
+}
+
+int sqlite_put_link(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
+                    struct error *error)
+{
+    struct put_call call = { target, id, kind, link, { 0 } };
+    int code = store_call((struct sqlite_store *)store, put_work, &call, error);
+
+    if (code <= 0)
+        return code;
+    if (error != NULL)
+        *error = call.refusal;
+    return ERROR_EXISTS;
+}

@@ -1,0 +1,91 @@
+/*
+ * A few connections for reading, opened when first needed and kept.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "store/store_private.h"
+
+#define QUIET_MOST_MS 500 /* the writer's patience with readers */
+
+static struct timespec after_ms(long ms)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_nsec += ms * 1000000;
+    at.tv_sec += at.tv_nsec / 1000000000;
+    at.tv_nsec %= 1000000000;
+    return at;
+}
+
+static int open_reader(struct sqlite_store *store, struct db **ret_db, struct error *error)
+{
+    struct db *db;
+    int code = db_open(store->path, DB_READER, &db, error);
+
+    if (code < 0)
+        return code;
+    code = db_execute(db, "PRAGMA query_only=1; PRAGMA cache_size=-256; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY", error);
+    if (code < 0)
+        db_close(db);
+    else
+        *ret_db = db;
+    return code;
+}
+
+struct db *reader_take(struct sqlite_store *store, struct error *error)
+{
+    struct reader_pool *pool = &store->pool;
+    struct db *db = NULL;
+
+    pthread_mutex_lock(&pool->lock);
+    while (pool->quiet || (pool->idle_count == 0 && pool->open_count == READERS_MOST))
+        pthread_cond_wait(&pool->changed, &pool->lock);
+    if (pool->idle_count > 0) {
+        db = pool->idle[--pool->idle_count];
+    } else if (open_reader(store, &db, error) == 0) {
+        pool->open_count++;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return db;
+}
+
+void reader_give(struct sqlite_store *store, struct db *db)
+{
+    struct reader_pool *pool = &store->pool;
+    int result = sqlite3_errcode(db->handle) & 0xff;
+    bool damaged = result == SQLITE_CORRUPT || result == SQLITE_NOTADB || result == SQLITE_IOERR || result == SQLITE_CANTOPEN;
+
+    pthread_mutex_lock(&pool->lock);
+    if (damaged) {
+        pool->open_count--;
+        db_close(db);
+    } else {
+        pool->idle[pool->idle_count++] = db;
+    }
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void readers_quiet(struct sqlite_store *store, bool quiet)
+{
+    struct reader_pool *pool = &store->pool;
+    struct timespec deadline = after_ms(QUIET_MOST_MS);
+
+    pthread_mutex_lock(&pool->lock);
+    pool->quiet = quiet;
+    if (!quiet)
+        pthread_cond_broadcast(&pool->changed);
+    while (quiet && pool->idle_count < pool->open_count)
+        if (pthread_cond_timedwait(&pool->changed, &pool->lock, &deadline) == ETIMEDOUT)
+            break;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void readers_close(struct sqlite_store *store)
+{
+    while (store->pool.idle_count > 0)
+        db_close(store->pool.idle[--store->pool.idle_count]);
+    store->pool.open_count = 0;
+}

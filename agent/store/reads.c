@@ -1,0 +1,230 @@
+/*
+ * What the stages read: identities, links, members. No statement is open
+ * while a caller's function runs.
+ */
+#include <string.h>
+
+#include "base/str.h"
+#include "store/store_private.h"
+
+#define MEMBERS_STEP 256
+
+/* ---- identities ---- */
+
+static int add_membership(struct membership **list, size_t *count, sqlite3_stmt *row)
+{
+    struct membership *grown = realloc(*list, (*count + 1) * sizeof(*grown));
+
+    if (grown == NULL)
+        return ERROR_NOMEM;
+    *list = grown;
+    grown[*count] = (struct membership){ str_dup(row_text(row, 1)), str_dup(row_text(row, 2)), row_number(row, 3) != 0,
+                                         { row_number(row, 4) } };
+    return grown[(*count)++].id == NULL ? ERROR_NOMEM : 0;
+}
+
+static int read_memberships(struct db *db, int64_t number, struct identity *identity, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code;
+
+    while ((code = db_next(db, SQL_MEMBERSHIPS_OF, &row, error, "i", number)) > 0) {
+        int added = row_number(row, 0) == 0 ? add_membership(&identity->groups, &identity->group_count, row)
+                                            : add_membership(&identity->apps, &identity->app_count, row);
+        if (added < 0)
+            return error_nomem(error);
+    }
+    return code;
+}
+
+/* 1 found, 0 not, negative. */
+static int read_registers(struct db *db, const char *id, struct identity *identity, int64_t *ret_number, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code = db_next(db, SQL_IDENTITY_READ, &row, error, "ti", id, (int64_t)identity->kind);
+
+    if (code <= 0)
+        return code;
+    *ret_number = row_number(row, 0);
+    identity->id = strdup(id);
+    if (identity->id == NULL || identity_from_row(row, true, identity) < 0)
+        return error_nomem(error);
+    if (identity->profile_text.value != NULL)
+        identity->profile = json_loads(identity->profile_text.value, JSON_DECODE_ANY, NULL);
+    return 1;
+}
+
+/* Registers and memberships as of one moment. */
+static int read_whole(struct db *db, const char *id, struct identity *identity, struct error *error)
+{
+    int64_t number;
+    int code = db_execute(db, "BEGIN", error);
+
+    if (code < 0)
+        return code;
+    code = read_registers(db, id, identity, &number, error);
+    if (code > 0 && identity->kind == IDENTITY_USER) {
+        int memberships = read_memberships(db, number, identity, error);
+        code = memberships < 0 ? memberships : code;
+    }
+    db_execute(db, "COMMIT", NULL);
+    return code;
+}
+
+int sqlite_read_identity(struct store *base, enum identity_kind kind, const char *id, struct identity *ret_identity, struct error *error)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    struct identity identity = { .kind = kind };
+
+    if (reader.db == NULL)
+        return error != NULL ? error->code : ERROR_IO;
+    int code = read_whole(reader.db, id, &identity, error);
+    if (code <= 0) {
+        identity_clear(&identity);
+        return code < 0 ? code : error_set(error, ERROR_NOTFOUND, "%s %s: never heard of", identity_kind_name(kind), id);
+    }
+    *ret_identity = identity;
+    return 0;
+}
+
+struct found {
+    enum identity_kind kind;
+    char *id;
+    int count;
+};
+
+static int find_by(struct db *db, enum sql sql, const char *word, struct found *found, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code;
+
+    while ((code = db_next(db, sql, &row, error, "t", word)) > 0) {
+        free(found->id);
+        found->kind = (enum identity_kind)row_number(row, 0);
+        found->id = strdup(row_text(row, 1));
+        found->count++;
+        if (found->id == NULL)
+            return error_nomem(error);
+    }
+    return code;
+}
+
+int sqlite_find_identity(struct store *base, const char *word, enum identity_kind *ret_kind, char **ret_id, struct error *error)
+{
+    static const enum sql ways[] = { SQL_IDENTITY_BY_ID, SQL_IDENTITY_BY_LOGIN, SQL_IDENTITY_BY_NAME };
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    struct found found = { 0 };
+    int code = 0;
+
+    if (reader.db == NULL)
+        return error != NULL ? error->code : ERROR_IO;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && code == 0 && found.count == 0; i++)
+        code = find_by(reader.db, ways[i], word, &found, error);
+    if (code == 0 && found.count == 1) {
+        *ret_kind = found.kind;
+        *ret_id = found.id;
+        return 0;
+    }
+    free(found.id);
+    if (code < 0)
+        return code;
+    if (found.count == 0)
+        return error_set(error, ERROR_NOTFOUND, "\"%s\" is no id, login or name of a user or group that was heard of", word);
+    return error_set(error, ERROR_AMBIGUOUS, "\"%s\" is the name of more than one user or group; give the id or the login", word);
+}
+
+/* ---- links ---- */
+
+static int read_link(struct db *db, int64_t lane, struct link *link, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code = db_next(db, SQL_LINK_READ, &row, error, "i", lane);
+
+    if (code <= 0)
+        return code;
+    return link_from_row(row, 0, link) < 0 ? error_nomem(error) : 1;
+}
+
+int sqlite_read_link(struct store *base, const char *target, enum identity_kind kind, const char *id, struct link *ret_link,
+                     struct error *error)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    struct link link;
+
+    if (reader.db == NULL)
+        return error != NULL ? error->code : ERROR_IO;
+    int64_t number = target_number(store, target), identity = identity_number(reader.db, kind, id, error);
+    if (identity < 0)
+        return (int)identity;
+    int code = number == 0 || identity == 0 ? 0 : read_link(reader.db, lane_key(number, identity), &link, error);
+    if (code == 0)
+        return error_set(error, ERROR_NOTFOUND, "%s: %s %s has no account", target, identity_kind_name(kind), id);
+    if (code > 0)
+        *ret_link = link;
+    return code < 0 ? code : 0;
+}
+
+/* ---- members ---- */
+
+struct member_page {
+    char *ids[MEMBERS_STEP];
+    struct link links[MEMBERS_STEP];
+    size_t count;
+    int64_t last;
+};
+
+static void clear_page(struct member_page *page)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        free(page->ids[i]);
+        link_clear(&page->links[i]);
+    }
+    page->count = 0;
+}
+
+static int read_page(struct sqlite_store *store, int64_t target, const char *group_id, struct member_page *page, struct error *error)
+{
+    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code;
+
+    if (reader.db == NULL)
+        return error != NULL ? error->code : ERROR_IO;
+    int64_t group = identity_number(reader.db, IDENTITY_GROUP, group_id, error);
+    if (group <= 0)
+        return (int)group;
+    while ((code = db_next(reader.db, SQL_MEMBERS_OF, &row, error, "iiii", target, group, page->last, (int64_t)MEMBERS_STEP)) > 0) {
+        page->ids[page->count] = str_dup(row_text(row, 1));
+        if (page->ids[page->count] == NULL || link_from_row(row, 2, &page->links[page->count]) < 0) {
+            free(page->ids[page->count]);
+            return error_nomem(error);
+        }
+        page->last = row_number(row, 0);
+        page->count++;
+    }
+    return code;
+}
+
+int sqlite_read_members(struct store *base, const char *target, const char *group_id, store_member *member, void *arg,
+                        struct error *error)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    cleanup_free struct member_page *page = calloc(1, sizeof(*page));
+    int64_t number = target_number(store, target);
+    bool more = number != 0;
+    int code = page == NULL ? error_nomem(error) : 0;
+
+    while (code == 0 && more) {
+        code = read_page(store, number, group_id, page, error);
+        more = page->count == MEMBERS_STEP;
+        for (size_t i = 0; i < page->count && code == 0; i++) {
+            int answer = member(arg, page->ids[i], &page->links[i]);
+            code = answer < 0 ? answer : 0;
+        }
+        clear_page(page);
+    }
+    return code;
+}

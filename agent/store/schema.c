@@ -1,0 +1,97 @@
+/*
+ * The tables, and how an older file is brought up to date: PRAGMA
+ * user_version is the number of steps it has had. README.md draws the tables.
+ */
+#include "store/store_private.h"
+
+#define APPLICATION_ID 1347573078 /* "PRVV": tells our file from another's */
+
+static const char version_1[] =
+    "CREATE TABLE counter (id INTEGER PRIMARY KEY CHECK (id = 1), event NOT NULL DEFAULT 0, delivery NOT NULL DEFAULT 0,"
+    " operation NOT NULL DEFAULT 0, identity NOT NULL DEFAULT 0, generation NOT NULL DEFAULT 0, quarantine NOT NULL DEFAULT 0,"
+    " events NOT NULL DEFAULT 0, duplicates NOT NULL DEFAULT 0, duplicate_requests NOT NULL DEFAULT 0,"
+    " quarantined NOT NULL DEFAULT 0, received NOT NULL DEFAULT 0);"
+    "INSERT INTO counter (id) VALUES (1);"
+    "CREATE TABLE day (day INTEGER PRIMARY KEY, event INTEGER NOT NULL);"
+    "CREATE TABLE target (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, held INTEGER NOT NULL DEFAULT 0);"
+    /* in the order of the events' own times, so that new keys go to the same few pages */
+    "CREATE TABLE seen (t INTEGER NOT NULL, key BLOB NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (t, key)) WITHOUT ROWID;"
+    "CREATE TABLE event (id INTEGER PRIMARY KEY, received INTEGER, published INTEGER, uuid TEXT, type TEXT, outcome TEXT,"
+    " effect INTEGER, actor TEXT, kind INTEGER, subject_id TEXT, subject_name TEXT, previous INTEGER, delivery INTEGER,"
+    " deliveries INTEGER, raw TEXT);"
+    "CREATE TABLE identity (n INTEGER PRIMARY KEY, kind INTEGER NOT NULL, id TEXT NOT NULL, last_event INTEGER,"
+    " status TEXT, status_at INTEGER, live TEXT, live_at INTEGER, login TEXT, login_at INTEGER, name TEXT, name_at INTEGER,"
+    " sessions_void INTEGER, present INTEGER, present_at INTEGER, profile_at INTEGER, profile TEXT);"
+    "CREATE UNIQUE INDEX identity_id ON identity (id, kind);"
+    "CREATE INDEX identity_login ON identity (login COLLATE NOCASE) WHERE login IS NOT NULL;"
+    /* kind 0: `other` is a group's n; 1: an app's id */
+    "CREATE TABLE membership (user INTEGER NOT NULL, kind INTEGER NOT NULL, other NOT NULL, present INTEGER NOT NULL,"
+    " as_of INTEGER NOT NULL, name TEXT, PRIMARY KEY (user, kind, other)) WITHOUT ROWID;"
+    "CREATE INDEX membership_group ON membership (other, user) WHERE kind = 0;"
+    "CREATE TABLE delivery (id INTEGER PRIMARY KEY, event INTEGER, lane INTEGER NOT NULL, previous INTEGER, received INTEGER,"
+    " done INTEGER, outcome TEXT, action TEXT, reason TEXT, attempt INTEGER);"
+    "CREATE TABLE lane (key INTEGER PRIMARY KEY, target INTEGER NOT NULL, state INTEGER NOT NULL, rank INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, priority INTEGER NOT NULL, generation INTEGER NOT NULL DEFAULT 0, owner TEXT,"
+    " attempt INTEGER NOT NULL DEFAULT 0, delivery INTEGER NOT NULL, deliveries INTEGER NOT NULL, again INTEGER NOT NULL DEFAULT 0,"
+    " since INTEGER NOT NULL, oldest INTEGER NOT NULL, outcome TEXT, action TEXT, reason TEXT);"
+    /* rank: the priority of a ready lane, else 0 */
+    "CREATE INDEX lane_queue ON lane (target, state, rank, at);"
+    "CREATE TABLE link (lane INTEGER PRIMARY KEY, target INTEGER NOT NULL, kind INTEGER NOT NULL, key TEXT, locator TEXT,"
+    " account TEXT, gone INTEGER NOT NULL, due INTEGER NOT NULL, linked INTEGER NOT NULL);"
+    "CREATE UNIQUE INDEX link_key ON link (target, kind, key) WHERE NOT gone;"
+    "CREATE TABLE operation (id INTEGER PRIMARY KEY, delivery INTEGER NOT NULL, lane INTEGER NOT NULL, identity INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, kind TEXT, locator TEXT, outcome TEXT, changes TEXT, before TEXT);"
+    "CREATE INDEX operation_identity ON operation (identity, id);"
+    "CREATE TABLE quarantine (id INTEGER PRIMARY KEY, at INTEGER, peer TEXT, reason TEXT, bytes INTEGER, body BLOB);";
+
+const struct schema_step schema_steps[] = { { version_1 } };
+const int schema_version = sizeof(schema_steps) / sizeof(schema_steps[0]);
+
+static int check_application(struct db *db, int64_t version, struct error *error)
+{
+    int64_t application = 0, tables = 0;
+    int code = db_pragma_number(db, "PRAGMA application_id", &application, error);
+
+    if (code == 0)
+        code = db_pragma_number(db, "SELECT count(*) FROM sqlite_master", &tables, error);
+    if (code < 0 || application == APPLICATION_ID || (application == 0 && version == 0 && tables == 0))
+        return code;
+    return error_set(error, ERROR_INVALID, "store %s: this database belongs to another program; name another file", db->path);
+}
+
+static int take_step(struct db *db, const struct schema_step *step, int64_t to, struct error *error)
+{
+    char pragmas[96];
+    int code = db_execute(db, "BEGIN IMMEDIATE", error);
+
+    if (code < 0)
+        return code;
+    sqlite3_snprintf(sizeof(pragmas), pragmas, "PRAGMA application_id=%d; PRAGMA user_version=%lld", APPLICATION_ID, (long long)to);
+    code = db_execute(db, step->sql, error);
+    if (code == 0)
+        code = db_execute(db, pragmas, error);
+    if (code == 0)
+        code = db_execute(db, "COMMIT", error);
+    if (code < 0) {
+        db_execute(db, "ROLLBACK", NULL);
+        error_prefix(error, "bringing the schema to version %lld", (long long)to);
+    }
+    return code;
+}
+
+int schema_bring_up(struct db *db, const struct schema_step *steps, int version, struct error *error)
+{
+    int64_t found = 0;
+    int code = db_pragma_number(db, "PRAGMA user_version", &found, error);
+
+    if (code == 0)
+        code = check_application(db, found, error);
+    if (code < 0)
+        return code;
+    if (found > version)
+        return error_set(error, ERROR_VERSION, "store %s: its schema is version %lld, this provostd knows up to %d; install the newer "
+                         "version again, or restore the copy made before the upgrade", db->path, (long long)found, version);
+    for (; found < version && code == 0; found++)
+        code = take_step(db, &steps[found], found + 1, error);
+    return code;
+}

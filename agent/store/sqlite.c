@@ -1,0 +1,542 @@
+/*
+ * The SQLite store: open, close, and the writer thread with its group commit.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/fault.h"
+#include "base/str.h"
+#include "store/store_private.h"
+
+#define GROUP_MOST 512           /* requests in one transaction */
+#define RETAIN_IDLE_US 20000     /* between steps of retention with nothing else to do */
+#define RETAIN_BUSY_US 100000    /* and with much to do */
+#define RETAIN_REST_US 60000000  /* when nothing was left */
+
+static const struct store_ops sqlite_ops = {
+    sqlite_close,       sqlite_set_routes,    sqlite_on_ready,    sqlite_take,        sqlite_quarantine,      sqlite_lease,
+    sqlite_complete,    sqlite_put_link,      sqlite_touch,       sqlite_hold,        sqlite_is_held,         sqlite_retry_dead,
+    sqlite_drop_dead,   sqlite_read_identity, sqlite_find_identity, sqlite_read_link, sqlite_read_members,    sqlite_list_events,
+    sqlite_list_dead,   sqlite_list_quarantine, sqlite_show,      sqlite_count_lanes, sqlite_read_status,     sqlite_retain,
+};
+
+static int64_t monotonic_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* ---- the writer's connection ---- */
+
+static int wal_grew(void *arg, sqlite3 *handle, const char *name, int pages)
+{
+    (void)handle;
+    (void)name;
+    ((struct sqlite_store *)arg)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static const char writer_pragmas[] =
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-4000; PRAGMA secure_delete=FAST;"
+    "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;";
+
+static int configure_writer(struct sqlite_store *store, struct db *db, struct error *error)
+{
+    if (sqlite3_db_readonly(db->handle, "main") == 1)
+        return db_error(db, SQLITE_READONLY, "opening", error);
+    int code = db_execute(db, writer_pragmas, error);
+    if (code < 0)
+        return code;
+    sqlite3_wal_hook(db->handle, wal_grew, store); /* takes the place of SQLite's own checkpoints */
+    return schema_bring_up(db, schema_steps, schema_version, error);
+}
+
+static int apply_page_limit(struct sqlite_store *store, struct error *error)
+{
+    char pragma[64];
+
+    sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA max_page_count=%lld",
+                     (long long)(store->page_limit != 0 ? store->page_limit : 1073741823));
+    return db_execute(store->writer, pragma, error);
+}
+
+static int open_writer(struct sqlite_store *store, unsigned flags, struct error *error)
+{
+    struct db *db;
+    int code = db_open(store->path, flags, &db, error);
+
+    if (code < 0)
+        return code;
+    code = configure_writer(store, db, error);
+    if (code == 0) {
+        store->writer = db;
+        store->wal_pages = 0;
+        code = store->page_limit != 0 ? apply_page_limit(store, error) : 0;
+    }
+    if (code == 0)
+        code = store_load(store, error);
+    if (code < 0) {
+        store->writer = NULL;
+        db_close(db);
+    }
+    return code;
+}
+
+/* ---- one group, one transaction ---- */
+
+static int write_counters(struct sqlite_store *store, struct error *error)
+{
+    const struct counters *c = &store->counters;
+
+    if (memcmp(c, &store->counters_committed, sizeof(*c)) == 0)
+        return 0;
+    return db_run(store->writer, SQL_COUNTERS_WRITE, error, "iiiiiiiiiii", c->event, c->delivery, c->operation, c->identity,
+                  c->generation, c->quarantine, c->events, c->duplicates, c->duplicate_requests, c->quarantined, c->received);
+}
+
+static int fault_error(struct sqlite_store *store, const char *point, struct error *error)
+{
+    int code = fault_point(point);
+
+    return code < 0 ? error_set(error, code, "store %s: %s (asked for by a test at %s)", store->path, error_sentence(code), point) : 0;
+}
+
+static int write_group(struct sqlite_store *store, struct request *group, struct error *error)
+{
+    int code = fault_error(store, "store.begin", error);
+
+    if (code == 0 && store->writer == NULL)
+        code = open_writer(store, 0, error);
+    if (code == 0)
+        code = db_run(store->writer, SQL_BEGIN, error, "");
+    store->now = clock_wall(store->clock);
+    for (struct request *request = group; request != NULL && code == 0; request = request->next) {
+        code = fault_error(store, "store.write", error);
+        if (code == 0)
+            code = request->run(store, request, error);
+    }
+    if (code == 0)
+        code = write_counters(store, error);
+    if (code == 0)
+        code = fault_error(store, "store.commit", error);
+    if (code == 0)
+        code = db_run(store->writer, SQL_COMMIT, error, "");
+    return code;
+}
+
+/* After these the connection itself is good; all else begins with a new one. */
+static bool connection_survives(int code)
+{
+    return code == ERROR_FULL || code == ERROR_BUSY || code == ERROR_NOMEM || code == ERROR_TOOBIG;
+}
+
+static void roll_back(struct sqlite_store *store, int code)
+{
+    if (store->writer != NULL && !sqlite3_get_autocommit(store->writer->handle))
+        db_run(store->writer, SQL_ROLLBACK, NULL, "");
+    store->counters = store->counters_committed;
+    targets_roll_back(store);
+    if (!connection_survives(code))
+        db_close(take_pointer(store->writer));
+}
+
+static void note_result(struct sqlite_store *store, int code, const struct error *error)
+{
+    struct store_status *status = &store->status;
+
+    pthread_mutex_lock(&store->lock);
+    if (code == 0) {
+        store->counters_committed = store->counters;
+        status->commits++;
+        status->last_error_code = 0;
+        status->last_commit = store->now;
+        targets_commit(store);
+    } else {
+        status->commit_failures++;
+        status->last_error_code = code;
+        snprintf(status->last_error, sizeof(status->last_error), "%.255s", error->text);
+        str_trim_partial_utf8(status->last_error);
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+static void tell_ready(struct sqlite_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    store_ready *ready = store->ready;
+    void *arg = store->ready_arg;
+    pthread_mutex_unlock(&store->lock);
+    for (size_t i = 0; i < store->target_count; i++) {
+        if (store->targets[i].made_ready && ready != NULL)
+            ready(arg, store->targets[i].name);
+        store->targets[i].made_ready = false;
+    }
+}
+
+static int commit_group(struct sqlite_store *store, struct request *group, struct error *error)
+{
+    int code = write_group(store, group, error);
+
+    if (code < 0)
+        roll_back(store, code);
+    note_result(store, code, error);
+    if (code == 0)
+        (void)fault_point("store.committed"); /* for a kill: it cannot fail any more */
+    return code;
+}
+
+static void finish_group(struct request *group, int code, const struct error *error)
+{
+    while (group != NULL) {
+        struct request *next = group->next;
+        group->finish(group, code, error);
+        group = next;
+    }
+}
+
+/* One request that nothing can be done for must not take the others with it. */
+static bool worth_one_by_one(int code)
+{
+    return code == ERROR_INTERNAL || code == ERROR_TOOBIG || code == ERROR_NOMEM;
+}
+
+static void run_group(struct sqlite_store *store, struct request *group)
+{
+    struct error error = { 0 };
+    int code = commit_group(store, group, &error);
+
+    if (worth_one_by_one(code) && group->next != NULL) {
+        while (group != NULL) {
+            struct request *alone = group;
+            group = alone->next;
+            alone->next = NULL;
+            run_group(store, alone);
+        }
+        return;
+    }
+    finish_group(group, code, code < 0 ? &error : NULL);
+    tell_ready(store);
+}
+
+/* ---- the writer thread ---- */
+
+static void wait_for_work(struct sqlite_store *store)
+{
+    int64_t until = store->retain_at_us;
+    struct timespec deadline = { until / 1000000, until % 1000000 * 1000 };
+
+    while (store->first == NULL && !store->closing)
+        if (pthread_cond_timedwait(&store->wake, &store->lock, &deadline) == ETIMEDOUT)
+            break;
+}
+
+/* Up to GROUP_MOST requests; NULL when there was nothing to do for a while. */
+static struct request *take_group(struct sqlite_store *store, bool *ret_closed)
+{
+    pthread_mutex_lock(&store->lock);
+    wait_for_work(store);
+    struct request *group = store->first, *last = group;
+    for (int i = 1; i < GROUP_MOST && last != NULL && last->next != NULL; i++)
+        last = last->next;
+    if (last != NULL) {
+        store->first = last->next;
+        last->next = NULL;
+        if (store->first == NULL)
+            store->last = &store->first;
+    }
+    *ret_closed = group == NULL && store->closing;
+    pthread_mutex_unlock(&store->lock);
+    return group;
+}
+
+static int retain_request(struct sqlite_store *store, struct request *request, struct error *error)
+{
+    (void)request;
+    int more = retain_step(store, error);
+
+    if (more >= 0)
+        store->retain_at_us = monotonic_us() + (more == 0 ? RETAIN_REST_US : store->first != NULL ? RETAIN_BUSY_US : RETAIN_IDLE_US);
+    return more < 0 ? more : 0;
+}
+
+static void no_finish(struct request *request, int code, const struct error *error)
+{
+    (void)request;
+    (void)code;
+    (void)error;
+}
+
+static void retain_when_due(struct sqlite_store *store)
+{
+    struct request request = { NULL, retain_request, no_finish };
+
+    if (monotonic_us() < store->retain_at_us)
+        return;
+    store->retain_at_us = monotonic_us() + RETAIN_REST_US;
+    if (store->writer != NULL)
+        run_group(store, &request);
+}
+
+static void *writer_main(void *arg)
+{
+    struct sqlite_store *store = arg;
+
+    for (;;) {
+        bool closed;
+        struct request *group = take_group(store, &closed);
+        if (closed)
+            return NULL;
+        if (group != NULL)
+            run_group(store, group);
+        retain_when_due(store);
+        checkpoint_step(store);
+    }
+}
+
+void store_enqueue(struct sqlite_store *store, struct request *request)
+{
+    struct error error;
+
+    request->next = NULL;
+    pthread_mutex_lock(&store->lock);
+    bool closing = store->closing;
+    if (!closing) {
+        *store->last = request;
+        store->last = &request->next;
+        pthread_cond_signal(&store->wake);
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (closing)
+        request->finish(request, error_set(&error, ERROR_CLOSED, "store %s: shutting down", store->path), &error);
+}
+
+/* ---- calls that wait ---- */
+
+struct call {
+    struct request request;
+    store_work *work;
+    void *arg;
+    struct error *error;
+    int code;
+    bool done;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+};
+
+static int call_run(struct sqlite_store *store, struct request *request, struct error *error)
+{
+    struct call *call = (struct call *)request;
+
+    call->code = call->work(store, call->arg, error);
+    return call->code < 0 ? call->code : 0;
+}
+
+static void call_finish(struct request *request, int code, const struct error *error)
+{
+    struct call *call = (struct call *)request;
+
+    pthread_mutex_lock(&call->lock);
+    if (code < 0) {
+        call->code = code;
+        if (call->error != NULL)
+            *call->error = *error;
+    }
+    call->done = true;
+    pthread_cond_signal(&call->changed);
+    pthread_mutex_unlock(&call->lock);
+}
+
+int store_call(struct sqlite_store *store, store_work *work, void *arg, struct error *error)
+{
+    struct call call = { { NULL, call_run, call_finish }, work, arg, error, 0, false, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
+
+    store_enqueue(store, &call.request);
+    pthread_mutex_lock(&call.lock);
+    while (!call.done)
+        pthread_cond_wait(&call.changed, &call.lock);
+    pthread_mutex_unlock(&call.lock);
+    pthread_mutex_destroy(&call.lock);
+    pthread_cond_destroy(&call.changed);
+    return call.code;
+}
+
+static int limit_pages(struct sqlite_store *store, void *arg, struct error *error)
+{
+    int64_t pages = 0;
+
+    store->page_limit = *(int64_t *)arg;
+    if (store->page_limit < 0 && db_pragma_number(store->writer, "PRAGMA page_count", &pages, error) == 0)
+        store->page_limit = pages - store->page_limit;
+    return apply_page_limit(store, error);
+}
+
+int sqlite_limit_pages(struct store *store, int64_t pages)
+{
+    return store_call((struct sqlite_store *)store, limit_pages, &pages, NULL);
+}
+
+static int retain_work(struct sqlite_store *store, void *arg, struct error *error)
+{
+    (void)arg;
+    return retain_step(store, error);
+}
+
+int sqlite_retain(struct store *store, struct error *error)
+{
+    return store_call((struct sqlite_store *)store, retain_work, NULL, error);
+}
+
+/* ---- open and close ---- */
+
+static int folder_error(const char *path, int errnum, struct error *error)
+{
+    cleanup_free char *copy = strdup(path);
+    int code = error_from_errno(errnum);
+    const char *folder = copy != NULL ? dirname(copy) : "";
+
+    if (errnum == ENOENT || errnum == ENOTDIR)
+        return error_set(error, code, "store %s: the folder %s does not exist; create it, owned by the user that provostd runs as", path,
+                         folder);
+    return error_set(error, code, "store %s: cannot write in the folder %s: %s; provostd's user needs to own it", path, folder,
+                     strerror(errnum));
+}
+
+/* Row numbers are given out in memory: two agents must not share a file. */
+static int take_lock(struct sqlite_store *store, struct error *error)
+{
+    cleanup_free char *path = str_printf("%s.lock", store->path);
+
+    if (path == NULL)
+        return error_nomem(error);
+    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (store->lock_fd < 0)
+        return folder_error(store->path, errno, error);
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return error_set(error, errno == EWOULDBLOCK ? ERROR_BUSY : error_from_errno(errno),
+                         "store %s: another provostd works on it (%s is locked); stop that one first, or name another file", store->path,
+                         path);
+    return 0;
+}
+
+static int copy_settings(struct sqlite_store *store, const struct store_settings *settings, struct error *error)
+{
+    store->path = str_dup(settings->path);
+    store->owner = str_dup(settings->owner != NULL ? settings->owner : "provostd");
+    if (store->path == NULL || store->owner == NULL)
+        return error_nomem(error);
+    store->keep_us = settings->keep_us > 0 ? settings->keep_us : 90LL * 86400 * 1000000;
+    store->keep_keys_us = settings->keep_keys_us > store->keep_us ? settings->keep_keys_us : store->keep_us + 7LL * 86400 * 1000000;
+    store->quarantine_most = settings->quarantine_most > 0 ? settings->quarantine_most : 1000;
+    store->clock = settings->clock != NULL ? settings->clock : clock_system();
+    return 0;
+}
+
+static void init_threads(struct sqlite_store *store)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&store->lock, NULL);
+    pthread_cond_init(&store->wake, &monotonic);
+    pthread_mutex_init(&store->pool.lock, NULL);
+    pthread_cond_init(&store->pool.changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+static void free_store(struct sqlite_store *store)
+{
+    checkpoint_stop(store);
+    readers_close(store);
+    db_close(store->writer);
+    for (size_t i = 0; i < store->target_count; i++)
+        free(store->targets[i].name);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
+    free(store->targets);
+    free(store->routes);
+    free(store->retain_bytes);
+    free(store->path);
+    free(store->owner);
+    pthread_mutex_destroy(&store->lock);
+    pthread_cond_destroy(&store->wake);
+    pthread_mutex_destroy(&store->pool.lock);
+    pthread_cond_destroy(&store->pool.changed);
+    free(store);
+}
+
+int store_open(const struct store_settings *settings, struct store **ret_store, struct error *error)
+{
+    struct sqlite_store *store = calloc(1, sizeof(*store));
+
+    if (store == NULL)
+        return error_nomem(error);
+    store->base.ops = &sqlite_ops;
+    store->lock_fd = -1;
+    store->last = &store->first;
+    store->retain_at_us = monotonic_us() + RETAIN_REST_US;
+    init_threads(store);
+    int code = copy_settings(store, settings, error);
+    if (code == 0)
+        code = take_lock(store, error);
+    if (code == 0)
+        code = open_writer(store, DB_CREATE, error);
+    if (code == 0)
+        code = checkpoint_start(store, error);
+    if (code == 0 && pthread_create(&store->thread, NULL, writer_main, store) != 0)
+        code = error_set(error, ERROR_NOMEM, "store %s: cannot start its thread", store->path);
+    if (code < 0) {
+        free_store(store);
+        return code;
+    }
+    *ret_store = &store->base;
+    return 0;
+}
+
+void sqlite_close(struct store *base)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+
+    pthread_mutex_lock(&store->lock);
+    store->closing = true;
+    pthread_cond_signal(&store->wake);
+    pthread_mutex_unlock(&store->lock);
+    pthread_join(store->thread, NULL);
+    free_store(store);
+}
+
+void sqlite_on_ready(struct store *base, store_ready *ready, void *arg)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+
+    pthread_mutex_lock(&store->lock);
+    store->ready = ready;
+    store->ready_arg = arg;
+    pthread_mutex_unlock(&store->lock);
+}
+
+void sqlite_read_status(struct store *base, struct store_status *ret_status)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    struct stat file;
+
+    pthread_mutex_lock(&store->lock);
+    *ret_status = store->status;
+    const struct counters *counters = &store->counters_committed;
+    ret_status->events = counters->events;
+    ret_status->duplicates = counters->duplicates;
+    ret_status->duplicate_requests = counters->duplicate_requests;
+    ret_status->identities = counters->identity;
+    ret_status->quarantined = counters->quarantined;
+    ret_status->complete_up_to = (struct wall){ counters->received };
+    pthread_mutex_unlock(&store->lock);
+    ret_status->schema = schema_version;
+    ret_status->bytes = stat(store->path, &file) == 0 ? file.st_size : 0;
+}

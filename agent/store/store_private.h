@@ -1,0 +1,313 @@
+/*
+ * store_private.h: what the files of the SQLite store share. Nobody else
+ * includes it, but for the store's own tests.
+ *
+ * Purpose: struct sqlite_store, the requests that its writer thread runs, and
+ * the calls between intake, lanes, links, reads and retention.
+ *
+ * Threads
+ *   `writer`, `now`, `counters`, `routes` and `targets[].delta` belong to the writer thread.
+ *   `lock` guards the queue, the status and what others read of `targets`.
+ *   `pool.lock` guards the readers.
+ * Errors: a `run` that returns a negative code rolls the whole group back; a
+ * refusal of one request alone (a stale lease) is that request's own result.
+ */
+#ifndef PROVOST_STORE_STORE_PRIVATE_H
+#define PROVOST_STORE_STORE_PRIVATE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "base/cleanup.h"
+#include "store/statements.h"
+#include "store/store.h"
+
+/* ---- one contract, more than one store (store.c) ---- */
+
+struct store_ops {
+    void (*close)(struct store *store);
+    int (*set_routes)(struct store *store, const struct route *routes, size_t count);
+    void (*on_ready)(struct store *store, store_ready *ready, void *arg);
+    void (*take)(struct store *store, struct event_batch *batch, struct wall received, store_taken *taken, void *arg);
+    void (*quarantine)(struct store *store, const char *body, size_t length, const char *peer, const char *reason);
+    int (*lease)(struct store *store, const char *target, size_t most, int64_t lease_us, struct lease *leases,
+                 struct wall *ret_next, struct error *error);
+    void (*complete)(struct store *store, const struct completion *completion, store_done *done, void *arg);
+    int (*put_link)(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
+                    struct error *error);
+    void (*touch)(struct store *store, const char *target, enum identity_kind kind, const char *id);
+    int (*hold)(struct store *store, const char *target, bool held, struct error *error);
+    bool (*is_held)(struct store *store, const char *target);
+    int (*retry_dead)(struct store *store, const char *target, const char *id, struct error *error);
+    int (*drop_dead)(struct store *store, const char *target, const char *id, struct error *error);
+    int (*read_identity)(struct store *store, enum identity_kind kind, const char *id, struct identity *ret_identity,
+                         struct error *error);
+    int (*find_identity)(struct store *store, const char *word, enum identity_kind *ret_kind, char **ret_id, struct error *error);
+    int (*read_link)(struct store *store, const char *target, enum identity_kind kind, const char *id, struct link *ret_link,
+                     struct error *error);
+    int (*read_members)(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
+                        struct error *error);
+    int (*list_events)(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error);
+    int (*list_dead)(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error);
+    int (*list_quarantine)(struct store *store, size_t most, json_t **ret_array, struct error *error);
+    int (*show)(struct store *store, const char *id, json_t **ret_object, struct error *error);
+    int (*count_lanes)(struct store *store, const char *target, struct store_lane_counts *ret_counts, struct error *error);
+    void (*read_status)(struct store *store, struct store_status *ret_status);
+    int (*retain)(struct store *store, struct error *error);
+};
+
+struct store { /* the first member of every implementation */
+    const struct store_ops *ops;
+};
+
+/* ---- the SQLite store ---- */
+
+/* States of a lane's row; the numbers are in the database. */
+enum lane_state { LANE_STATE_READY, LANE_STATE_LEASED, LANE_STATE_WAITING, LANE_STATE_DUE, LANE_STATE_HELD, LANE_STATE_DEAD, LANE_STATE_COUNT };
+extern const char *const lane_state_names[LANE_STATE_COUNT];
+
+enum { PRIORITY_LEAVER, PRIORITY_EVENT, PRIORITY_TOUCH }; /* lower goes first */
+
+/* A lane's row is found by one integer: the target's number above the identity's. */
+#define LANE_IDENTITY_BITS 40
+static inline int64_t lane_key(int64_t target, int64_t identity)
+{
+    return (target << LANE_IDENTITY_BITS) | identity;
+}
+
+struct target_row {
+    int64_t number; /* in the database */
+    char *name;
+    bool held;
+    bool stored, storing;             /* in the database; in the running transaction */
+    bool made_ready;                  /* in the running transaction */
+    int64_t delta[LANE_STATE_COUNT];  /* of the running transaction */
+    int64_t count[LANE_STATE_COUNT];  /* committed */
+};
+
+struct route_row {
+    size_t target; /* index */
+    enum identity_kind kind;
+    unsigned facts;
+};
+
+/* Row numbers are given out here, so that they are never used twice. One row
+ * of the database keeps them. The order is that of COUNTER_LIST. */
+#define COUNTER_LIST(X)                                                                                                         \
+    X(event) X(delivery) X(operation) X(identity) X(generation) X(quarantine) X(events) X(duplicates) X(duplicate_requests)     \
+    X(quarantined) X(received)
+struct counters {
+#define X(name) int64_t name;
+    COUNTER_LIST(X)
+#undef X
+};
+
+/* What an event is known again by (keys.c). */
+struct seen_key {
+    int64_t time;      /* of the event: neighbours in time are neighbours in the table */
+    const void *bytes; /* `own`, or the text itself */
+    int64_t length;
+    unsigned char own[16];
+};
+
+struct sqlite_store;
+struct request {
+    struct request *next;
+    /* Inside the transaction, on the writer thread. */
+    int (*run)(struct sqlite_store *store, struct request *request, struct error *error);
+    /* After it: code 0, or why nothing was committed. Frees the request. */
+    void (*finish)(struct request *request, int code, const struct error *error);
+};
+
+#define READERS_MOST 4
+struct reader_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct db *idle[READERS_MOST];
+    size_t idle_count;
+    size_t open_count;
+    bool quiet; /* a checkpoint waits for readers to be done */
+};
+
+enum checkpoint_state { CHECKPOINT_REST, CHECKPOINT_WANTED, CHECKPOINT_RUNNING, CHECKPOINT_COPIED };
+struct checkpointer {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    enum checkpoint_state state;
+    bool started, stop;
+};
+
+struct sqlite_store {
+    struct store base;
+    char *path, *owner;
+    int64_t keep_us, keep_keys_us, quarantine_most;
+    struct clock *clock;
+    int lock_fd; /* one agent for each file */
+
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct request *first, **last;
+    bool closing;
+    store_ready *ready;
+    void *ready_arg;
+    struct store_status status;
+
+    struct db *writer; /* NULL after a failure that needs a new connection */
+    struct wall now;   /* of the running group */
+    struct counters counters, counters_committed;
+    struct route_row *routes;
+    size_t route_count;
+    struct target_row *targets; /* grows under `lock` */
+    size_t target_count;
+    int wal_pages;
+    int64_t retain_event;         /* how far retention has looked */
+    int64_t retain_time; /* the key that retention looked at last */
+    void *retain_bytes;
+    int64_t retain_length;
+    int64_t retain_at_us; /* of the machine's monotonic clock: when to look again */
+
+    int64_t page_limit; /* for tests of a full disk; 0: none */
+
+    struct reader_pool pool;
+    struct checkpointer checkpointer;
+};
+
+/* sqlite.c */
+void store_enqueue(struct sqlite_store *store, struct request *request);
+/* Runs `run` in a transaction and waits for its commit. Its result, or why
+ * nothing was committed. */
+typedef int store_work(struct sqlite_store *store, void *arg, struct error *error);
+int store_call(struct sqlite_store *store, store_work *work, void *arg, struct error *error);
+
+/* schema.c */
+struct schema_step {
+    const char *sql; /* brings version N to N+1, N being its index */
+};
+extern const struct schema_step schema_steps[];
+extern const int schema_version;
+int schema_bring_up(struct db *db, const struct schema_step *steps, int version, struct error *error);
+
+/* load.c: what is kept in memory, at open and after a failure */
+int store_load(struct sqlite_store *store, struct error *error);
+
+/* targets.c */
+/* Index of a target, known from now on. Writer thread, in a transaction. */
+int target_intern(struct sqlite_store *store, const char *name, size_t *ret_index, struct error *error);
+/* Its number in the database, 0 when never heard of. Any thread. */
+int64_t target_number(struct sqlite_store *store, const char *name);
+int target_add(struct sqlite_store *store, int64_t number, const char *name, bool held, struct error *error);
+void targets_roll_back(struct sqlite_store *store);
+void targets_commit(struct sqlite_store *store);
+
+/* identities.c */
+/* Its number, 0 when never heard of, or negative. */
+int64_t identity_number(struct db *db, enum identity_kind kind, const char *id, struct error *error);
+int64_t identity_intern(struct sqlite_store *store, enum identity_kind kind, const char *id, struct error *error);
+
+struct known { /* an identity while one event is merged into it */
+    int64_t number;
+    int64_t last_event; /* the newest event about it; events chain from there */
+    struct identity identity;
+    bool fresh, dirty, login_dirty, profile_dirty;
+    unsigned changed; /* FACT_BITs */
+    int priority;
+};
+int known_load(struct sqlite_store *store, enum identity_kind kind, const char *id, struct known *known, struct error *error);
+int known_save(struct sqlite_store *store, const struct known *known, struct error *error);
+/* Fills in the registers from a row of SQL_IDENTITY_READ. */
+int identity_from_row(sqlite3_stmt *row, bool with_profile, struct identity *identity);
+
+/* lanes.c */
+/* A lane becomes ready. `delivery` 0: a touch. *ret_previous: the delivery
+ * that was the newest pending one, or 0. */
+int lane_make_ready(struct sqlite_store *store, size_t target, int64_t identity, int64_t delivery, int64_t received, int priority,
+                    int64_t *ret_previous, struct error *error);
+void lane_count(struct sqlite_store *store, int64_t target_number, enum lane_state state, int change);
+/* Moves a lane's row to a state, counted. */
+int lane_move(struct sqlite_store *store, int64_t key, enum lane_state from, enum lane_state to, int rank, int64_t at,
+              struct error *error);
+int lane_delete(struct sqlite_store *store, int64_t key, enum lane_state from, struct error *error);
+
+/* deliveries.c */
+struct ending { /* what a finished delivery's row says */
+    const char *outcome, *action, *reason;
+    int attempt;
+};
+/* Finishes `count` deliveries of the chain that starts at `newest`, after
+ * leaving out `skip`: the first as `ending`, the others superseded.
+ * *ret_oldest: `received` of the last that was left out. */
+int deliveries_finish(struct sqlite_store *store, int64_t newest, int64_t skip, int64_t count, const struct ending *ending,
+                      int64_t *ret_oldest, struct error *error);
+int operations_write(struct sqlite_store *store, int64_t key, int64_t delivery, const struct completion *completion,
+                     struct error *error);
+
+/* links.c */
+/* 0, 1 when the key belongs to another identity (said in *refusal), negative. */
+int link_write(struct sqlite_store *store, size_t target, enum identity_kind kind, int64_t identity, const char *id,
+               const struct link *link, struct error *refusal, struct error *error);
+int link_from_row(sqlite3_stmt *row, int first, struct link *link);
+
+/* keys.c: a uuid that carries its time (version 1, as Okta's) is found again
+ * by itself, any other uuid together with the event's own time. */
+/* `uuid` must live as long as the key. True when the uuid alone finds the
+ * event; false where `published` is part of the key. */
+bool seen_key_make(const char *uuid, int64_t published, struct seen_key *key);
+
+/* readers.c */
+struct db *reader_take(struct sqlite_store *store, struct error *error);
+void reader_give(struct sqlite_store *store, struct db *db);
+void readers_quiet(struct sqlite_store *store, bool quiet);
+void readers_close(struct sqlite_store *store);
+struct reader {
+    struct sqlite_store *store;
+    struct db *db;
+};
+static inline void cleanup_reader(struct reader *reader)
+{
+    if (reader->db != NULL)
+        reader_give(reader->store, reader->db);
+}
+#define cleanup_reader_give __attribute__((cleanup(cleanup_reader)))
+
+/* checkpoint.c */
+int checkpoint_start(struct sqlite_store *store, struct error *error);
+void checkpoint_stop(struct sqlite_store *store);
+void checkpoint_step(struct sqlite_store *store); /* the writer, between two groups */
+
+/* retain.c */
+/* One small step inside a transaction: > 0 when more is left. */
+int retain_step(struct sqlite_store *store, struct error *error);
+
+/* What the ops table names. */
+#define SQLITE_OP(name) __typeof__(*((struct store_ops *)0)->name) sqlite_##name
+SQLITE_OP(close);
+SQLITE_OP(set_routes);
+SQLITE_OP(on_ready);
+SQLITE_OP(take);
+SQLITE_OP(quarantine);
+SQLITE_OP(lease);
+SQLITE_OP(complete);
+SQLITE_OP(put_link);
+SQLITE_OP(touch);
+SQLITE_OP(hold);
+SQLITE_OP(is_held);
+SQLITE_OP(retry_dead);
+SQLITE_OP(drop_dead);
+SQLITE_OP(read_identity);
+SQLITE_OP(find_identity);
+SQLITE_OP(read_link);
+SQLITE_OP(read_members);
+SQLITE_OP(list_events);
+SQLITE_OP(list_dead);
+SQLITE_OP(list_quarantine);
+SQLITE_OP(show);
+SQLITE_OP(count_lanes);
+SQLITE_OP(read_status);
+SQLITE_OP(retain);
+
+/* For tests: no more than this many pages in the file (0: as many as there is room for). */
+int sqlite_limit_pages(struct store *store, int64_t pages);
+
+#endif

@@ -1,0 +1,200 @@
+/*
+ * Targets: their numbers, whether they are held, and the counters of their lanes.
+ */
+#include <string.h>
+
+#include "base/str.h"
+#include "store/store_private.h"
+
+const char *const lane_state_names[LANE_STATE_COUNT] = { "ready", "leased", "waiting", "due", "held", "dead" };
+
+static ssize_t find_index(const struct sqlite_store *store, const char *name)
+{
+    for (size_t i = 0; i < store->target_count; i++)
+        if (strcmp(store->targets[i].name, name) == 0)
+            return (ssize_t)i;
+    return -1;
+}
+
+static int append_target(struct sqlite_store *store, int64_t number, const char *name, bool held, bool stored, struct error *error)
+{
+    struct target_row *targets = realloc(store->targets, (store->target_count + 1) * sizeof(*targets));
+
+    if (targets == NULL)
+        return error_nomem(error);
+    store->targets = targets;
+    struct target_row *row = &targets[store->target_count];
+    *row = (struct target_row){ .number = number, .name = strdup(name), .held = held, .stored = stored };
+    if (row->name == NULL)
+        return error_nomem(error);
+    store->target_count++;
+    return 0;
+}
+
+int target_add(struct sqlite_store *store, int64_t number, const char *name, bool held, struct error *error)
+{
+    int code = 0;
+
+    pthread_mutex_lock(&store->lock);
+    ssize_t index = find_index(store, name);
+    if (index < 0)
+        code = append_target(store, number, name, held, true, error);
+    else
+        store->targets[index].held = held;
+    pthread_mutex_unlock(&store->lock);
+    return code;
+}
+
+static int64_t next_number(const struct sqlite_store *store)
+{
+    int64_t most = 0;
+
+    for (size_t i = 0; i < store->target_count; i++)
+        if (store->targets[i].number > most)
+            most = store->targets[i].number;
+    return most + 1;
+}
+
+int target_intern(struct sqlite_store *store, const char *name, size_t *ret_index, struct error *error)
+{
+    int code = 0;
+    ssize_t index = find_index(store, name);
+
+    if (index < 0) {
+        pthread_mutex_lock(&store->lock);
+        code = append_target(store, next_number(store), name, false, false, error);
+        index = (ssize_t)store->target_count - 1;
+        pthread_mutex_unlock(&store->lock);
+    }
+    if (code < 0)
+        return code;
+    struct target_row *row = &store->targets[index];
+    if (!row->stored) {
+        code = db_run(store->writer, SQL_TARGET_ADD, error, "it", row->number, row->name);
+        row->stored = row->storing = code == 0;
+    }
+    if (code == 0)
+        *ret_index = (size_t)index;
+    return code;
+}
+
+int64_t target_number(struct sqlite_store *store, const char *name)
+{
+    pthread_mutex_lock(&store->lock);
+    ssize_t index = find_index(store, name);
+    int64_t number = index < 0 ? 0 : store->targets[index].number;
+    pthread_mutex_unlock(&store->lock);
+    return number;
+}
+
+void targets_roll_back(struct sqlite_store *store)
+{
+    for (size_t i = 0; i < store->target_count; i++) {
+        struct target_row *row = &store->targets[i];
+        if (row->storing)
+            row->stored = row->storing = false;
+        row->made_ready = false;
+        memset(row->delta, 0, sizeof(row->delta));
+    }
+}
+
+/* With `lock` held: others read `count`. */
+void targets_commit(struct sqlite_store *store)
+{
+    for (size_t i = 0; i < store->target_count; i++) {
+        struct target_row *row = &store->targets[i];
+        row->storing = false;
+        for (int state = 0; state < LANE_STATE_COUNT; state++)
+            row->count[state] += row->delta[state];
+        memset(row->delta, 0, sizeof(row->delta));
+    }
+}
+
+void lane_count(struct sqlite_store *store, int64_t target, enum lane_state state, int change)
+{
+    for (size_t i = 0; i < store->target_count; i++) {
+        if (store->targets[i].number != target)
+            continue;
+        store->targets[i].delta[state] += change;
+        if (state == LANE_STATE_READY && change > 0)
+            store->targets[i].made_ready = true;
+        return;
+    }
+}
+
+int sqlite_count_lanes(struct store *base, const char *target, struct store_lane_counts *ret_counts, struct error *error)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    struct store_lane_counts counts = { 0 };
+
+    (void)error;
+    pthread_mutex_lock(&store->lock);
+    for (size_t i = 0; i < store->target_count; i++) {
+        const int64_t *count = store->targets[i].count;
+        if (target != NULL && strcmp(store->targets[i].name, target) != 0)
+            continue;
+        counts.ready += count[LANE_STATE_READY];
+        counts.leased += count[LANE_STATE_LEASED];
+        counts.waiting += count[LANE_STATE_WAITING];
+        counts.due += count[LANE_STATE_DUE];
+        counts.held += count[LANE_STATE_HELD];
+        counts.dead += count[LANE_STATE_DEAD];
+    }
+    pthread_mutex_unlock(&store->lock);
+    *ret_counts = counts;
+    return 0;
+}
+
+bool sqlite_is_held(struct store *base, const char *target)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+
+    pthread_mutex_lock(&store->lock);
+    ssize_t index = find_index(store, target);
+    bool held = index >= 0 && store->targets[index].held;
+    pthread_mutex_unlock(&store->lock);
+    return held;
+}
+
+/* ---- routes ---- */
+
+struct new_routes {
+    const struct route *routes;
+    size_t count;
+};
+
+static int set_routes(struct sqlite_store *store, void *arg, struct error *error)
+{
+    const struct new_routes *wanted = arg;
+    cleanup_free struct route_row *rows = calloc(wanted->count + 1, sizeof(*rows));
+    size_t count = 0;
+
+    if (rows == NULL)
+        return error_nomem(error);
+    for (size_t i = 0; i < wanted->count; i++) {
+        const struct route *route = &wanted->routes[i];
+        struct route_row row = { 0, route->kind, route->facts };
+        int code = target_intern(store, route->target, &row.target, error);
+        if (code < 0)
+            return code;
+        /* two mappings of one target and kind share a lane */
+        size_t same = 0;
+        while (same < count && (rows[same].target != row.target || rows[same].kind != row.kind))
+            same++;
+        if (same == count)
+            rows[count++] = row;
+        else
+            rows[same].facts |= row.facts;
+    }
+    free(store->routes);
+    store->routes = take_pointer(rows);
+    store->route_count = count;
+    return 0;
+}
+
+int sqlite_set_routes(struct store *store, const struct route *routes, size_t count)
+{
+    struct new_routes wanted = { routes, count };
+
+    return store_call((struct sqlite_store *)store, set_routes, &wanted, NULL);
+}
