@@ -11,22 +11,47 @@ static int call(struct ctl *ctl, const char *path, const struct api_param *param
     return code;
 }
 
+static int handle_target(const struct ctl *ctl, const char *path, const char *target, json_int_t *lanes)
+{
+    const struct api_param params[] = { { "target", target }, { "user", ctl_value(ctl, "user") }, { NULL, NULL } };
+    json_t *json = NULL;
+    int code = api_call(ctl, "POST", path, params, &json);
+
+    *lanes += json_integer_value(json_object_get(json, "lanes"));
+    json_decref(json);
+    return code;
+}
+
+static int handle_all(const struct ctl *ctl, const char *path, json_int_t *lanes)
+{
+    json_t *status = NULL;
+    const json_t *target;
+    size_t index;
+    int code = api_call(ctl, "GET", "/v1/status", NULL, &status);
+
+    json_array_foreach(json_object_get(status, "targets"), index, target)
+        if (code == 0)
+            code = handle_target(ctl, path, json_string_value(json_object_get(target, "name")), lanes);
+    json_decref(status);
+    return code;
+}
+
 /* Without a target and a user it is all of them, which must be said. */
 static int handle_dead(struct ctl *ctl, const char *path, const char *done)
 {
     const char *target = ctl->count > 0 ? ctl->operands[0] : ctl_value(ctl, "target");
-    const struct api_param params[] = { { "target", target }, { "user", ctl_value(ctl, "user") }, { NULL, NULL } };
-    json_t *json = NULL;
+    bool all = target == NULL && ctl_value(ctl, "user") == NULL;
+    json_int_t lanes = 0;
 
-    if (target == NULL && params[1].value == NULL && ctl_value(ctl, "all") == NULL)
+    if (all && ctl_value(ctl, "all") == NULL)
         return ctl_fail(CTL_USAGE, "which dead letters? Name a target, a --user, or --all");
-    int code = call(ctl, path, params, &json);
+    int code = all ? handle_all(ctl, path, &lanes) : handle_target(ctl, path, target, &lanes);
     if (code != 0)
         return code;
-    json_int_t lanes = json_integer_value(json_object_get(json, "lanes"));
-    if (!ctl->json)
+    if (ctl->json)
+        ctl_print_json(json_pack("{s:I}", "lanes", lanes));
+    else
         printf("%" JSON_INTEGER_FORMAT " dead letter%s %s.\n", lanes, lanes == 1 ? "" : "s", done);
-    json_decref(json);
     return CTL_OK;
 }
 
@@ -62,11 +87,25 @@ int ctl_resume(struct ctl *ctl)
     return set_held(ctl, "/v1/resume", "goes on.");
 }
 
+/* The agent tells its own standard error all mistakes; here they are for the one who asked. */
+static void print_mistakes(const struct ctl *ctl)
+{
+    struct problems problems = { 0 };
+    struct config *config = NULL;
+
+    config_load(ctl->config_path, CONFIG_MAPPINGS, &ctl_loader, &problems, &config);
+    problems_print(&problems, stderr);
+    problems_free(&problems);
+    config_free(config);
+}
+
 int ctl_reload(struct ctl *ctl)
 {
     json_t *json = NULL;
     int code = call(ctl, "/v1/reload", NULL, &json);
 
+    if (code == CTL_UNWELL)
+        print_mistakes(ctl);
     if (code == 0 && !ctl->json)
         printf("The agent works by the new configuration.\n");
     json_decref(json);

@@ -40,7 +40,7 @@ static const struct ctl_option dead_options[] = {
 static const struct ctl_option lane_options[] = {
     { 't', "target", "TARGET", "the same as naming it" },
     { 'u', "user", "USER", "of this user or group only (login, name or id)" },
-    { 'a', "all", NULL, "of all targets, or of all users of the target" },
+    { 'a', "all", NULL, "all dead letters of all targets" },
     { 0, NULL, NULL, NULL },
 };
 static const struct ctl_option check_options[] = {

@@ -3,12 +3,65 @@
 #include "ctl/api.h"
 #include "ctl/table.h"
 
-static const char *const event_columns[] = { "row",     "time",    "published", "received", "type",    "user",    "login", "id",   "target",
-                                             "outcome", "effect",  "action",    "state",    "attempt", "reason",  "event", "uuid", NULL };
-static const char *const dead_columns[] = { "target", "user", "login", "id",     "since",  "attempt", "attempts",
-                                            "outcome", "action", "type", "reason", "event", NULL };
+static const char *const event_columns[] = { "row", "time", "type", "user", "result", "effect", "deliveries", "event", NULL };
+static const char *const dead_columns[] = { "target", "user", "id", "since", "time", "attempt", "action", "outcome", "reason", "type",
+                                            "event", NULL };
+static const char *const any_columns[] = { "operation", "time", "target", "action", "outcome", "account", "reason", NULL };
 
-static int print_list(struct ctl *ctl, const char *path, const struct api_param *params, const char *const *columns, const char *none)
+/* "corp-ldap applied (create), payroll retry" */
+static json_t *summarize_deliveries(const json_t *deliveries)
+{
+    cleanup_buf struct buf text = { 0 };
+    size_t index;
+    const json_t *delivery;
+
+    json_array_foreach(deliveries, index, delivery) {
+        const char *target = json_string_value(json_object_get(delivery, "target"));
+        const char *outcome = json_string_value(json_object_get(delivery, "outcome"));
+        const char *action = json_string_value(json_object_get(delivery, "action"));
+        bool acted = action != NULL && strcmp(action, "none") != 0;
+        buf_printf(&text, "%s%s %s%s%s%s", index > 0 ? ", " : "", target != NULL ? target : "?", outcome != NULL ? outcome : "waits",
+                   acted ? " (" : "", acted ? action : "", acted ? ")" : "");
+    }
+    return json_string(text.length > 0 ? text.bytes : "-");
+}
+
+/* What of an event fits in a line; `show` has the rest. */
+static json_t *summarize_events(const json_t *events)
+{
+    json_t *rows = json_array();
+    size_t index;
+    const json_t *event;
+
+    json_array_foreach(events, index, event) {
+        json_t *row = json_object();
+        for (const char *const *name = event_columns; *name != NULL; name++) {
+            json_t *value = json_object_get(event, *name);
+            if (json_is_array(value))
+                json_object_set_new(row, *name, summarize_deliveries(value));
+            else if (value != NULL)
+                json_object_set(row, *name, value);
+        }
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+static void print_events(const struct ctl *ctl, const json_t *events)
+{
+    json_t *rows = summarize_events(events);
+
+    table_print_rows(ctl, rows, event_columns, "");
+    json_decref(rows);
+}
+
+static void print_dead(const struct ctl *ctl, const json_t *rows)
+{
+    table_print_rows(ctl, rows, dead_columns, "");
+}
+
+static int print_list(struct ctl *ctl, const char *path, const struct api_param *params,
+                      void (*print)(const struct ctl *ctl, const json_t *rows), const char *none)
 {
     json_t *rows = NULL;
     int code = api_call(ctl, "GET", path, params, &rows);
@@ -22,7 +75,7 @@ static int print_list(struct ctl *ctl, const char *path, const struct api_param 
     if (json_array_size(rows) == 0)
         printf("%s\n", none);
     else
-        table_print_rows(ctl, rows, columns, "");
+        print(ctl, rows);
     json_decref(rows);
     return CTL_OK;
 }
@@ -40,7 +93,7 @@ int ctl_events(struct ctl *ctl)
         { "outcome", ctl_value(ctl, "outcome") }, { "before", ctl_value(ctl, "before") }, { "most", most },
         { NULL, NULL },
     };
-    return print_list(ctl, "/v1/events", params, event_columns, "No events match.");
+    return print_list(ctl, "/v1/events", params, print_events, "No events match.");
 }
 
 int ctl_dead(struct ctl *ctl)
@@ -57,7 +110,7 @@ int ctl_dead(struct ctl *ctl)
         { "most", most },
         { NULL, NULL },
     };
-    return print_list(ctl, "/v1/dead", params, dead_columns, "No dead letters.");
+    return print_list(ctl, "/v1/dead", params, print_dead, "No dead letters.");
 }
 
 /* ---- show: anything, indented ---- */
@@ -87,15 +140,35 @@ static bool is_table(const json_t *array)
     return json_array_size(array) > 0;
 }
 
+/* Values only: they stand in one line. */
+static char *join_flat(const json_t *value)
+{
+    struct buf text = { 0 };
+    size_t index;
+    const json_t *item;
+
+    if (!json_is_array(value) || json_array_size(value) == 0)
+        return is_flat(value) ? table_value(value) : NULL;
+    json_array_foreach(value, index, item) {
+        cleanup_free char *one = is_flat(item) ? table_value(item) : NULL;
+        if (one == NULL) {
+            buf_free(&text);
+            return NULL;
+        }
+        buf_printf(&text, "%s%s", index > 0 ? ", " : "", one);
+    }
+    return buf_take(&text);
+}
+
 static void print_member(const struct ctl *ctl, const char *name, const json_t *value, int depth)
 {
     printf("%*s%s", depth * 2, "", ctl_paint(ctl, COLOUR_BOLD));
     table_put_text(name);
     printf("%s:", ctl_paint(ctl, COLOUR_NONE));
-    if (is_flat(value)) {
-        cleanup_free char *text = table_value(value);
+    cleanup_free char *text = join_flat(value);
+    if (text != NULL) {
         putchar(' ');
-        table_put_text(text != NULL ? text : "");
+        table_put_text(text);
         putchar('\n');
         return;
     }
@@ -115,7 +188,7 @@ static void print_any(const struct ctl *ctl, const json_t *value, int depth)
         json_object_foreach((json_t *)value, name, item)
             print_member(ctl, name, item, depth);
     } else if (is_table(value)) {
-        table_print_rows(ctl, value, event_columns, indent != NULL ? indent : "");
+        table_print_rows(ctl, value, any_columns, indent != NULL ? indent : "");
     } else {
         json_array_foreach(value, index, item) {
             cleanup_free char *number = str_printf("%zu", index + 1);
