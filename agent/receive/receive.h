@@ -8,9 +8,20 @@
  * Calling sequence: receive_start → (requests) → receive_stop (refuses new
  * requests with 503, waits up to `drain_us` for those in flight, closes).
  *
- * Ownership: settings and their strings are the caller's and outlive the
- * receiver; receive_set_secrets copies. Threads: libmicrohttpd's own;
- * `sink` is called on them, and its `taken` on the store's writer thread.
+ * Order of the checks: path (404), method (405), secret (401), then content
+ * type (415), size (413) and form (400); nothing of a body is kept for a peer
+ * without the secret. Okta sends the secret with its verification too, so GET
+ * needs it as well: nobody else can point a hook here. A refused body is read
+ * on and thrown away up to 16 MiB, so that the client sees the answer; a larger
+ * one is answered at once, or cut off where its length was not announced.
+ * A request that does not arrive whole within timeout_us is closed on, however
+ * steadily it trickles; waiting for the commit does not count.
+ *
+ * Ownership: the settings are copied, but for the clock, which outlives the
+ * receiver, as the sink does; receive_set_secrets copies.
+ * Threads: libmicrohttpd's own; `sink` is called on them, and its `taken` on
+ * the store's writer thread (also after receive_stop, should the store have
+ * taken longer than the drain).
  * Errors: address in use, certificate unreadable or not matching its key,
  * each with what would be right.
  * Source: RFC 9110; Okta's event hook description (verification, delivery).
@@ -34,7 +45,7 @@ struct receive_settings {
     const char *previous_secret;/* NULL or "": none */
     int64_t body_bytes_most;    /* 1 MiB */
     int64_t connections_most;   /* 4096 */
-    int64_t timeout_us;         /* of a connection that does nothing; 10 s */
+    int64_t timeout_us;         /* for a request to arrive whole, and of a connection that does nothing; 10 s */
     int64_t threads;            /* of libmicrohttpd; 0: one per core, at most 4 */
     struct clock *clock;
 };
@@ -44,7 +55,8 @@ struct receive_sink {
     void *arg;
     void (*take)(void *arg, struct event_batch *batch, struct wall received, store_taken *taken, void *taken_arg);
     void (*quarantine)(void *arg, const char *body, size_t length, const char *peer, const char *reason);
-    /* After each request was answered: for the status log and counters. May be NULL. */
+    /* With each answer: for the status log and counters. `reason` is NULL for a
+     * 2xx. Called on libmicrohttpd's threads. May be NULL. */
     void (*answered)(void *arg, int status, const char *peer, const char *reason);
 };
 

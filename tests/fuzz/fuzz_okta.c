@@ -109,10 +109,10 @@ static int replay(const char *path)
     return 1;
 }
 
-/* Without arguments: the corpus in $srcdir. */
+/* Without arguments: the project's own corpus. */
 int main(int argc, char **argv)
 {
-    const char *source = getenv("srcdir");
+    const char *source = getenv("PROVOST_SOURCE");
     char *corpus = str_printf("%s/tests/fuzz/corpus/okta", source != NULL ? source : ".");
     int count = 0;
 

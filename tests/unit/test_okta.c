@@ -626,18 +626,10 @@ static int each_sample(const char *directory, void (*each)(const char *text, siz
     return count;
 }
 
-static const char *project_root(void)
-{
-    const char *root = getenv("PROVOST_SOURCE");
-
-    root = root != NULL ? root : getenv("top_srcdir");
-    return root != NULL ? root : getenv("srcdir") != NULL ? getenv("srcdir") : ".";
-}
-
 static void every_sample_parses(void **state)
 {
-    const char *shared = getenv("PROVOST_SHARED"), *ci = getenv("CI");
-    char *base = shared != NULL ? strdup(shared) : str_printf("%s/../shared", project_root());
+    const char *shared = getenv("PROVOST_SHARED"), *source = getenv("PROVOST_SOURCE"), *ci = getenv("CI");
+    char *base = shared != NULL ? strdup(shared) : str_printf("%s/../shared", source != NULL ? source : ".");
     static const struct {
         const char *directory;
         void (*each)(const char *text, size_t length, const char *path);
