@@ -113,6 +113,10 @@ struct plan_group {
 int plan_member_value(const struct mapping *group_mapping, const char *locator, const json_t *account_values, char **ret_value,
                       struct error *error);
 const char *mapping_member_attribute(const struct mapping *group_mapping); /* NULL: none */
+/* A group of this mapping lives by its members: it is made with the first one
+ * and goes with the last. Whoever cannot take out a last value has the
+ * group's own lane planned again, which removes the entry. */
+bool mapping_with_first_member(const struct mapping *group_mapping);
 /*
  * The differences, one value each. `current`: JSON array of {"key", "locator"}
  * of the groups that hold new_value; `stale`: of those that hold old_value

@@ -1,0 +1,27 @@
+/*
+ * decide.h: what shall become of an account, before how: status, scope and
+ * `on` → enabled, disabled, removed, left as it is, or none of our business.
+ * Rules: plan.h. Pure; no ownership; private to plan/.
+ * Errors: a scope that cannot be evaluated, with file:line.
+ */
+#ifndef PROVOST_PLAN_DECIDE_H
+#define PROVOST_PLAN_DECIDE_H
+
+#include "plan/mapping.h"
+
+enum want {
+    WANT_NOTHING, /* none there, or none of ours */
+    WANT_AS_IS,
+    WANT_ENABLED,
+    WANT_DISABLED,
+    WANT_REMOVED,
+};
+
+struct decision {
+    enum want want;
+    struct wall due; /* removal is due then; 0: none */
+};
+
+int decide(const struct mapping *mapping, const struct plan_input *input, struct decision *ret_decision, struct error *error);
+
+#endif

@@ -1,0 +1,153 @@
+#include "plan/diff.h"
+
+#include "base/str.h"
+#include "plan/dn.h"
+#include "plan/functions.h"
+
+/* Text that is the same exactly where the values are. */
+static int value_key(enum compare compare, const json_t *value, char **ret_key)
+{
+    const char *text = json_string_value(value);
+    size_t length = json_string_length(value);
+
+    /* no text, or NUL inside: as JSON writes it */
+    if (text == NULL || strlen(text) != length) {
+        *ret_key = json_dumps(value, JSON_ENCODE_ANY | JSON_SORT_KEYS | JSON_COMPACT);
+        return *ret_key != NULL ? 0 : ERROR_NOMEM;
+    }
+    if (compare == COMPARE_EXACT) {
+        *ret_key = strdup(text);
+        return *ret_key != NULL ? 0 : ERROR_NOMEM;
+    }
+    int code = compare == COMPARE_DN ? dn_normalize(text, ret_key) : ERROR_SYNTAX;
+    return code == ERROR_SYNTAX ? text_fold(text, length, ret_key, &length) : code;
+}
+
+/* Adds the values of `list` that are not in `keys` to `into` (may be NULL), and their keys. */
+static int take_new(enum compare compare, const json_t *list, json_t *keys, json_t *into)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        cleanup_free char *key = NULL;
+        json_t *value = json_array_get(list, i);
+        if (value_key(compare, value, &key) < 0)
+            return ERROR_NOMEM;
+        if (json_object_get(keys, key) != NULL)
+            continue;
+        if (json_object_set_nocheck(keys, key, json_true()) < 0 || (into != NULL && json_array_append(into, value) < 0))
+            return ERROR_NOMEM;
+    }
+    return 0;
+}
+
+static int take_both(enum compare compare, const json_t *known, json_t *known_into, const json_t *list, json_t **ret_list)
+{
+    json_t *keys = json_object();
+    json_t *into = known_into != NULL ? known_into : json_array();
+    int code = keys != NULL && into != NULL ? 0 : ERROR_NOMEM;
+
+    if (code == 0)
+        code = take_new(compare, known, keys, known_into);
+    if (code == 0)
+        code = take_new(compare, list, keys, into);
+    json_decref(keys);
+    if (code < 0 || json_array_size(into) == 0) {
+        json_decref(into);
+        into = NULL;
+    }
+    if (code == 0)
+        *ret_list = into;
+    return code;
+}
+
+int set_union(enum compare compare, const json_t *base, const json_t *more, json_t **ret_list)
+{
+    json_t *into = json_array();
+
+    return into != NULL ? take_both(compare, base, into, more, ret_list) : ERROR_NOMEM;
+}
+
+int set_minus(enum compare compare, const json_t *base, const json_t *less, json_t **ret_list)
+{
+    return take_both(compare, less, NULL, base, ret_list);
+}
+
+void change_list_clear(struct change_list *changes)
+{
+    for (size_t i = 0; i < changes->count; i++) {
+        free(changes->list[i].name);
+        json_decref(changes->list[i].values);
+    }
+    free(changes->list);
+    *changes = (struct change_list){ 0 };
+}
+
+/* `values` is borrowed; NULL: all of them. */
+static int add_change(struct change_list *changes, enum change_kind kind, const char *name, const json_t *values)
+{
+    struct change *list = realloc(changes->list, (changes->count + 1) * sizeof(*list));
+
+    if (list == NULL)
+        return ERROR_NOMEM;
+    changes->list = list;
+    list[changes->count] = (struct change){ kind, strdup(name), json_incref((json_t *)values) };
+    return list[changes->count++].name != NULL ? 0 : ERROR_NOMEM;
+}
+
+/* Do an old and a new value differ in case alone? A directory would call that the same value twice. */
+static int has_case_change(const json_t *added, const json_t *gone, bool *ret_true)
+{
+    json_t *left = NULL;
+    int code = set_minus(COMPARE_FOLDED, added, gone, &left);
+
+    *ret_true = code == 0 && json_array_size(left) < json_array_size(added);
+    json_decref(left);
+    return code;
+}
+
+static int add_list_changes(const char *name, const json_t *current, const json_t *wanted, const json_t *added,
+                            const json_t *gone, struct change_list *changes)
+{
+    bool one_for_one = json_array_size(current) == 1 && json_array_size(wanted) == 1, case_change;
+    int code;
+
+    if (added == NULL && gone == NULL)
+        return 0;
+    if (json_array_size(wanted) == 0)
+        return add_change(changes, CHANGE_DELETE, name, NULL);
+    code = has_case_change(added, gone, &case_change);
+    if (code == 0 && (one_for_one || case_change))
+        return add_change(changes, CHANGE_REPLACE, name, wanted);
+    if (code == 0 && gone != NULL)
+        code = add_change(changes, CHANGE_DELETE, name, gone);
+    if (code == 0 && added != NULL)
+        code = add_change(changes, CHANGE_ADD, name, added);
+    return code;
+}
+
+int diff_list(enum compare compare, const char *name, const json_t *current, const json_t *wanted, struct change_list *changes)
+{
+    json_t *added = NULL, *gone = NULL;
+    int code = set_minus(compare, wanted, current, &added);
+
+    if (code == 0)
+        code = set_minus(compare, current, wanted, &gone);
+    if (code == 0)
+        code = add_list_changes(name, current, wanted, added, gone, changes);
+    json_decref(added);
+    json_decref(gone);
+    return code;
+}
+
+int diff_value(const char *name, const json_t *current, const json_t *wanted, struct change_list *changes)
+{
+    bool was = current != NULL && !json_is_null(current);
+
+    if ((!was && wanted == NULL) || (was && wanted != NULL && json_equal(current, wanted)))
+        return 0;
+    if (wanted == NULL)
+        return add_change(changes, CHANGE_DELETE, name, NULL);
+    json_t *values = json_is_array(wanted) ? json_incref((json_t *)wanted) : json_pack("[O]", wanted);
+    int code = values != NULL ? add_change(changes, CHANGE_REPLACE, name, values) : ERROR_NOMEM;
+    json_decref(values);
+    return code;
+}

@@ -1,0 +1,35 @@
+/*
+ * diff.h: values as sets, and the changes that lead from one set to another.
+ * Private to plan/. Values are json_t; lists are arrays; NULL is empty.
+ * Ownership: results are new references. Threads: no state.
+ * Errors: out of memory only.
+ */
+#ifndef PROVOST_PLAN_DIFF_H
+#define PROVOST_PLAN_DIFF_H
+
+#include "connectors/connector.h"
+
+/* When two values are the same one. */
+enum compare {
+    COMPARE_EXACT,
+    COMPARE_FOLDED, /* without case */
+    COMPARE_DN,
+};
+
+/* `base` and those of `more` that it lacks; NULL when there are none. */
+int set_union(enum compare compare, const json_t *base, const json_t *more, json_t **ret_list);
+/* Those of `base` that `less` lacks; NULL when there are none. */
+int set_minus(enum compare compare, const json_t *base, const json_t *less, json_t **ret_list);
+
+struct change_list {
+    struct change *list;
+    size_t count;
+};
+void change_list_clear(struct change_list *changes);
+
+/* Appends what makes `current` into `wanted`: a directory's attribute. */
+int diff_list(enum compare compare, const char *name, const json_t *current, const json_t *wanted, struct change_list *changes);
+/* The same where an attribute has one value of any type. */
+int diff_value(const char *name, const json_t *current, const json_t *wanted, struct change_list *changes);
+
+#endif

@@ -1,0 +1,222 @@
+#include "plan/dn.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+#include "base/str.h"
+#include "plan/functions.h"
+
+/* One "type=value" of a DN; `ended` is the character after it. */
+struct ava {
+    struct buf type;
+    struct buf value;
+    char ended; /* ',', '+' or NUL */
+};
+
+static void ava_clear(struct ava *ava)
+{
+    buf_free(&ava->type);
+    buf_free(&ava->value);
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* After a backslash: "2C" or one character. */
+static bool take_escaped(const char **text, struct buf *value)
+{
+    const char *p = *text;
+    int high = hex_digit(p[0]);
+    int low = high >= 0 ? hex_digit(p[1]) : -1;
+
+    if (p[0] == '\0')
+        return false;
+    buf_add_char(value, low >= 0 ? (char)(high * 16 + low) : p[0]);
+    *text = p + (low >= 0 ? 2 : 1);
+    return true;
+}
+
+static bool take_type(const char **text, struct buf *type)
+{
+    const char *p = *text;
+
+    while (*p == ' ')
+        p++;
+    for (; isalnum((unsigned char)*p) || strchr("-.;_", *p) != NULL; p++) {
+        if (*p == '\0')
+            return false;
+        buf_add_char(type, (char)tolower((unsigned char)*p));
+    }
+    while (*p == ' ')
+        p++;
+    *text = p + 1;
+    return *p == '=' && type->length > 0;
+}
+
+static bool take_value(const char **text, struct buf *value)
+{
+    const char *p = *text;
+    size_t kept = 0; /* up to the last character that is no trailing space */
+
+    while (*p == ' ')
+        p++;
+    while (*p != '\0' && strchr(",+;", *p) == NULL) {
+        bool escaped = *p == '\\';
+        char c = *p++;
+        if (escaped && !take_escaped(&p, value))
+            return false;
+        if (!escaped)
+            buf_add_char(value, c);
+        if (escaped || c != ' ')
+            kept = value->length;
+    }
+    if (value->bytes != NULL && kept < value->length) {
+        value->length = kept;
+        value->bytes[kept] = '\0';
+    }
+    *text = p;
+    return true;
+}
+
+static int take_ava(const char **text, struct ava *ret_ava)
+{
+    struct ava ava = { 0 };
+
+    if (!take_type(text, &ava.type) || !take_value(text, &ava.value)) {
+        ava_clear(&ava);
+        return ERROR_SYNTAX;
+    }
+    buf_add(&ava.value, "", 0);
+    if (ava.type.failed || ava.value.failed) {
+        ava_clear(&ava);
+        return ERROR_NOMEM;
+    }
+    ava.ended = **text == ';' ? ',' : **text;
+    if (**text != '\0')
+        (*text)++;
+    *ret_ava = ava;
+    return 0;
+}
+
+/* Value without case and with single spaces, so escaped that no two run together. */
+static int add_normal_value(struct buf *out, const struct buf *value)
+{
+    cleanup_free char *folded = NULL;
+    size_t length;
+    int code = text_fold(value->bytes, value->length, &folded, &length);
+
+    if (code < 0)
+        return code;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)folded[i];
+        if (c == ' ' && i + 1 < length && folded[i + 1] == ' ')
+            continue;
+        if (c < 0x20 || strchr("\\,+=;", c) != NULL)
+            buf_printf(out, "\\%02x", c);
+        else
+            buf_add_char(out, (char)c);
+    }
+    return 0;
+}
+
+#define RDN_PARTS_MOST 16
+
+static int compare_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Reads one RDN and appends it with its parts in order. */
+static int normalize_rdn(const char **text, struct buf *out, char *ret_ended)
+{
+    char *parts[RDN_PARTS_MOST];
+    size_t count = 0;
+    int code;
+    char ended = '+';
+
+    do {
+        struct ava ava;
+        struct buf part = { 0 };
+
+        code = count < RDN_PARTS_MOST ? take_ava(text, &ava) : ERROR_SYNTAX;
+        if (code < 0)
+            break;
+        buf_printf(&part, "%s=", ava.type.bytes);
+        code = add_normal_value(&part, &ava.value);
+        ended = ava.ended;
+        ava_clear(&ava);
+        parts[count] = buf_take(&part);
+        if (parts[count] == NULL)
+            code = ERROR_NOMEM;
+        else
+            count++;
+    } while (code == 0 && ended == '+');
+    qsort(parts, count, sizeof(parts[0]), compare_text);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, "%s%s", i > 0 ? "+" : "", parts[i]);
+        free(parts[i]);
+    }
+    *ret_ended = ended;
+    return code;
+}
+
+int dn_normalize(const char *dn, char **ret_normal)
+{
+    cleanup_buf struct buf out = { 0 };
+    char ended = *dn == '\0' ? '\0' : ',';
+
+    while (ended == ',') {
+        if (out.length > 0)
+            buf_add_char(&out, ',');
+        int code = normalize_rdn(&dn, &out, &ended);
+        if (code < 0)
+            return code;
+    }
+    char *normal = buf_take(&out);
+    if (normal == NULL)
+        return ERROR_NOMEM;
+    *ret_normal = normal;
+    return 0;
+}
+
+bool dn_same(const char *a, const char *b)
+{
+    cleanup_free char *normal_a = NULL;
+    cleanup_free char *normal_b = NULL;
+
+    if (strcmp(a, b) == 0)
+        return true;
+    if (dn_normalize(a, &normal_a) < 0 || dn_normalize(b, &normal_b) < 0)
+        return strcasecmp(a, b) == 0;
+    return strcmp(normal_a, normal_b) == 0;
+}
+
+int dn_first_rdn(const char *dn, json_t **ret_object)
+{
+    json_t *object = json_object();
+    char ended = '+';
+    int code = object != NULL ? 0 : ERROR_NOMEM;
+
+    while (code == 0 && ended == '+') {
+        struct ava ava;
+        code = take_ava(&dn, &ava);
+        if (code < 0)
+            break;
+        ended = ava.ended;
+        if (json_object_set_new(object, ava.type.bytes, json_stringn(ava.value.bytes, ava.value.length)) < 0)
+            code = ERROR_SYNTAX;
+        ava_clear(&ava);
+    }
+    if (code < 0) {
+        json_decref(object);
+        return code;
+    }
+    *ret_object = object;
+    return 0;
+}

@@ -1,0 +1,30 @@
+/*
+ * dn.h: distinguished names, as far as the planner must understand them.
+ *
+ * Two DNs are the same when they differ only in the case of attribute types
+ * and values, in insignificant spaces, in how characters are escaped, or in
+ * the order inside a multi-valued RDN. That is stricter than no rule and
+ * looser than the schema's (which a planner does not have): attributes whose
+ * values tell case apart do not name entries in practice.
+ *
+ * Ownership: results are the caller's. Threads: no state.
+ * Errors: ERROR_SYNTAX for what is no DN. Source: RFC 4514.
+ */
+#ifndef PROVOST_PLAN_DN_H
+#define PROVOST_PLAN_DN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/* A spelling that is equal exactly where the DNs are the same. */
+int dn_normalize(const char *dn, char **ret_normal);
+
+/* Text that is no DN is compared without case. */
+bool dn_same(const char *a, const char *b);
+
+/* The attributes of the first RDN, as { "uid": "ann" }, unescaped. */
+int dn_first_rdn(const char *dn, json_t **ret_object);
+
+#endif

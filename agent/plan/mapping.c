@@ -1,0 +1,87 @@
+/* A compiled mapping: what it says of itself, and its end. */
+#include "plan/mapping.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct attribute *mapping_attribute(const struct mapping *mapping, const char *name)
+{
+    for (size_t i = 0; i < mapping->attribute_count; i++)
+        if ((mapping->directory ? strcasecmp : strcmp)(mapping->attributes[i].name, name) == 0)
+            return &mapping->attributes[i];
+    return NULL;
+}
+
+void mapping_free(struct mapping *mapping)
+{
+    if (mapping == NULL)
+        return;
+    for (size_t i = 0; i < mapping->attribute_count; i++) {
+        free(mapping->attributes[i].name);
+        value_free(mapping->attributes[i].account);
+        value_free(mapping->attributes[i].disable);
+    }
+    for (size_t i = 0; i < mapping->match_count; i++)
+        value_free(mapping->match[i]);
+    free(mapping->match);
+    free(mapping->attributes);
+    free(mapping->names);
+    value_free(mapping->locator);
+    value_free(mapping->disable_locator);
+    expr_free(mapping->scope);
+    free(mapping->members.attribute);
+    template_free(mapping->members.value);
+    free(mapping->members.placeholder);
+    free(mapping->target);
+    free(mapping->path);
+    free(mapping);
+}
+
+const char *mapping_path(const struct mapping *mapping)
+{
+    return mapping->path;
+}
+
+const char *mapping_target(const struct mapping *mapping)
+{
+    return mapping->target;
+}
+
+enum identity_kind mapping_kind(const struct mapping *mapping)
+{
+    return mapping->kind;
+}
+
+const char *mapping_member_attribute(const struct mapping *group_mapping)
+{
+    return group_mapping->members.attribute;
+}
+
+bool mapping_with_first_member(const struct mapping *group_mapping)
+{
+    return group_mapping->members.with_first_member;
+}
+
+static const struct {
+    enum expr_name name;
+    unsigned user_facts, group_facts;
+} name_facts[] = {
+    { NAME_LOGIN, FACT_BIT(FACT_LOGIN), 0 },
+    { NAME_NAME, FACT_BIT(FACT_NAME), FACT_BIT(FACT_GROUP_NAME) },
+    { NAME_PROFILE, FACT_BIT(FACT_PROFILE), FACT_BIT(FACT_PROFILE) },
+    { NAME_GROUPS, FACT_BIT(FACT_MEMBER), 0 },
+    { NAME_APPS, FACT_BIT(FACT_ASSIGNED), 0 },
+};
+
+unsigned mapping_facts(const struct mapping *mapping)
+{
+    bool group = mapping->kind == IDENTITY_GROUP;
+    /* a group that was only ever named exists, too */
+    unsigned facts = group ? FACT_BIT(FACT_GROUP_EXISTS) | FACT_BIT(FACT_GROUP_NAME) : FACT_BIT(FACT_STATUS);
+
+    for (size_t i = 0; i < sizeof(name_facts) / sizeof(name_facts[0]); i++)
+        if ((mapping->uses & NAME_BIT(name_facts[i].name)) != 0)
+            facts |= group ? name_facts[i].group_facts : name_facts[i].user_facts;
+    return facts;
+}

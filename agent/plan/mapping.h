@@ -1,0 +1,89 @@
+/*
+ * mapping.h: a compiled mapping file, as the loader leaves it and the planner
+ * reads it. Private to plan/; others use plan.h.
+ *
+ * Ownership: the mapping owns all it points to, but for `ops`.
+ * Threads: read-only after loading.
+ */
+#ifndef PROVOST_PLAN_MAPPING_H
+#define PROVOST_PLAN_MAPPING_H
+
+#include "plan/expr.h"
+#include "plan/plan.h"
+
+enum policy { POLICY_FORCE, POLICY_ONCE, POLICY_MERGE, POLICY_COUNT };
+
+/* The events of `on`. */
+enum on { ON_CREATED, ON_ACTIVATED, ON_SUSPENDED, ON_DEACTIVATED, ON_DELETED, ON_LEFT_SCOPE, ON_COUNT };
+
+enum action { ACTION_PROVISION, ACTION_DISABLE, ACTION_REMOVE, ACTION_KEEP, ACTION_COUNT };
+struct reaction {
+    enum action action;       /* at once */
+    int64_t remove_after_us;  /* and then; 0: never */
+};
+extern const char *const on_names[ON_COUNT + 1];
+extern const char *const action_names[ACTION_COUNT + 1];
+/* "disable, remove after 30 days"; negative with a sentence. */
+int reaction_parse(const char *text, struct reaction *ret_reaction, struct error *error);
+
+/* ---- what stands on the right of an attribute ---- */
+
+enum value_kind { VALUE_TEMPLATE, VALUE_CONSTANT, VALUE_LIST, VALUE_OBJECT };
+struct value {
+    enum value_kind kind;
+    int line;
+    struct template *template;
+    json_t *constant;
+    struct value **items; /* LIST, OBJECT */
+    char **names;         /* OBJECT */
+    size_t count;
+};
+void value_free(struct value *value); /* NULL is allowed */
+unsigned value_uses(const struct value *value);
+/* NULL: absent. Absent entries of a list are left out. */
+int value_render(const struct value *value, const struct expr_input *input, json_t **ret_value, struct error *error);
+/* For a directory: a list of texts without repetition; NULL when empty. */
+int value_to_texts(const json_t *value, json_t **ret_list, struct error *error);
+
+struct attribute {
+    char *name;
+    enum policy policy;
+    bool required;
+    enum escape escape;
+    struct value *account; /* NULL: stands in `disable` alone */
+    struct value *disable; /* NULL: not touched by it */
+};
+
+struct mapping {
+    char *path;
+    char *target;
+    enum identity_kind kind;
+    const struct connector_ops *ops; /* NULL: unknown */
+    bool directory;                  /* values are lists of texts, locators are DNs */
+    const char *locator_name;        /* "dn"; NULL: none */
+    struct value *locator;
+    struct value *disable_locator;
+    bool locator_once;
+    struct expr *scope; /* NULL: all */
+    int scope_line;
+    struct value **match;
+    size_t match_count;
+    struct attribute *attributes;
+    size_t attribute_count;
+    const char **names; /* of the attributes to read; borrowed from them */
+    size_t name_count;
+    struct reaction on[ON_COUNT];
+    struct {
+        char *attribute; /* NULL: none */
+        struct template *value;
+        int line;
+        enum escape escape;
+        char *placeholder;
+        bool with_first_member;
+    } members;
+    unsigned uses; /* NAME_BITs */
+};
+
+struct attribute *mapping_attribute(const struct mapping *mapping, const char *name); /* NULL: none */
+
+#endif

@@ -1,0 +1,684 @@
+/* Facts + mapping + the account as read → operations. Rules: plan.h. */
+#include <strings.h>
+
+#include "base/str.h"
+#include "plan/decide.h"
+#include "plan/diff.h"
+#include "plan/dn.h"
+#include "plan/functions.h"
+#include "plan/wanted.h"
+
+struct planning {
+    const struct mapping *mapping;
+    const struct plan_input *input;
+    bool disabled; /* wanted so */
+    struct wanted wanted;
+    json_t *members;  /* values of a group's members that have accounts; NULL: none */
+    const char *locator; /* where it shall stand; borrowed */
+    json_t *rdn;      /* of that locator, in a directory */
+    json_t *current;  /* the account's values, as they are after a rename */
+    bool renamed;
+    bool toggles;     /* a change is one of disabling or enabling */
+    struct change_list changes;
+    struct error *error;
+};
+
+static void planning_clear(struct planning *planning)
+{
+    wanted_clear(planning->mapping, &planning->wanted);
+    json_decref(planning->members);
+    json_decref(planning->rdn);
+    json_decref(planning->current);
+    change_list_clear(&planning->changes);
+}
+
+/* ---- queries ---- */
+
+/* Filters whose inputs are absent are left out. */
+static int query_match(const struct mapping *mapping, const struct identity *identity, char **match, struct error *error)
+{
+    struct expr_input input = { .identity = identity };
+    size_t count = 0;
+
+    for (size_t i = 0; i < mapping->match_count; i++) {
+        json_t *value = NULL;
+        int code = value_render(mapping->match[i], &input, &value, error);
+        if (code == 0 && json_is_string(value))
+            match[count++] = strdup(json_string_value(value));
+        json_decref(value);
+        if (code == ERROR_NOMEM || (count > 0 && match[count - 1] == NULL))
+            return error_nomem(error);
+    }
+    return 0;
+}
+
+int plan_query(const struct mapping *mapping, const struct identity *identity, const struct link_view *link,
+               struct plan_query *ret_query, struct error *error)
+{
+    struct plan_query query = {
+        .match = calloc(mapping->match_count + 1, sizeof(*query.match)),
+        .names = calloc(mapping->name_count + 1, sizeof(*query.names)),
+    };
+    struct error ignored = { 0 }; /* plan_make tells it, where the account is wanted at all */
+    int code = query.match != NULL && query.names != NULL ? 0 : ERROR_NOMEM;
+
+    if (code == 0)
+        code = wanted_locator(mapping, identity, &query.locator, &ignored);
+    if (code == 0)
+        code = query_match(mapping, identity, query.match, &ignored);
+    if (code < 0) {
+        plan_query_clear(&query);
+        return error_nomem(error);
+    }
+    for (size_t i = 0; i < mapping->name_count; i++)
+        query.names[i] = (char *)mapping->names[i];
+    query.query = (struct account_query){
+        .group = mapping->kind == IDENTITY_GROUP,
+        .key = link != NULL && !link->gone ? link->key : NULL,
+        .locator = query.locator,
+        .match = query.match[0] != NULL ? (const char *const *)query.match : NULL,
+        .names = (const char *const *)query.names,
+    };
+    *ret_query = query;
+    return 0;
+}
+
+void plan_query_clear(struct plan_query *query)
+{
+    for (size_t i = 0; query->match != NULL && query->match[i] != NULL; i++)
+        free(query->match[i]);
+    free(query->match);
+    free(query->names); /* the names are the mapping's */
+    free(query->locator);
+    *query = (struct plan_query){ 0 };
+}
+
+/* ---- reading values ---- */
+
+static json_t *value_of(const struct mapping *mapping, const json_t *values, const char *name)
+{
+    json_t *value = json_object_get(values, name);
+    const char *other;
+
+    if (value != NULL || !mapping->directory)
+        return value;
+    json_object_foreach((json_t *)values, other, value)
+        if (strcasecmp(other, name) == 0)
+            return value;
+    return NULL;
+}
+
+static json_t *own_rdn_value(const struct planning *planning, const char *name)
+{
+    return planning->rdn != NULL ? value_of(planning->mapping, planning->rdn, name) : NULL;
+}
+
+static enum compare compare_of(const struct planning *planning, const struct attribute *attribute)
+{
+    if (!planning->mapping->directory)
+        return COMPARE_EXACT;
+    if (attribute->escape == ESCAPE_DN)
+        return COMPARE_DN;
+    bool folded = strcasecmp(attribute->name, "objectClass") == 0 || own_rdn_value(planning, attribute->name) != NULL;
+    return folded ? COMPARE_FOLDED : COMPARE_EXACT;
+}
+
+/* ---- the state that an attribute shall be in ---- */
+
+/* Could `disable` have set this value, at whatever time? */
+static bool value_matches(const struct value *value, const char *text)
+{
+    if (value->kind == VALUE_TEMPLATE)
+        return template_is_constant(value->template) ? strcmp(template_text(value->template), text) == 0
+                                                     : template_matches(value->template, text);
+    for (size_t i = 0; i < value->count; i++)
+        if (value_matches(value->items[i], text))
+            return true;
+    return false;
+}
+
+/* `current` without what `disable` has put there. */
+static int without_marks(const struct attribute *attribute, const json_t *current, json_t **ret_list)
+{
+    json_t *list = json_array();
+    int code = list != NULL ? 0 : ERROR_NOMEM;
+
+    for (size_t i = 0; code == 0 && i < json_array_size(current); i++) {
+        json_t *value = json_array_get(current, i);
+        const char *text = json_string_value(value);
+        if (attribute->disable != NULL && text != NULL && value_matches(attribute->disable, text))
+            continue;
+        code = json_array_append(list, value) < 0 ? ERROR_NOMEM : 0;
+    }
+    if (code < 0)
+        json_decref(list);
+    else
+        *ret_list = list;
+    return code;
+}
+
+/* merge: what others put there stays; but "" in `disable` means none at all. */
+static int merged(const struct planning *planning, const struct attribute *attribute, bool overlaid, const json_t *current,
+                  json_t *value, json_t **ret_target)
+{
+    json_t *kept = NULL;
+
+    if (!json_is_array(current) || (overlaid && value == NULL)) {
+        *ret_target = json_incref(value);
+        return 0;
+    }
+    int code = without_marks(attribute, current, &kept);
+    if (code == 0)
+        code = set_union(compare_of(planning, attribute), kept, value, ret_target);
+    json_decref(kept);
+    return code;
+}
+
+/* once: only `disable` may touch it later, and only that is taken back. */
+static int kept_once(const struct attribute *attribute, bool overlaid, const json_t *current, json_t *value, json_t **ret_target)
+{
+    json_t *kept = NULL;
+    int code = attribute->disable != NULL ? without_marks(attribute, current, &kept) : 0;
+    bool marked = attribute->disable != NULL && json_array_size(kept) < json_array_size(current);
+
+    json_decref(kept);
+    if (code < 0)
+        return code;
+    bool none = current == NULL || (json_is_array(current) && json_array_size(current) == 0);
+    bool take_back = attribute->disable != NULL && (none || marked);
+    *ret_target = json_incref(overlaid || take_back ? value : (json_t *)current);
+    return 0;
+}
+
+/* A naming attribute keeps the value that names the entry. */
+static int with_rdn_value(const struct planning *planning, const char *name, json_t **target)
+{
+    json_t *naming = own_rdn_value(planning, name);
+    json_t *both = NULL;
+
+    if (naming == NULL)
+        return 0;
+    json_t *one = json_pack("[O]", naming);
+    int code = one != NULL ? set_union(COMPARE_FOLDED, *target, one, &both) : ERROR_NOMEM;
+    json_decref(one);
+    if (code < 0)
+        return code;
+    json_decref(*target);
+    *target = both;
+    return 0;
+}
+
+/* NULL in *ret_target: it shall be absent. */
+static int target_of(const struct planning *planning, size_t i, json_t *current, json_t **ret_target)
+{
+    const struct attribute *attribute = &planning->mapping->attributes[i];
+    json_t *value = planning->wanted.values[i], *target = NULL;
+    bool exists = planning->input->account != NULL, overlaid = planning->wanted.overlaid[i];
+    int code = 0;
+
+    if (exists && planning->wanted.unknown[i])
+        target = json_incref(current);
+    else if (exists && attribute->policy == POLICY_ONCE)
+        code = kept_once(attribute, overlaid, current, value, &target);
+    else if (exists && attribute->policy == POLICY_MERGE)
+        code = merged(planning, attribute, overlaid, current, value, &target);
+    else
+        target = json_incref(value);
+    if (code == 0)
+        code = with_rdn_value(planning, attribute->name, &target);
+    if (code < 0) {
+        json_decref(target);
+        return code;
+    }
+    *ret_target = target;
+    return 0;
+}
+
+static const char *subject(const struct planning *planning)
+{
+    const struct identity *identity = planning->input->identity;
+
+    return identity->login.value != NULL ? identity->login.value : identity->name.value != NULL ? identity->name.value
+                                                                                                : identity->id;
+}
+
+static int absent(const struct planning *planning, const struct value *value, const char *name)
+{
+    const char *text = value != NULL && value->kind == VALUE_TEMPLATE ? template_text(value->template) : "…";
+    bool unread = planning->input->identity->profile == NULL && (value_uses(value) & NAME_BIT(NAME_PROFILE)) != 0;
+
+    return error_set(planning->error, ERROR_INVALID, "%s:%d: %s is absent: \"%s\" has no value for %s%s", planning->mapping->path,
+                     value != NULL ? value->line : 0, name, text, subject(planning),
+                     unread ? " (no profile was read; profiles need API access, see okta in provost.conf)" : "");
+}
+
+static bool is_lenient(const struct planning *planning)
+{
+    return planning->disabled && planning->input->account != NULL;
+}
+
+static int check_required(const struct planning *planning, size_t i)
+{
+    const struct attribute *attribute = &planning->mapping->attributes[i];
+    bool exists = planning->input->account != NULL;
+
+    if (!attribute->required || planning->wanted.values[i] != NULL || planning->wanted.overlaid[i] || is_lenient(planning) ||
+        (exists && (planning->wanted.unknown[i] || attribute->policy != POLICY_FORCE)))
+        return 0;
+    return absent(planning, attribute->account, attribute->name);
+}
+
+/* ---- where it shall stand ---- */
+
+static bool same_locator(const struct mapping *mapping, const char *a, const char *b)
+{
+    return mapping->directory ? dn_same(a, b) : strcmp(a, b) == 0;
+}
+
+/* With policy once an account is moved by `disable` alone, and back. */
+static const char *choose_locator(const struct planning *planning, const char *disabled_locator)
+{
+    const struct account *account = planning->input->account;
+    const char *current = account != NULL ? account->locator : NULL;
+    const char *wanted = planning->wanted.locator;
+
+    if (planning->disabled && planning->wanted.disabled_locator != NULL)
+        return planning->wanted.disabled_locator;
+    if (current == NULL)
+        return wanted;
+    if (planning->mapping->locator_once) {
+        bool moved = disabled_locator != NULL && same_locator(planning->mapping, disabled_locator, current);
+        return moved && wanted != NULL ? wanted : current;
+    }
+    return wanted != NULL ? wanted : current;
+}
+
+/* Where `disable` would have put it, seen from an enabled one. */
+static int disabled_locator(const struct planning *planning, char **ret_locator)
+{
+    struct wanted other = { 0 };
+
+    if (planning->disabled || planning->mapping->disable_locator == NULL)
+        return 0;
+    int code = wanted_render(planning->mapping, planning->input->identity, true, true, &other, planning->error);
+    if (code < 0)
+        return code;
+    *ret_locator = take_pointer(other.disabled_locator);
+    wanted_clear(planning->mapping, &other);
+    return 0;
+}
+
+static int place(struct planning *planning)
+{
+    const struct mapping *mapping = planning->mapping;
+    const struct account *account = planning->input->account;
+    cleanup_free char *former = NULL;
+    bool needed = mapping->locator_name != NULL && !is_lenient(planning) && !(account != NULL && mapping->locator_once);
+
+    if (needed && planning->wanted.locator == NULL)
+        return absent(planning, mapping->locator, mapping->locator_name);
+    int code = disabled_locator(planning, &former);
+    if (code < 0)
+        return code;
+    planning->locator = choose_locator(planning, former);
+    planning->renamed = account != NULL && account->locator != NULL && planning->locator != NULL &&
+                        !same_locator(mapping, account->locator, planning->locator);
+    if (planning->renamed && planning->disabled && planning->wanted.disabled_locator != NULL)
+        planning->toggles = true;
+    if (planning->renamed && former != NULL && same_locator(mapping, account->locator, former))
+        planning->toggles = true;
+    if (!mapping->directory || planning->locator == NULL)
+        return 0;
+    const char *stays = account != NULL && !planning->renamed && account->locator != NULL ? account->locator : planning->locator;
+    if (dn_first_rdn(stays, &planning->rdn) < 0)
+        return error_set(planning->error, ERROR_INVALID, "%s:%d: \"%s\" is no distinguished name", mapping->path,
+                         mapping->locator != NULL ? mapping->locator->line : 0, stays);
+    return 0;
+}
+
+/* A modrdn takes the old naming value out and puts the new one in. */
+static int rename_values(const struct planning *planning, json_t *values)
+{
+    json_t *old_rdn = NULL;
+    const char *name;
+    json_t *value;
+    void *next;
+    int code = 0;
+
+    if (dn_first_rdn(planning->input->account->locator, &old_rdn) < 0)
+        return 0;
+    json_object_foreach_safe(values, next, name, value)
+    {
+        json_t *gone = value_of(planning->mapping, old_rdn, name);
+        json_t *come = own_rdn_value(planning, name);
+        json_t *less = gone != NULL ? json_pack("[O]", gone) : NULL;
+        json_t *more = come != NULL ? json_pack("[O]", come) : NULL;
+        json_t *left = NULL, *both = NULL;
+        if (less == NULL && more == NULL)
+            continue;
+        code = set_minus(COMPARE_FOLDED, value, less, &left);
+        if (code == 0)
+            code = set_union(COMPARE_FOLDED, left, more, &both);
+        if (code == 0 && json_object_set_new(values, name, both != NULL ? both : json_array()) < 0)
+            code = ERROR_NOMEM;
+        json_decref(less);
+        json_decref(more);
+        json_decref(left);
+        if (code < 0)
+            break;
+    }
+    json_decref(old_rdn);
+    return code;
+}
+
+static int read_current(struct planning *planning)
+{
+    const struct account *account = planning->input->account;
+
+    planning->current = account != NULL && account->values != NULL ? json_copy(account->values) : json_object();
+    if (planning->current == NULL)
+        return error_nomem(planning->error);
+    if (planning->renamed && planning->mapping->directory && rename_values(planning, planning->current) < 0)
+        return error_nomem(planning->error);
+    return 0;
+}
+
+/* ---- attributes ---- */
+
+static int plan_attribute(struct planning *planning, size_t i, json_t *wanted_values)
+{
+    const struct attribute *attribute = &planning->mapping->attributes[i];
+    json_t *current = value_of(planning->mapping, planning->current, attribute->name), *target = NULL;
+    size_t before = planning->changes.count;
+    int code = check_required(planning, i);
+
+    if (code < 0)
+        return code;
+    code = target_of(planning, i, current, &target);
+    if (code == 0 && planning->mapping->directory)
+        code = diff_list(compare_of(planning, attribute), attribute->name, current, target, &planning->changes);
+    else if (code == 0)
+        code = diff_value(attribute->name, current, target, &planning->changes);
+    if (planning->changes.count > before && attribute->disable != NULL)
+        planning->toggles = true;
+    bool empty = target == NULL || (json_is_array(target) && json_array_size(target) == 0);
+    if (code == 0 && !empty && json_object_set(wanted_values, attribute->name, target) < 0)
+        code = ERROR_NOMEM;
+    json_decref(target);
+    return code < 0 ? error_nomem(planning->error) : 0;
+}
+
+static int plan_attributes(struct planning *planning, json_t *wanted_values)
+{
+    const char *name;
+    json_t *value;
+    int code = 0;
+
+    for (size_t i = 0; code == 0 && i < planning->mapping->attribute_count; i++)
+        code = plan_attribute(planning, i, wanted_values);
+    if (code < 0 || planning->input->account != NULL || planning->rdn == NULL)
+        return code;
+    /* a new entry must have the values that name it */
+    json_object_foreach(planning->rdn, name, value)
+        if (value_of(planning->mapping, wanted_values, name) == NULL)
+            json_object_set_new(wanted_values, name, json_pack("[O]", value));
+    return 0;
+}
+
+/* ---- a group's members ---- */
+
+static enum compare member_compare(const struct mapping *mapping)
+{
+    return mapping->members.escape == ESCAPE_DN ? COMPARE_DN : COMPARE_EXACT;
+}
+
+static int read_members(struct planning *planning)
+{
+    const struct plan_input *input = planning->input;
+
+    if (planning->mapping->members.attribute == NULL)
+        return 0;
+    planning->members = json_array();
+    for (size_t i = 0; i < input->member_count; i++) {
+        cleanup_free char *value = NULL;
+        int code = plan_member_value(planning->mapping, input->members[i].locator, input->members[i].account, &value, planning->error);
+        if (code < 0)
+            return code;
+        if (value != NULL && json_array_append_new(planning->members, json_string(value)) < 0)
+            return error_nomem(planning->error);
+    }
+    return planning->members != NULL ? 0 : error_nomem(planning->error);
+}
+
+/* Never takes out: values that no fact names belong to others. */
+static int plan_members(struct planning *planning)
+{
+    const struct mapping *mapping = planning->mapping;
+    json_t *current, *target = NULL;
+
+    if (mapping->members.attribute == NULL)
+        return 0;
+    current = value_of(mapping, planning->current, mapping->members.attribute);
+    bool is_new = planning->input->account == NULL;
+    if (mapping->members.placeholder != NULL && (is_new || json_array_size(current) + json_array_size(planning->members) == 0) &&
+        json_array_append_new(planning->members, json_string(mapping->members.placeholder)) < 0)
+        return error_nomem(planning->error);
+    int code = set_union(member_compare(mapping), current, planning->members, &target);
+    if (code == 0)
+        code = diff_list(member_compare(mapping), mapping->members.attribute, current, target, &planning->changes);
+    json_decref(target);
+    return code < 0 ? error_nomem(planning->error) : 0;
+}
+
+/* A group that lives by its members, and has none: wait, or go. */
+static bool lacks_members(const struct planning *planning)
+{
+    return planning->mapping->members.attribute != NULL && planning->mapping->members.with_first_member &&
+           json_array_size(planning->members) == 0;
+}
+
+/* One value may be left: the member who could not be taken out as the last. */
+static bool is_deserted(const struct planning *planning)
+{
+    const struct plan_input *input = planning->input;
+
+    if (!lacks_members(planning) || input->account == NULL || input->link == NULL || input->link->gone)
+        return false;
+    return json_array_size(value_of(planning->mapping, input->account->values, planning->mapping->members.attribute)) <= 1;
+}
+
+/* ---- operations ---- */
+
+static struct operation *add_operation(struct plan *plan, enum operation_kind kind, const struct planning *planning)
+{
+    struct operation *operation = calloc(1, sizeof(*operation));
+
+    if (operation == NULL)
+        return NULL;
+    const struct account *account = planning->input->account;
+    operation->kind = kind;
+    operation->group = planning->mapping->kind == IDENTITY_GROUP;
+    operation->key = str_dup(account != NULL ? account->key : NULL);
+    operation->locator = str_dup(account != NULL && account->locator != NULL ? account->locator : planning->locator);
+    plan->operations = operation;
+    plan->operation_count = 1;
+    return operation;
+}
+
+static int add_create(const struct planning *planning, struct plan *plan)
+{
+    struct operation *operation = add_operation(plan, OPERATION_CREATE, planning);
+
+    if (operation == NULL || (operation->values = json_copy(plan->wanted.values)) == NULL)
+        return error_nomem(planning->error);
+    if (json_array_size(planning->members) > 0 &&
+        json_object_set(operation->values, planning->mapping->members.attribute, planning->members) < 0)
+        return error_nomem(planning->error);
+    return 0;
+}
+
+static int add_remove(const struct planning *planning, struct plan *plan)
+{
+    struct operation *operation = add_operation(plan, OPERATION_REMOVE, planning);
+
+    if (operation == NULL)
+        return error_nomem(planning->error);
+    if (planning->input->account->values != NULL)
+        operation->before_image = json_deep_copy(planning->input->account->values);
+    plan->leaving = true;
+    return 0;
+}
+
+/* The touched attributes as they are now; null where there is none. */
+static json_t *before_image(const struct planning *planning)
+{
+    const json_t *values = planning->input->account->values;
+    json_t *image = json_object();
+    const char *name;
+    json_t *value;
+
+    for (size_t i = 0; i < planning->changes.count; i++) {
+        value = value_of(planning->mapping, values, planning->changes.list[i].name);
+        json_object_set_new(image, planning->changes.list[i].name, value != NULL ? json_incref(value) : json_null());
+    }
+    if (planning->renamed && planning->rdn != NULL)
+        json_object_foreach(planning->rdn, name, value)
+            if (value_of(planning->mapping, image, name) == NULL && value_of(planning->mapping, values, name) != NULL)
+                json_object_set(image, name, value_of(planning->mapping, values, name));
+    return image;
+}
+
+/* Where the target itself tells, what it says counts; a directory's attributes tell. */
+static bool flag_differs(const struct planning *planning)
+{
+    int flag = planning->input->account->disabled;
+
+    return !planning->mapping->directory && flag >= 0 && (flag != 0) != planning->disabled;
+}
+
+static int add_change_operation(struct planning *planning, struct plan *plan)
+{
+    bool toggles = planning->toggles || flag_differs(planning);
+    enum operation_kind kind = toggles           ? (planning->disabled ? OPERATION_DISABLE : OPERATION_ENABLE)
+                               : planning->renamed ? OPERATION_RENAME
+                                                   : OPERATION_UPDATE;
+
+    if (planning->changes.count == 0 && !planning->renamed && !toggles)
+        return 0;
+    struct operation *operation = add_operation(plan, kind, planning);
+    if (operation == NULL)
+        return error_nomem(planning->error);
+    operation->new_locator = planning->renamed ? str_dup(planning->locator) : NULL;
+    operation->before_image = before_image(planning);
+    operation->changes = planning->changes.list;
+    operation->change_count = planning->changes.count;
+    planning->changes = (struct change_list){ 0 };
+    plan->leaving = kind == OPERATION_DISABLE;
+    return 0;
+}
+
+/* ---- the plan ---- */
+
+static int plan_present(struct planning *planning, struct plan *plan)
+{
+    const struct account *account = planning->input->account;
+    int code = wanted_render(planning->mapping, planning->input->identity, planning->disabled, is_lenient(planning),
+                             &planning->wanted, planning->error);
+
+    if (code == 0)
+        code = place(planning);
+    if (code == 0)
+        code = read_current(planning);
+    if (code == 0)
+        code = plan_attributes(planning, plan->wanted.values);
+    if (code == 0)
+        code = plan_members(planning);
+    if (code < 0)
+        return code;
+    bool moves = account == NULL || account->locator == NULL || planning->renamed;
+    plan->present = true;
+    plan->wanted.key = str_dup(account != NULL ? account->key : NULL);
+    plan->wanted.locator = str_dup(moves ? planning->locator : account->locator);
+    plan->wanted.disabled = planning->disabled;
+    return account == NULL ? add_create(planning, plan) : add_change_operation(planning, plan);
+}
+
+static int plan_as_is(const struct planning *planning, struct plan *plan)
+{
+    const struct account *account = planning->input->account;
+
+    plan->present = true;
+    plan->wanted.key = str_dup(account->key);
+    plan->wanted.locator = str_dup(account->locator);
+    plan->wanted.disabled = account->disabled;
+    for (size_t i = 0; i < planning->mapping->attribute_count; i++) {
+        const char *name = planning->mapping->attributes[i].name;
+        json_t *value = value_of(planning->mapping, account->values, name);
+        if (value != NULL && json_object_set(plan->wanted.values, name, value) < 0)
+            return error_nomem(planning->error);
+    }
+    return 0;
+}
+
+static int plan_wanted(struct planning *planning, enum want want, struct plan *plan)
+{
+    plan->wanted.values = json_object();
+    if (plan->wanted.values == NULL)
+        return error_nomem(planning->error);
+    if (want == WANT_NOTHING) {
+        plan->verdict = PLAN_OUT_OF_SCOPE;
+        return 0;
+    }
+    if (want == WANT_AS_IS)
+        return plan_as_is(planning, plan);
+    if (want == WANT_REMOVED)
+        return add_remove(planning, plan);
+    int code = read_members(planning);
+    if (code < 0)
+        return code;
+    if (lacks_members(planning) && planning->input->account == NULL) {
+        plan->verdict = PLAN_WAIT_MEMBER;
+        return 0;
+    }
+    if (is_deserted(planning)) {
+        plan->verdict = PLAN_WAIT_MEMBER;
+        return add_remove(planning, plan);
+    }
+    return plan_present(planning, plan);
+}
+
+int plan_make(const struct mapping *mapping, const struct plan_input *input, struct plan *ret_plan, struct error *error)
+{
+    struct error unseen = { 0 };
+    struct planning planning = { .mapping = mapping, .input = input, .error = error != NULL ? error : &unseen };
+    struct plan plan = { .verdict = PLAN_CONVERGE, .wanted = { .disabled = -1 } };
+    struct decision decision;
+
+    int code = decide(mapping, input, &decision, planning.error);
+    if (code < 0)
+        return code;
+    planning.disabled = decision.want == WANT_DISABLED;
+    code = plan_wanted(&planning, decision.want, &plan);
+    planning_clear(&planning);
+    if (code < 0) {
+        plan_clear(&plan);
+        return code;
+    }
+    plan.due = plan.present ? decision.due : (struct wall){ 0 };
+    *ret_plan = plan;
+    return 0;
+}
+
+void plan_clear(struct plan *plan)
+{
+    operations_free(plan->operations, plan->operation_count);
+    account_clear(&plan->wanted);
+    *plan = (struct plan){ 0 };
+}
+
+int plan_render(const struct mapping *mapping, const struct identity *identity, struct plan *ret_plan, struct error *error)
+{
+    struct plan_input input = { .identity = identity, .now = identity->status.as_of };
+
+    return plan_make(mapping, &input, ret_plan, error);
+}
