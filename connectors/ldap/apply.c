@@ -1,0 +1,278 @@
+#include "connectors/ldap/apply.h"
+
+#include "base/str.h"
+#include "connectors/ldap/create.h"
+#include "connectors/ldap/dn.h"
+#include "connectors/ldap/outcome.h"
+#include "connectors/ldap/read.h"
+#include "connectors/ldap/value.h"
+
+#define NOMEM(receipt) receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory")
+
+static enum outcome refused(const struct operation *operation, const struct answer *answer, const char *doing, const char *dn,
+                            struct receipt *receipt)
+{
+    return session_refused(answer, outcome_of(operation->kind, answer->code), doing, dn, receipt);
+}
+
+/* ---- changes: only what is not so already ---- */
+
+/* Both to be cleared by the caller; names are borrowed. */
+struct touched {
+    struct answer answer;
+    const char **names;
+};
+
+static void touched_clear(struct touched *touched)
+{
+    answer_clear(&touched->answer);
+    free(touched->names);
+}
+
+/* Reads the attributes that the operation touches, and the key. */
+static enum outcome read_touched(struct connector_session *session, const struct operation *operation, const char *dn, struct touched *touched,
+                                 struct receipt *receipt)
+{
+    touched_clear(touched);
+    touched->names = calloc(operation->change_count + 2, sizeof(*touched->names));
+    if (touched->names == NULL)
+        return NOMEM(receipt);
+    for (size_t i = 0; i < operation->change_count; i++)
+        touched->names[i] = operation->changes[i].name;
+    touched->names[operation->change_count] = session->settings->key_attribute;
+    return read_entry(session, dn, touched->names, &touched->answer, receipt);
+}
+
+static enum outcome modify(struct connector_session *session, const struct operation *operation, const char *dn, struct mods *mods,
+                           struct answer *answer, struct receipt *receipt)
+{
+    struct request request = { .kind = REQUEST_MODIFY, .dn = dn, .mods = mods->list, .assert_key = operation->key };
+
+    if (!session_ask(session, &request, answer, receipt))
+        return receipt->outcome;
+    return answer->code == LDAP_SUCCESS ? receipt_set(receipt, OUTCOME_APPLIED, 0, NULL) : refused(operation, answer, "change", dn, receipt);
+}
+
+/* One round of make_changes; true when another, looser one may help. */
+static bool change_round(struct connector_session *session, const struct operation *operation, const char *dn, bool loose,
+                         struct receipt *receipt)
+{
+    __attribute__((cleanup(touched_clear))) struct touched touched = { 0 };
+    __attribute__((cleanup(cleanup_mods))) struct mods mods = { 0 };
+    cleanup_answer struct answer answer = { 0 };
+    struct error error = { 0 };
+
+    if (read_touched(session, operation, dn, &touched, receipt) != OUTCOME_APPLIED)
+        return false;
+    LDAPMessage *entry = ldap_first_entry(session->ld, touched.answer.messages);
+    if (changes_remaining(session->ld, entry, operation->changes, operation->change_count, loose, &mods, &error) < 0) {
+        receipt_set(receipt, OUTCOME_REJECTED, 0, "cannot change \"%s\": %s", dn, error.text);
+        return false;
+    }
+    if (mods.count == 0) {
+        receipt_set(receipt, OUTCOME_UNCHANGED, 0, NULL);
+        return false;
+    }
+    modify(session, operation, dn, &mods, &answer, receipt);
+    return receipt->remote_code == LDAP_TYPE_OR_VALUE_EXISTS || receipt->remote_code == LDAP_NO_SUCH_ATTRIBUTE;
+}
+
+static enum outcome make_changes(struct connector_session *session, const struct operation *operation, const char *dn, struct receipt *receipt)
+{
+    if (operation->change_count == 0)
+        return receipt_set(receipt, OUTCOME_UNCHANGED, 0, NULL);
+    if (change_round(session, operation, dn, false, receipt))
+        change_round(session, operation, dn, true, receipt);
+    return receipt->outcome;
+}
+
+/* ---- moving ---- */
+
+/* The server said that something is missing: the entry itself, or the place it shall go to? */
+static enum outcome tell_missing(struct connector_session *session, const struct operation *operation, const char *parent,
+                                 const struct answer *answer, struct receipt *receipt)
+{
+    static const char *const nothing[] = { LDAP_NO_ATTRS, NULL };
+    cleanup_answer struct answer there = { 0 };
+    enum outcome outcome = read_entry(session, operation->locator, nothing, &there, receipt);
+
+    if (outcome != OUTCOME_APPLIED)
+        return outcome;
+    return receipt_set(receipt, OUTCOME_REJECTED, answer->code, "cannot move \"%s\": the place it shall go to, \"%s\", does not exist (what exists is "
+                       "\"%s\"); create it, or change the mapping", operation->locator, parent, answer->matched != NULL ? answer->matched : "");
+}
+
+static enum outcome move(struct connector_session *session, const struct operation *operation, struct receipt *receipt)
+{
+    cleanup_free char *old_rdn = NULL, *old_parent = NULL, *rdn = NULL, *parent = NULL;
+    cleanup_answer struct answer answer = { 0 };
+    int code = dn_split(operation->locator, &old_rdn, &old_parent);
+
+    if (code == 0)
+        code = dn_split(operation->new_locator, &rdn, &parent);
+    if (code == ERROR_NOMEM)
+        return NOMEM(receipt);
+    if (code < 0)
+        return receipt_set(receipt, OUTCOME_REJECTED, LDAP_INVALID_DN_SYNTAX, "cannot move \"%s\" to \"%s\": that is no DN", operation->locator,
+                           operation->new_locator);
+    struct request request = { .kind = REQUEST_RENAME, .dn = operation->locator, .new_rdn = rdn, .assert_key = operation->key,
+                               .new_parent = dn_equal(old_parent, parent) ? NULL : parent };
+    if (!session_ask(session, &request, &answer, receipt))
+        return receipt->outcome;
+    if (answer.code == LDAP_SUCCESS)
+        return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+    if (answer.code == LDAP_NO_SUCH_OBJECT)
+        return tell_missing(session, operation, parent, &answer, receipt);
+    if (answer.code == LDAP_ALREADY_EXISTS)
+        return receipt_set(receipt, OUTCOME_REJECTED, answer.code, "cannot move \"%s\": another entry stands at \"%s\" (%s %d)", operation->locator,
+                           operation->new_locator, outcome_row(answer.code)->name, answer.code);
+    return refused(operation, &answer, "move", operation->locator, receipt);
+}
+
+static bool has_key(const struct connector_session *session, const struct answer *answer, const char *key)
+{
+    LDAPMessage *entry = ldap_first_entry(session->ld, answer->messages);
+    cleanup_free char *there = entry != NULL ? read_key(session, entry) : NULL;
+
+    return key == NULL || str_equal(there, key);
+}
+
+/* APPLIED: it stands at the old place; UNCHANGED: it has been moved already; GONE or a failure. */
+static enum outcome find_before_move(struct connector_session *session, const struct operation *operation, struct receipt *receipt)
+{
+    const char *const names[] = { session->settings->key_attribute, NULL };
+    cleanup_answer struct answer old = { 0 }, new = { 0 };
+
+    enum outcome outcome = read_entry(session, operation->locator, names, &old, receipt);
+    if (outcome == OUTCOME_APPLIED && has_key(session, &old, operation->key))
+        return OUTCOME_APPLIED;
+    if (outcome != OUTCOME_APPLIED && outcome != OUTCOME_GONE)
+        return outcome;
+    outcome = read_entry(session, operation->new_locator, names, &new, receipt);
+    if (outcome == OUTCOME_APPLIED && has_key(session, &new, operation->key))
+        return OUTCOME_UNCHANGED;
+    if (outcome != OUTCOME_APPLIED && outcome != OUTCOME_GONE)
+        return outcome;
+    return receipt_set(receipt, OUTCOME_GONE, LDAP_NO_SUCH_OBJECT, "the entry is neither at \"%s\" nor at \"%s\"", operation->locator,
+                       operation->new_locator);
+}
+
+static enum outcome either(enum outcome first, enum outcome second)
+{
+    return first == OUTCOME_APPLIED || second == OUTCOME_APPLIED ? OUTCOME_APPLIED : OUTCOME_UNCHANGED;
+}
+
+static bool is_fine(enum outcome outcome)
+{
+    return outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
+}
+
+/* A leaver's changes come first, so that a move that fails does not leave the account open. */
+static enum outcome change_and_move(struct connector_session *session, const struct operation *operation, bool moved, struct receipt *receipt)
+{
+    enum outcome changed = OUTCOME_UNCHANGED, movement = OUTCOME_UNCHANGED;
+    bool change_first = operation->kind == OPERATION_DISABLE && !moved;
+
+    if (change_first && !is_fine(changed = make_changes(session, operation, operation->locator, receipt)))
+        return changed;
+    if (!moved && !is_fine(movement = move(session, operation, receipt)))
+        return movement;
+    if (!change_first && !is_fine(changed = make_changes(session, operation, operation->new_locator, receipt)))
+        return changed;
+    return receipt_set(receipt, either(changed, movement), 0, NULL);
+}
+
+static enum outcome apply_move(struct connector_session *session, const struct operation *operation, struct account *ret_account,
+                               struct receipt *receipt)
+{
+    enum outcome found = find_before_move(session, operation, receipt);
+
+    if (!is_fine(found))
+        return found;
+    bool moved = found == OUTCOME_UNCHANGED || str_equal(operation->locator, operation->new_locator);
+    enum outcome outcome = change_and_move(session, operation, moved, receipt);
+    if (ret_account != NULL && is_fine(outcome)) {
+        ret_account->locator = str_dup(operation->new_locator);
+        ret_account->key = str_dup(operation->key);
+        ret_account->disabled = -1;
+    }
+    return outcome;
+}
+
+static enum outcome apply_change(struct connector_session *session, const struct operation *operation, struct account *ret_account,
+                                 struct receipt *receipt)
+{
+    return operation->new_locator != NULL ? apply_move(session, operation, ret_account, receipt)
+                                          : make_changes(session, operation, operation->locator, receipt);
+}
+
+/* ---- removal and members ---- */
+
+static enum outcome apply_remove(struct connector_session *session, const struct operation *operation, struct account *ret_account,
+                                 struct receipt *receipt)
+{
+    struct request request = { .kind = REQUEST_DELETE, .dn = operation->locator, .assert_key = operation->key };
+    cleanup_answer struct answer answer = { 0 };
+
+    (void)ret_account;
+    if (!session_ask(session, &request, &answer, receipt))
+        return receipt->outcome;
+    return answer.code == LDAP_SUCCESS ? receipt_set(receipt, OUTCOME_APPLIED, 0, NULL)
+                                       : refused(operation, &answer, "remove", operation->locator, receipt);
+}
+
+static enum outcome change_member(struct connector_session *session, const struct operation *operation, const char *placeholder,
+                                  struct receipt *receipt)
+{
+    __attribute__((cleanup(cleanup_mods))) struct mods mods = { 0 };
+    cleanup_answer struct answer answer = { 0 };
+    bool add = operation->kind == OPERATION_MEMBER_ADD;
+    int code = mods_add_text(&mods, add ? LDAP_MOD_ADD : LDAP_MOD_DELETE, operation->attribute, operation->value);
+
+    if (code == 0 && placeholder != NULL)
+        code = mods_add_text(&mods, LDAP_MOD_ADD, operation->attribute, placeholder);
+    if (code < 0)
+        return NOMEM(receipt);
+    struct request request = { .kind = REQUEST_MODIFY, .dn = operation->locator, .mods = mods.list, .assert_key = operation->key };
+    if (!session_ask(session, &request, &answer, receipt))
+        return receipt->outcome;
+    if (answer.code == LDAP_SUCCESS)
+        return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+    return refused(operation, &answer, add ? "add a member to" : "take a member out of", operation->locator, receipt);
+}
+
+static enum outcome apply_member(struct connector_session *session, const struct operation *operation, struct account *ret_account,
+                                 struct receipt *receipt)
+{
+    bool remove = operation->kind == OPERATION_MEMBER_REMOVE;
+    bool is_placeholder = remove && operation->placeholder != NULL && dn_equal(operation->value, operation->placeholder);
+
+    (void)ret_account;
+    enum outcome outcome = change_member(session, operation, NULL, receipt);
+    if (remove && !is_placeholder && receipt->remote_code == LDAP_OBJECT_CLASS_VIOLATION && operation->placeholder != NULL)
+        return change_member(session, operation, operation->placeholder, receipt);
+    return outcome;
+}
+
+/* ---- dispatch ---- */
+
+typedef enum outcome apply_function(struct connector_session *session, const struct operation *operation, struct account *ret_account,
+                                    struct receipt *receipt);
+
+static apply_function *const functions[OPERATION_KIND_COUNT] = {
+    [OPERATION_CREATE] = create_entry,       [OPERATION_UPDATE] = apply_change,        [OPERATION_RENAME] = apply_change,
+    [OPERATION_DISABLE] = apply_change,      [OPERATION_ENABLE] = apply_change,        [OPERATION_REMOVE] = apply_remove,
+    [OPERATION_MEMBER_ADD] = apply_member,   [OPERATION_MEMBER_REMOVE] = apply_member,
+};
+
+enum outcome ldap_apply(struct connector_session *session, const struct operation *operation, struct account *ret_account,
+                        struct receipt *receipt)
+{
+    apply_function *function = (unsigned)operation->kind < OPERATION_KIND_COUNT ? functions[operation->kind] : NULL;
+
+    if (function == NULL)
+        return receipt_set(receipt, OUTCOME_REJECTED, 0, "a directory cannot do \"%s\"", operation_kind_name(operation->kind));
+    if (operation->locator == NULL)
+        return receipt_set(receipt, OUTCOME_REJECTED, 0, "cannot %s: the operation names no dn", operation_kind_name(operation->kind));
+    return function(session, operation, ret_account, receipt);
+}

@@ -1,0 +1,310 @@
+#include "connectors/ldap/read.h"
+
+#include "base/str.h"
+#include "connectors/ldap/outcome.h"
+#include "connectors/ldap/value.h"
+
+#define HITS_MOST 6 /* enough to say that it is ambiguous, and with whom */
+#define PAGE_ENTRIES 500
+
+/* The wanted names and the key; freed by the caller, the names are borrowed. */
+static const char **names_to_ask(const struct connector_session *session, const char *const *names)
+{
+    size_t count = 0, kept = 0;
+
+    while (names != NULL && names[count] != NULL)
+        count++;
+    const char **ask = calloc(count + 3, sizeof(*ask));
+    if (ask == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        if (strcasecmp(names[i], "dn") != 0)
+            ask[kept++] = names[i];
+    if (names == NULL)
+        ask[kept++] = LDAP_ALL_USER_ATTRIBUTES;
+    ask[kept++] = session->settings->key_attribute;
+    return ask;
+}
+
+char *read_key(const struct connector_session *session, LDAPMessage *entry)
+{
+    struct berval **values = ldap_get_values_len(session->ld, entry, session->settings->key_attribute);
+    char *key = values != NULL && values[0] != NULL ? key_text(values[0]) : NULL;
+
+    ldap_value_free_len(values);
+    return key;
+}
+
+/* ---- entry → account ---- */
+
+/* The name as the mapping spells it, or NULL for one that was not asked for. */
+static const char *wanted_name(const char *const *names, const char *name)
+{
+    if (names == NULL)
+        return name;
+    for (; *names != NULL; names++)
+        if (attribute_same(*names, name))
+            return *names;
+    return NULL;
+}
+
+static int take_attribute(LDAP *ld, LDAPMessage *entry, const char *const *names, const char *name, json_t *values)
+{
+    const char *wanted = wanted_name(names, name);
+
+    if (wanted == NULL)
+        return 0;
+    struct berval **bytes = ldap_get_values_len(ld, entry, name);
+    json_t *array = bytes != NULL ? values_to_json(name, bytes) : NULL;
+    ldap_value_free_len(bytes);
+    return array == NULL ? -1 : json_object_set_new(values, wanted, array);
+}
+
+static json_t *take_attributes(const struct connector_session *session, LDAPMessage *entry, const char *const *names)
+{
+    json_t *values = json_object();
+    BerElement *position = NULL;
+    int code = values == NULL ? -1 : 0;
+
+    for (char *name = ldap_first_attribute(session->ld, entry, &position); name != NULL;
+         name = ldap_next_attribute(session->ld, entry, position)) {
+        bool hidden_key = names == NULL && attribute_same(name, session->settings->key_attribute);
+        if (code == 0 && !hidden_key)
+            code = take_attribute(session->ld, entry, names, name, values);
+        ldap_memfree(name);
+    }
+    ber_free(position, 0);
+    if (code == 0)
+        return values;
+    json_decref(values);
+    return NULL;
+}
+
+static enum outcome take_account(const struct connector_session *session, LDAPMessage *entry, const char *const *names,
+                                 struct account *ret_account, struct receipt *receipt)
+{
+    char *dn = ldap_get_dn(session->ld, entry);
+    struct account account = { read_key(session, entry), str_dup(dn), take_attributes(session, entry, names), -1 };
+
+    ldap_memfree(dn);
+    if (account.locator == NULL || account.values == NULL) {
+        account_clear(&account);
+        return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
+    }
+    if (account.key == NULL) {
+        receipt_set(receipt, OUTCOME_REJECTED, 0, "\"%s\" shows no %s (key_attribute), by which accounts are linked; is the agent allowed to read it?",
+                    account.locator, session->settings->key_attribute);
+        account_clear(&account);
+        return OUTCOME_REJECTED;
+    }
+    *ret_account = account;
+    return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+}
+
+/* ---- finding ---- */
+
+static void name_hits(const struct connector_session *session, const struct answer *answer, struct buf *list)
+{
+    for (LDAPMessage *entry = ldap_first_entry(session->ld, answer->messages); entry != NULL; entry = ldap_next_entry(session->ld, entry)) {
+        char *dn = ldap_get_dn(session->ld, entry);
+        buf_printf(list, "%s\"%s\"", list->length != 0 ? ", " : "", dn != NULL ? dn : "?");
+        ldap_memfree(dn);
+    }
+    if (answer->code == LDAP_SIZELIMIT_EXCEEDED)
+        buf_add_str(list, " and more");
+}
+
+static enum outcome take_hits(const struct connector_session *session, const struct request *request, const struct answer *answer,
+                              const struct account_query *query, struct account *ret_account, struct receipt *receipt)
+{
+    LDAPMessage *first = ldap_first_entry(session->ld, answer->messages);
+    cleanup_buf struct buf list = { 0 };
+
+    if (answer->code == LDAP_NO_SUCH_OBJECT && request->scope != LDAP_SCOPE_BASE)
+        return session_refused(answer, OUTCOME_REJECTED, "search below", request->dn, receipt);
+    bool more = answer->code == LDAP_SIZELIMIT_EXCEEDED && first != NULL;
+    if (answer->code != LDAP_SUCCESS && !more)
+        return session_refused(answer, outcome_row(answer->code)->outcome, answer->code == LDAP_FILTER_ERROR ? "search with the filter" : "read",
+                               answer->code == LDAP_FILTER_ERROR ? request->filter : request->dn, receipt);
+    if (first == NULL)
+        return receipt_set(receipt, OUTCOME_GONE, 0, "no entry below \"%s\" matches %s", request->dn, request->filter);
+    if (more || ldap_next_entry(session->ld, first) != NULL) {
+        name_hits(session, answer, &list);
+        return receipt_set(receipt, OUTCOME_AMBIGUOUS, 0, "more than one entry matches %s: %s; make the filter select one", request->filter,
+                           list.bytes != NULL ? list.bytes : "?");
+    }
+    return take_account(session, first, query->names, ret_account, receipt);
+}
+
+static enum outcome find(struct connector_session *session, const struct account_query *query, const char *base, int scope, const char *filter,
+                         struct account *ret_account, struct receipt *receipt)
+{
+    cleanup_free const char **names = names_to_ask(session, query->names);
+    cleanup_answer struct answer answer = { 0 };
+    struct request request = { .kind = REQUEST_SEARCH, .dn = base, .scope = scope, .filter = filter, .attributes = names,
+                               .size_limit = scope == LDAP_SCOPE_BASE ? 0 : HITS_MOST };
+
+    if (names == NULL || filter == NULL)
+        return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
+    if (!session_ask(session, &request, &answer, receipt))
+        return receipt->outcome;
+    return take_hits(session, &request, &answer, query, ret_account, receipt);
+}
+
+static enum outcome find_by_match(struct connector_session *session, const struct account_query *query, const char *base,
+                                  struct account *ret_account, struct receipt *receipt)
+{
+    enum outcome outcome = OUTCOME_GONE;
+
+    for (const char *const *filter = query->match; *filter != NULL && outcome == OUTCOME_GONE; filter++)
+        outcome = find(session, query, base, LDAP_SCOPE_SUBTREE, *filter, ret_account, receipt);
+    return outcome;
+}
+
+enum outcome ldap_read(struct connector_session *session, const struct account_query *query, struct account *ret_account,
+                       struct receipt *receipt)
+{
+    bool by_match = query->key == NULL && query->match != NULL && query->match[0] != NULL;
+    const char *base = session_base(session, query->locator);
+
+    if ((query->key != NULL || by_match) && base == NULL)
+        return receipt_set(receipt, OUTCOME_REJECTED, 0, "the server names no naming context to search; set base_dn");
+    if (query->key != NULL) {
+        cleanup_free char *filter = filter_key(session->settings->key_attribute, query->key);
+        return find(session, query, base, LDAP_SCOPE_SUBTREE, filter, ret_account, receipt);
+    }
+    if (by_match)
+        return find_by_match(session, query, base, ret_account, receipt);
+    if (query->locator == NULL)
+        return receipt_set(receipt, OUTCOME_REJECTED, 0, "nothing says which entry is meant: no key, no match, no dn");
+    return find(session, query, query->locator, LDAP_SCOPE_BASE, "(objectClass=*)", ret_account, receipt);
+}
+
+enum outcome read_entry(struct connector_session *session, const char *dn, const char *const *attributes, struct answer *answer,
+                        struct receipt *receipt)
+{
+    struct request request = { .kind = REQUEST_SEARCH, .dn = dn, .scope = LDAP_SCOPE_BASE, .filter = "(objectClass=*)", .attributes = attributes };
+
+    if (!session_ask(session, &request, answer, receipt))
+        return receipt->outcome;
+    enum outcome outcome = answer->code != LDAP_SUCCESS ? session_refused(answer, outcome_row(answer->code)->outcome, "read", dn, receipt)
+                           : ldap_first_entry(session->ld, answer->messages) == NULL
+                               ? receipt_set(receipt, OUTCOME_GONE, LDAP_NO_SUCH_OBJECT, "\"%s\" is not there, or may not be seen", dn)
+                               : OUTCOME_APPLIED;
+    if (outcome != OUTCOME_APPLIED)
+        answer_clear(answer);
+    return outcome;
+}
+
+/* ---- listing, page by page (RFC 2696) ---- */
+
+struct listing {
+    struct connector_session *session;
+    const struct account_query *query;
+    connector_list_entry *entry;
+    void *arg;
+};
+
+/* 0 to go on, 1 when the callback has had enough, negative with the receipt set. */
+static int list_page(const struct listing *listing, const struct answer *answer, struct receipt *receipt)
+{
+    LDAP *ld = listing->session->ld;
+
+    for (LDAPMessage *entry = ldap_first_entry(ld, answer->messages); entry != NULL; entry = ldap_next_entry(ld, entry)) {
+        struct account account = { 0 };
+        if (take_account(listing->session, entry, listing->query->names, &account, receipt) != OUTCOME_APPLIED)
+            return -1;
+        int code = listing->entry(&account, listing->arg);
+        account_clear(&account);
+        if (code < 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void next_cookie(LDAP *ld, const struct answer *answer, struct berval *cookie)
+{
+    LDAPControl *control = ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, answer->controls, NULL);
+    ber_int_t total = 0;
+
+    ber_memfree(cookie->bv_val);
+    *cookie = (struct berval){ 0, NULL };
+    if (control != NULL)
+        ldap_parse_pageresponse_control(ld, control, &total, cookie);
+}
+
+static enum outcome list_pages(const struct listing *listing, struct request *request, struct berval *cookie, struct receipt *receipt)
+{
+    struct connector_session *session = listing->session;
+    int code = 0;
+
+    do {
+        cleanup_answer struct answer answer = { 0 };
+        unsigned before = session->made;
+        request->cookie = cookie->bv_len != 0 ? cookie : NULL;
+        if (!session_ask(session, request, &answer, receipt))
+            return receipt->outcome;
+        if (request->cookie != NULL && session->made != before)
+            return receipt_set(receipt, OUTCOME_RETRY, 0, "the connection was lost in the middle of a listing");
+        if (answer.code != LDAP_SUCCESS)
+            return session_refused(&answer, outcome_row(answer.code)->outcome, "list", request->dn, receipt);
+        code = list_page(listing, &answer, receipt);
+        next_cookie(session->ld, &answer, cookie);
+    } while (code == 0 && cookie->bv_len != 0);
+    return code < 0 ? receipt->outcome : receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+}
+
+enum outcome ldap_list(struct connector_session *session, const struct account_query *query, connector_list_entry *entry, void *arg,
+                       struct receipt *receipt)
+{
+    cleanup_free const char **names = names_to_ask(session, query->names);
+    struct listing listing = { session, query, entry, arg };
+    struct berval cookie = { 0, NULL };
+    struct request request = { .kind = REQUEST_SEARCH, .dn = session_base(session, query->locator), .scope = LDAP_SCOPE_SUBTREE, .attributes = names,
+                               .page_entries = PAGE_ENTRIES,
+                               .filter = query->match != NULL && query->match[0] != NULL ? query->match[0] : "(objectClass=*)" };
+
+    if (names == NULL)
+        return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
+    if (request.dn == NULL)
+        return receipt_set(receipt, OUTCOME_REJECTED, 0, "the server names no naming context to list; set base_dn");
+    enum outcome outcome = list_pages(&listing, &request, &cookie, receipt);
+    ber_memfree(cookie.bv_val);
+    return outcome;
+}
+
+/* ---- groups that hold a value ---- */
+
+static int collect_group(const struct account *account, void *arg)
+{
+    json_t *groups = arg;
+
+    return json_array_append_new(groups, json_pack("{s:s,s:s}", "key", account->key, "locator", account->locator));
+}
+
+enum outcome ldap_read_groups(struct connector_session *session, const char *attribute, const char *value, json_t **ret_groups,
+                              struct receipt *receipt)
+{
+    static const char *const no_names[] = { NULL };
+    cleanup_free char *filter = filter_equals(attribute, value);
+    json_t *groups = json_array();
+    const char *match[] = { filter, NULL };
+    struct account_query query = { .group = true, .match = match, .names = no_names };
+    char **contexts = session->settings->base_dn == NULL ? session->contexts : NULL; /* NULL: base_dn alone */
+    enum outcome outcome;
+    size_t i = 0;
+
+    if (filter == NULL || groups == NULL) {
+        json_decref(groups);
+        return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
+    }
+    do {
+        query.locator = contexts != NULL ? contexts[i] : NULL;
+        outcome = ldap_list(session, &query, collect_group, groups, receipt);
+    } while (outcome == OUTCOME_APPLIED && contexts != NULL && contexts[i] != NULL && contexts[++i] != NULL);
+    if (outcome == OUTCOME_APPLIED)
+        *ret_groups = groups;
+    else
+        json_decref(groups);
+    return outcome;
+}

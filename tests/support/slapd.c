@@ -1,0 +1,212 @@
+#include "tests/support/slapd.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/types.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/str.h"
+
+static char *read_line(const struct slapd *slapd, const char *name)
+{
+    cleanup_free char *path = file_join(slapd->folder, name);
+    char *text = NULL;
+    size_t length = 0;
+
+    if (file_read(path, 65536, &text, &length, NULL) < 0)
+        return NULL;
+    text[strcspn(text, "\n")] = '\0';
+    return text;
+}
+
+void slapd_run(struct slapd *slapd, const char *command, const char *arguments)
+{
+    const char *source = getenv("PROVOST_SOURCE");
+    cleanup_free char *out = str_printf("%s.out", slapd->folder);
+    cleanup_free char *line = str_printf("'%s/tests/support/private-slapd' %s '%s' %s >'%s' 2>&1 </dev/null", source != NULL ? source : ".",
+                                         command, slapd->folder, arguments, out);
+    cleanup_free char *said = NULL;
+    size_t length = 0;
+
+    if (system(line) == 0) {
+        remove(out);
+        return;
+    }
+    file_read(out, 65536, &said, &length, NULL);
+    fail_msg("private-slapd %s failed: %s", command, said != NULL ? said : "(it said nothing)");
+}
+
+static LDAP *log_in(const struct slapd *slapd, const char *dn, const char *password, int *ret_code)
+{
+    struct berval secret = { strlen(password), (char *)(uintptr_t)password };
+    int version = LDAP_VERSION3;
+    LDAP *ld = NULL;
+
+    assert_int_equal(ldap_initialize(&ld, slapd->uri), LDAP_SUCCESS);
+    ldap_set_option(ld, LDAP_OPT_PROTOCOL_VERSION, &version);
+    *ret_code = ldap_sasl_bind_s(ld, dn, LDAP_SASL_SIMPLE, &secret, NULL, NULL, NULL);
+    return ld;
+}
+
+/* The connection is made anew after the server was restarted. */
+static LDAP *admin(struct slapd *slapd)
+{
+    int code = LDAP_SUCCESS;
+
+    if (slapd->admin != NULL &&
+        ldap_search_ext_s(slapd->admin, "", LDAP_SCOPE_BASE, "(objectClass=*)", NULL, 0, NULL, NULL, NULL, 0, NULL) == LDAP_SUCCESS)
+        return slapd->admin;
+    if (slapd->admin != NULL)
+        ldap_unbind_ext(slapd->admin, NULL, NULL);
+    slapd->admin = log_in(slapd, "cn=admin," SLAPD_SUFFIX, "admin-secret", &code);
+    assert_int_equal(code, LDAP_SUCCESS);
+    return slapd->admin;
+}
+
+void slapd_start(struct slapd *slapd, const char *options)
+{
+    *slapd = (struct slapd){ .folder = "/tmp/provost-test-XXXXXX" };
+    assert_non_null(mkdtemp(slapd->folder));
+    slapd_run(slapd, "start", options);
+    slapd->uri = read_line(slapd, "uri");
+    slapd->ldaps_uri = read_line(slapd, "ldaps_uri");
+    slapd->ldapi_uri = read_line(slapd, "ldapi_uri");
+    slapd->ca_file = file_join(slapd->folder, "ca.pem");
+    slapd->other_ca_file = file_join(slapd->folder, "other-ca.pem");
+    assert_non_null(slapd->uri);
+    slapd->port = atoi(strrchr(slapd->uri, ':') + 1);
+}
+
+void slapd_stop(struct slapd *slapd)
+{
+    if (slapd->admin != NULL)
+        ldap_unbind_ext(slapd->admin, NULL, NULL);
+    slapd_run(slapd, "stop", "");
+    cleanup_free char *line = str_printf("rm -rf '%s'", slapd->folder);
+    assert_int_equal(system(line), 0);
+    free(slapd->uri);
+    free(slapd->ldaps_uri);
+    free(slapd->ldapi_uri);
+    free(slapd->ca_file);
+    free(slapd->other_ca_file);
+    *slapd = (struct slapd){ 0 };
+}
+
+void slapd_signal(struct slapd *slapd, int signal)
+{
+    cleanup_free char *pid = read_line(slapd, "pid");
+
+    assert_non_null(pid);
+    assert_int_equal(kill((pid_t)atoi(pid), signal), 0);
+}
+
+#define ATTRIBUTES_MOST 16
+#define VALUES_MOST 4
+
+/* Splits "a|b" in place. */
+static void split_values(char *text, char *values[VALUES_MOST + 1])
+{
+    size_t count = 0;
+
+    for (char *value; count < VALUES_MOST && (value = strsep(&text, "|")) != NULL;)
+        values[count++] = value;
+    values[count] = NULL;
+}
+
+void slapd_add(struct slapd *slapd, const char *dn, const char *lines)
+{
+    LDAPMod mods[ATTRIBUTES_MOST], *list[ATTRIBUTES_MOST + 1] = { NULL };
+    char *values[ATTRIBUTES_MOST][VALUES_MOST + 1];
+    cleanup_free char *copy = str_dup(lines);
+    char *rest = copy;
+    size_t count = 0;
+
+    for (char *line; count < ATTRIBUTES_MOST && (line = strsep(&rest, "\n")) != NULL;) {
+        char *colon = strstr(line, ": ");
+        if (colon == NULL)
+            continue;
+        *colon = '\0';
+        split_values(colon + 2, values[count]);
+        mods[count] = (LDAPMod){ .mod_op = LDAP_MOD_ADD, .mod_type = line, .mod_values = values[count] };
+        list[count] = &mods[count];
+        count++;
+    }
+    assert_int_equal(ldap_add_ext_s(admin(slapd), dn, list, NULL, NULL), LDAP_SUCCESS);
+}
+
+static LDAPMessage *search(struct slapd *slapd, const char *base, int scope, const char *filter, const char *attribute)
+{
+    char *names[] = { (char *)(uintptr_t)attribute, NULL };
+    LDAPMessage *messages = NULL;
+
+    ldap_search_ext_s(admin(slapd), base, scope, filter, names, 0, NULL, NULL, NULL, 0, &messages);
+    return messages;
+}
+
+bool slapd_has_entry(struct slapd *slapd, const char *dn)
+{
+    LDAPMessage *messages = search(slapd, dn, LDAP_SCOPE_BASE, "(objectClass=*)", LDAP_NO_ATTRS);
+    bool found = ldap_count_entries(slapd->admin, messages) == 1;
+
+    ldap_msgfree(messages);
+    return found;
+}
+
+char *slapd_value(struct slapd *slapd, const char *dn, const char *attribute)
+{
+    LDAPMessage *messages = search(slapd, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attribute);
+    LDAPMessage *entry = ldap_first_entry(slapd->admin, messages);
+    struct berval **values = entry != NULL ? ldap_get_values_len(slapd->admin, entry, attribute) : NULL;
+    char *value = values != NULL && values[0] != NULL ? strndup(values[0]->bv_val, values[0]->bv_len) : NULL;
+
+    ldap_value_free_len(values);
+    ldap_msgfree(messages);
+    return value;
+}
+
+bool slapd_has_value(struct slapd *slapd, const char *dn, const char *attribute, const char *value)
+{
+    LDAPMessage *messages = search(slapd, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attribute);
+    LDAPMessage *entry = ldap_first_entry(slapd->admin, messages);
+    struct berval **values = entry != NULL ? ldap_get_values_len(slapd->admin, entry, attribute) : NULL;
+    bool found = false;
+
+    for (size_t i = 0; values != NULL && values[i] != NULL; i++)
+        found = found || str_equal(values[i]->bv_val, value);
+    ldap_value_free_len(values);
+    ldap_msgfree(messages);
+    return found;
+}
+
+void slapd_remove(struct slapd *slapd, const char *dn)
+{
+    int code = ldap_delete_ext_s(admin(slapd), dn, NULL, NULL);
+
+    assert_true(code == LDAP_SUCCESS || code == LDAP_NO_SUCH_OBJECT);
+}
+
+int slapd_count(struct slapd *slapd, const char *base, const char *filter)
+{
+    LDAPMessage *messages = search(slapd, base, LDAP_SCOPE_SUBTREE, filter, LDAP_NO_ATTRS);
+    int count = ldap_count_entries(slapd->admin, messages);
+
+    ldap_msgfree(messages);
+    return count;
+}
+
+int slapd_login(struct slapd *slapd, const char *dn, const char *password)
+{
+    int code = LDAP_SUCCESS;
+    LDAP *ld = log_in(slapd, dn, password, &code);
+
+    ldap_unbind_ext(ld, NULL, NULL);
+    return code;
+}
