@@ -388,12 +388,28 @@ static char *replace(char *text, const char *from, const char *to)
     return buf_take(&buf);
 }
 
-static void the_manual_lists_the_options_as_they_are(void **state)
+static char *read_manual(void)
 {
-    cleanup_free char *manual = NULL, *options = NULL;
-    size_t bytes;
     const char *source = getenv("PROVOST_SOURCE");
     cleanup_free char *file = str_printf("%s/packaging/man/provost.conf.5", source != NULL ? source : ".");
+    char *manual = NULL;
+
+    assert_int_equal(file_read(file, 1 << 20, &manual, NULL, &error), 0);
+    return manual;
+}
+
+static void assert_in_manual(char *options)
+{
+    cleanup_free char *manual = read_manual();
+
+    if (strstr(manual, options) == NULL)
+        fail_msg("packaging/man/provost.conf.5 does not have the options as they are; put in what stands between the lines:\n%s", options);
+}
+
+static void the_manual_lists_the_options_as_they_are(void **state)
+{
+    cleanup_free char *options = NULL;
+    size_t bytes;
     FILE *stream = open_memstream(&options, &bytes);
 
     (void)state;
@@ -401,9 +417,22 @@ static void the_manual_lists_the_options_as_they_are(void **state)
     fclose(stream);
     options = replace(options, SYSCONFDIR, "/etc");
     options = replace(options, LOCALSTATEDIR, "/var");
-    assert_int_equal(file_read(file, 1 << 20, &manual, NULL, &error), 0);
-    if (strstr(manual, options) == NULL)
-        fail_msg("packaging/man/provost.conf.5 does not have the options as they are; put in what stands between the lines:\n%s", options);
+    assert_in_manual(options);
+}
+
+static void the_manual_lists_the_settings_of_the_ldap_connector(void **state)
+{
+    cleanup_free char *options = NULL;
+    size_t bytes;
+    const struct connector_ops *ops = NULL;
+    FILE *stream = open_memstream(&options, &bytes);
+
+    (void)state;
+    if (connector_load("ldap", NULL, &ops, &error) < 0)
+        fail_msg("%s", error.text);
+    options_print_man(ops->options, stream);
+    fclose(stream);
+    assert_in_manual(options);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
@@ -424,6 +453,7 @@ int main(void)
         TEST(a_missing_connector_says_where_and_what_there_is),
         TEST(a_file_that_is_no_connector_is_refused),
         TEST(the_manual_lists_the_options_as_they_are),
+        TEST(the_manual_lists_the_settings_of_the_ldap_connector),
         TEST(the_shortest_configuration_has_the_documented_defaults),
     };
 
