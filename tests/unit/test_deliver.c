@@ -225,9 +225,11 @@ static void send_status(const char *id, const char *status, int64_t at_s)
     char *kept_id = strdup(id);
     event->facts = calloc(2, sizeof(*event->facts));
     event->fact_count = 2;
-    event->storage = json_pack("[s,s]", id, status);
-    const char *own_id = json_string_value(json_array_get(event->storage, 0));
-    const char *own_status = json_string_value(json_array_get(event->storage, 1));
+    char *own_id = calloc(1, strlen(id) + strlen(status) + 2);
+    char *own_status = own_id + strlen(id) + 1;
+    strcpy(own_id, id);
+    strcpy(own_status, status);
+    event->storage = own_id;
     struct wall at = { at_s * 1000000 };
     event->facts[0] = (struct fact){ FACT_STATUS, IDENTITY_USER, own_id, NULL, own_status, true, at };
     event->facts[1] = (struct fact){ FACT_LOGIN, IDENTITY_USER, own_id, NULL, own_id, true, at };
