@@ -128,6 +128,20 @@ static int open_store(struct agent *agent, bool null_store, struct error *error)
     return code;
 }
 
+/* A person's memberships are written by the person's own lane, where a mapping of the target says how. */
+static unsigned membership_facts(const struct config_target *target)
+{
+    for (struct mapping **mapping = target->mappings; mapping != NULL && *mapping != NULL; mapping++)
+        if (mapping_kind(*mapping) == IDENTITY_GROUP && mapping_member_attribute(*mapping) != NULL)
+            return FACT_BIT(FACT_MEMBER);
+    return 0;
+}
+
+static unsigned route_facts(const struct config_target *target, const struct mapping *mapping)
+{
+    return mapping_facts(mapping) | (mapping_kind(mapping) == IDENTITY_USER ? membership_facts(target) : 0);
+}
+
 /* One route for each target and kind that a mapping covers. */
 static int set_routes(struct agent *agent, const struct config *config)
 {
@@ -141,7 +155,7 @@ static int set_routes(struct agent *agent, const struct config *config)
         return ERROR_NOMEM;
     for (size_t i = 0; i < config->target_count; i++)
         for (struct mapping **mapping = config->targets[i].mappings; mapping != NULL && *mapping != NULL; mapping++)
-            routes[count++] = (struct route){ config->targets[i].name, mapping_kind(*mapping), mapping_facts(*mapping) };
+            routes[count++] = (struct route){ config->targets[i].name, mapping_kind(*mapping), route_facts(&config->targets[i], *mapping) };
     int code = store_set_routes(agent->store, routes, count);
     free(routes);
     return code;
