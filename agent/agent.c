@@ -142,24 +142,6 @@ static unsigned route_facts(const struct config_target *target, const struct map
     return mapping_facts(mapping) | (mapping_kind(mapping) == IDENTITY_USER ? membership_facts(target) : 0);
 }
 
-static bool has_members(const struct config_target *target)
-{
-    for (struct mapping **mapping = target->mappings; mapping != NULL && *mapping != NULL; mapping++)
-        if (mapping_member_attribute(*mapping) != NULL)
-            return true;
-    return false;
-}
-
-/* Where groups hold members, each membership is put right by the member's lane. */
-static struct route route_of(const struct config_target *target, const struct mapping *mapping)
-{
-    unsigned facts = mapping_facts(mapping);
-
-    if (mapping_kind(mapping) == IDENTITY_USER && has_members(target))
-        facts |= FACT_BIT(FACT_MEMBER);
-    return (struct route){ target->name, mapping_kind(mapping), facts };
-}
-
 /* One route for each target and kind that a mapping covers. */
 static int set_routes(struct agent *agent, const struct config *config)
 {
@@ -173,7 +155,7 @@ static int set_routes(struct agent *agent, const struct config *config)
         return ERROR_NOMEM;
     for (size_t i = 0; i < config->target_count; i++)
         for (struct mapping **mapping = config->targets[i].mappings; mapping != NULL && *mapping != NULL; mapping++)
-            routes[count++] = route_of(&config->targets[i], *mapping);
+            routes[count++] = (struct route){ config->targets[i].name, mapping_kind(*mapping), route_facts(&config->targets[i], *mapping) };
     int code = store_set_routes(agent->store, routes, count);
     free(routes);
     return code;
