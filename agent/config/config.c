@@ -1,6 +1,7 @@
 #include "config/config.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/un.h>
 
@@ -127,6 +128,15 @@ static void check_listen(const struct loaded *loaded, struct problems *problems)
                "without tls Provost listens on the loopback only; add tls: { certificate = …; key = …; } or use 127.0.0.1", address);
 }
 
+/* The endpoint looks closer when it starts; that the file is there can be told with all else. */
+static void check_readable(const struct loaded *loaded, const char *name, const char *path, struct problems *problems)
+{
+    const config_setting_t *setting = loaded->tls != NULL ? config_setting_get_member(loaded->tls, name) : NULL;
+
+    if (path != NULL && access(path, R_OK) < 0)
+        problems_add(problems, setting_file(setting), setting_line(setting), 0, "listen.tls.%s: %s: %s", name, path, strerror(errno));
+}
+
 #define TOKEN_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
 
 static void check_hook(const struct loaded *loaded, struct problems *problems)
@@ -186,6 +196,10 @@ static void load_groups(struct loaded *loaded, unsigned flags, struct problems *
     if (loaded->okta != NULL)
         options_parse_with(okta_rows, loaded->okta, "okta", loaded, options, problems);
     check_listen(loaded, problems);
+    if ((flags & CONFIG_SECRETS) != 0) {
+        check_readable(loaded, "certificate", loaded->config.listen.certificate, problems);
+        check_readable(loaded, "key", loaded->config.listen.key, problems);
+    }
     check_hook(loaded, problems);
     check_okta(loaded, problems);
     check_top(loaded, problems);

@@ -218,8 +218,8 @@ static void paths_stand_beside_the_file_that_names_them(void **state)
 static void with_tls_any_address_is_good(void **state)
 {
     (void)state;
-    assert_loads(HOOK "mappings = \".\"; listen: { address = \"0.0.0.0\"; tls: { certificate = \"c\"; key = \"k\"; }; };" TARGET(""));
-    cleanup_free char *certificate = str_printf("%s/c", folder);
+    assert_loads(HOOK "mappings = \".\"; listen: { address = \"0.0.0.0\"; tls: { certificate = \"people.conf\"; key = \"secret\"; }; };" TARGET(""));
+    cleanup_free char *certificate = str_printf("%s/people.conf", folder);
     assert_string_equal(config->listen.certificate, certificate);
 }
 
@@ -259,7 +259,8 @@ static const struct {
     { HEAD "listen: { port = 70000; };", 3, "listen.port: a whole number from 0 to 65535 is expected, not 70000" },
     { HEAD "listen: {\n address = \"0.0.0.0\"; };", 4, "without tls Provost listens on the loopback only" },
     { HEAD "listen: { address = \"localhost\"; };", 3, "a numeric IPv4 or IPv6 address is expected" },
-    { HEAD "listen: { tls: { key = \"k\"; }; };", 3, "listen.tls.certificate is missing" },
+    { HEAD "listen: { tls: {\n certificate = \"gone\"; key = \"secret\"; }; };", 4, "gone: No such file or directory" },
+    { HEAD "listen: { tls: { key = \"secret\"; }; };", 3, "listen.tls.certificate is missing" },
     { HEAD "listen: { body_limit = \"2 TB\"; };", 3, "listen.body_limit" },
     { "hook: { secret = \"file:secret\"; path = \"okta\"; };", 1, "path: a path that begins with \"/\"" },
     { "hook: { secret = \"file:secret\"; header = \"X Y\"; };", 1, "header: the name of a header is expected" },
