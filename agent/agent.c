@@ -246,7 +246,7 @@ static int start_stages(struct agent *agent, const struct agent_settings *settin
     if (code == 0)
         code = open_store(agent, settings->null_store, error);
     if (code == 0 && (code = set_routes(agent, agent->config)) < 0)
-        error_nomem(error);
+        error_set(error, code, "the targets could not be written to the store %s: %s", agent->config->store, error_sentence(code));
     if (code == 0)
         code = control_open(agent, error);
     if (code == 0)
