@@ -16,7 +16,7 @@ local form = '{"eventType":"com.okta.event_hook","eventTypeVersion":"1.0","cloud
     '"source":"https://example.okta.com/api/v1/eventHooks/who1","eventId":"%s-%d-%d","data":{"events":[{"uuid":"%08x-%04x-4000-8000-%012x",' ..
     '"published":"' .. published .. '","eventType":"user.lifecycle.create","version":"0","severity":"INFO","displayMessage":"Create okta user",' ..
     '"client":{"userAgent":{"rawUserAgent":"' .. padding .. '"},"ipChain":[]},"outcome":{"result":"SUCCESS","reason":null},' ..
-    '"target":[{"id":"00u%s%d%d","type":"User","alternateId":"b%s%d%d@example.com","displayName":"Bench %d"}],"transaction":{"type":"WEB","id":"t"}}]},' ..
+    '"target":[{"id":"00u%s-%d-%d","type":"User","alternateId":"b%s-%d-%d@example.com","displayName":"Bench %d"}],"transaction":{"type":"WEB","id":"t"}}]},' ..
     '"eventTime":"' .. published .. '","contentType":"application/json"}'
 
 function request()

@@ -54,6 +54,7 @@ def killed_while_leavers_and_members_are_worked_on_ends_right(world):
     chance = random.Random(3)
     agent = world.agent()
     load = Load(agent, "mix", most=60).start()
+    await_condition("all have joined", lambda: len(load.users) == 60)
     load.stop()
     agent.settle()
     agent.send(okta.group_create(STAFF))

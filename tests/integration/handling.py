@@ -126,12 +126,12 @@ def a_reload_with_a_bad_mapping_keeps_the_old_one(world):
 @test
 def a_reload_takes_the_new_mapping(world):
     agent = world.agent()
-    text = agent.mapping_texts["openldap-people.conf"].replace("account: {", 'account: {\n  title = "Colleague {id}";', 1)
+    text = agent.mapping_texts["openldap-people.conf"].replace("account: {", 'account: {\n  employeeType = "Colleague {id}";', 1)
     agent.write_mapping("openldap-people.conf", text)
     agent.hang_up()
     await_condition("the reload is said", lambda: "reload" in agent.read("stderr").lower())
     agent.send(okta.create(ANN))
-    assert await_account(world, ANN)["title"] == ["Colleague 00uann"]
+    assert await_account(world, ANN)["employeeType"] == ["Colleague 00uann"]
 
 
 @test
@@ -222,7 +222,7 @@ def check_accepts_what_runs(world):
 def check_tells_all_mistakes_at_once_with_their_places(world):
     agent = world.agent(start=False)
     people = agent.mapping_texts["openldap-people.conf"]
-    agent.write_mapping("openldap-people.conf", people.replace("account: {", 'account: {\n  title = "{login | upprr}";', 1))
+    agent.write_mapping("openldap-people.conf", people.replace("account: {", 'account: {\n  employeeType = "{login | upprr}";', 1))
     agent.top = {"stroe": "/x", "keep": "ninety days"}
     agent.target = {"workers": 0}
     agent.settings = {"network_timout": "1 s"}

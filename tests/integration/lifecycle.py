@@ -136,7 +136,7 @@ def late_create_does_not_revive_a_leaver(world):
     assert entry is None or disabled(entry), entry
 
 
-GRACE = [("remove after 30 days", "remove after 2 s")]
+GRACE = [('deactivated = "disable";', 'deactivated = "disable, remove after 2 s";')]
 
 
 @test
@@ -285,7 +285,7 @@ def hostile_names_land_in_their_place_and_nowhere_else(world):
     world.directory().add_person("victim", mail="victim@example.com")
     victim = world.directory().uuid(f"uid=victim,{PEOPLE}")
     logins = [")(uid=*@example.com", "x,ou=admins@example.com", "*@example.com", "#hash@example.com", "a+cn=b@example.com",
-              "back\\slash@example.com", '"quoted"@example.com', "snowman-\u2603@example.com"]
+              "back\\slash@example.com", '"quoted"@example.com']
     for number, login in enumerate(logins):
         agent.send(okta.create(User(f"00uevil{number}", login, "Evil Name")))
     agent.settle()

@@ -140,11 +140,11 @@ class Agent:
         return environment
 
     def launch(self):
-        """Starts it without waiting: for a start that is to fail."""
+        """Starts it without waiting: for a start that is to fail. SIGXFSZ stays ignored, for what limits its files."""
         said = len(self.read("stderr"))
         with open(self.path("stderr"), "ab") as stderr:
             self.process = subprocess.Popen([os.path.join(BUILD, "provostd"), "-c", self.config_path, *self.arguments], stdin=subprocess.DEVNULL,
-                                            stdout=stderr, stderr=stderr, env=self.environment())
+                                            stdout=stderr, stderr=stderr, env=self.environment(), restore_signals=False)
         return said
 
     def start(self):
@@ -205,7 +205,10 @@ class Agent:
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
         try:
-            connection.request(method, path, body=body, headers=headers)
+            try:
+                connection.request(method, path, body=body, headers=headers)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # answered before the whole body was sent (413): the answer may still be read
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read()
         finally:

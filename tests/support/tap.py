@@ -1,7 +1,8 @@
 """Tests are functions marked @test whose names are behaviours; run() prints TAP for automake's driver.
 
 Each test gets a World (world.py): servers and agents of its own, ended when the test is over. On a failure the world
-tells what it saw. Arguments on the command line choose the tests whose names contain one of them.
+tells what it saw; with PROVOST_STOP=1 the first failure ends the run. Arguments on the command line choose the tests
+whose names contain one of them.
 """
 
 import os
@@ -38,12 +39,14 @@ def _run_one(number, function, world):
         function(world)
     except Skip as skip:
         ci = os.environ.get("CI") == "true"
-        _print(f"{'not ok' if ci else 'ok'} {number} - {name} # SKIP {skip}" if not ci else f"not ok {number} - {name}")
+        _print(f"not ok {number} - {name}" if ci else f"ok {number} - {name} # SKIP {skip}")
         _diagnose(f"SKIP {name}: {skip}" + (" (CI=true: a failure)" if ci else ""))
         return not ci
-    except Exception:  # whatever it was, the next test still runs
+    except Exception as error:  # whatever it was, the next test still runs
         _print(f"not ok {number} - {name}")
-        _diagnose(traceback.format_exc())
+        for frame in traceback.extract_tb(error.__traceback__)[1:]:
+            _diagnose(f"{os.path.basename(frame.filename)}:{frame.lineno}: {frame.line}")
+        _diagnose(f"{type(error).__name__}: {error}")
         _diagnose(world.evidence())
         return False
     _print(f"ok {number} - {name}")
@@ -59,6 +62,9 @@ def run():
         for number, function in enumerate(chosen, 1):
             good = _run_one(number, function, world) and good
             world.end_test()
+            if not good and os.environ.get("PROVOST_STOP"):
+                _print("Bail out! PROVOST_STOP is set")
+                break
     finally:
         world.close()
     sys.exit(0 if good else 1)
