@@ -160,7 +160,9 @@ enum escape {
 
 /* One row says how values are escaped at a place of the mapping file:
  * "match", or an attribute ("dn", "manager"), in account and disable alike.
- * Places that no row names are ESCAPE_NONE. Ends with { NULL, … }. */
+ * Places that no row names are ESCAPE_NONE. Ends with { NULL, … }.
+ * A connector with an ESCAPE_DN place is a directory to the planner: it gets
+ * each value as an array of texts, attribute names are compared without case. */
 struct connector_place {
     const char *name;
     enum escape escape;

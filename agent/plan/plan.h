@@ -18,12 +18,17 @@
  *   person who is not out and for whom `scope` is false: left_scope. A group
  *   that exists → activated; one that was deleted → deleted. `on` says what to
  *   do: provision, disable, remove, keep, or "disable, remove after N days".
- *   An identity whose status was never heard is out of scope.
+ *   An identity whose status was never heard is out of scope; a group of which
+ *   only the name was heard exists. An account that no link knows and whose
+ *   identity the scope leaves out is somebody else's: out of scope, untouched
+ *   (so `link` is the one from before the account was found, not one that the
+ *   caller has just made of it).
  *   For a leaver without an account or link, whose live_status would have had
  *   one (scope true with status := live_status, and on = provision or
  *   disable), "disable" makes a disabled account: so all orders of the same
  *   events end alike. Where a link exists and the account is gone, a leaver's
- *   account is not made again. `now` in expressions is the time since which
+ *   account is not made again. A value that cannot be rendered leaves an account
+ *   that is to be disabled as it is there, and disables the rest. `now` in expressions is the time since which
  *   the status holds, so that planning again gives the same values.
  *
  * Ownership: outputs are the caller's, freed by the _clear functions.
@@ -49,7 +54,6 @@ const char *mapping_target(const struct mapping *mapping); /* as the file says *
 enum identity_kind mapping_kind(const struct mapping *mapping);
 unsigned mapping_facts(const struct mapping *mapping); /* FACT_BITs that touch its lanes */
 
-/* What `target = "…"` of a mapping file names, without compiling it. */
 struct link_view { /* what the planner needs of a link; borrowed */
     const char *key;
     const char *locator;
@@ -63,6 +67,8 @@ struct plan_query {
     char **match;
     char **names;
 };
+/* Key, locator and match may all be NULL: there is nothing to find it by.
+ * The names are the mapping's own, which outlives the query. */
 int plan_query(const struct mapping *mapping, const struct identity *identity, const struct link_view *link,
                struct plan_query *ret_query, struct error *error);
 void plan_query_clear(struct plan_query *query);
@@ -85,17 +91,17 @@ struct plan_input {
 
 enum plan_verdict {
     PLAN_CONVERGE,     /* operations (maybe none) make it right */
-    PLAN_OUT_OF_SCOPE, /* no account wanted and none there */
-    PLAN_WAIT_MEMBER,  /* a group that is made with its first member, and has none */
+    PLAN_OUT_OF_SCOPE, /* no account wanted, and none of ours there */
+    PLAN_WAIT_MEMBER,  /* a group that is made with its first member, and has none; an operation removes what is left of it */
 };
 
 struct plan {
     enum plan_verdict verdict;
     struct operation *operations;
     size_t operation_count;
-    struct account wanted; /* as it shall be afterwards (locator, values); cleared when removed */
+    struct account wanted; /* as it shall be afterwards (locator, values but a group's members); cleared when removed */
     bool present;          /* an account shall be there afterwards */
-    bool leaving;          /* disable or remove: ahead of everything else, guarded */
+    bool leaving;          /* an operation disables or removes: ahead of everything else, guarded */
     struct wall due;       /* removal due then; 0: none */
 };
 int plan_make(const struct mapping *mapping, const struct plan_input *input, struct plan *ret_plan, struct error *error);
@@ -121,8 +127,9 @@ bool mapping_with_first_member(const struct mapping *group_mapping);
  * The differences, one value each. `current`: JSON array of {"key", "locator"}
  * of the groups that hold new_value; `stale`: of those that hold old_value
  * (after a rename; NULL when not renamed). new_value NULL: the account is
- * gone, all is taken out. Groups that no fact names are left alone, but for
- * stale values.
+ * gone, all that holds old_value (`stale`) is taken out. Groups that no fact
+ * names are left alone, but that a stale value becomes the new one.
+ * Additions come first.
  */
 int plan_memberships(const struct mapping *group_mapping, const char *new_value, const char *old_value,
                      const struct plan_group *groups, size_t group_count, const json_t *current, const json_t *stale,

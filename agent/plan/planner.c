@@ -1,27 +1,8 @@
 /* Facts + mapping + the account as read → operations. Rules: plan.h. */
-#include <strings.h>
-
 #include "base/str.h"
 #include "plan/decide.h"
-#include "plan/diff.h"
 #include "plan/dn.h"
-#include "plan/functions.h"
-#include "plan/wanted.h"
-
-struct planning {
-    const struct mapping *mapping;
-    const struct plan_input *input;
-    bool disabled; /* wanted so */
-    struct wanted wanted;
-    json_t *members;  /* values of a group's members that have accounts; NULL: none */
-    const char *locator; /* where it shall stand; borrowed */
-    json_t *rdn;      /* of that locator, in a directory */
-    json_t *current;  /* the account's values, as they are after a rename */
-    bool renamed;
-    bool toggles;     /* a change is one of disabling or enabling */
-    struct change_list changes;
-    struct error *error;
-};
+#include "plan/planning.h"
 
 static void planning_clear(struct planning *planning)
 {
@@ -30,208 +11,6 @@ static void planning_clear(struct planning *planning)
     json_decref(planning->rdn);
     json_decref(planning->current);
     change_list_clear(&planning->changes);
-}
-
-/* ---- queries ---- */
-
-/* Filters whose inputs are absent are left out. */
-static int query_match(const struct mapping *mapping, const struct identity *identity, char **match, struct error *error)
-{
-    struct expr_input input = { .identity = identity };
-    size_t count = 0;
-
-    for (size_t i = 0; i < mapping->match_count; i++) {
-        json_t *value = NULL;
-        int code = value_render(mapping->match[i], &input, &value, error);
-        if (code == 0 && json_is_string(value))
-            match[count++] = strdup(json_string_value(value));
-        json_decref(value);
-        if (code == ERROR_NOMEM || (count > 0 && match[count - 1] == NULL))
-            return error_nomem(error);
-    }
-    return 0;
-}
-
-int plan_query(const struct mapping *mapping, const struct identity *identity, const struct link_view *link,
-               struct plan_query *ret_query, struct error *error)
-{
-    struct plan_query query = {
-        .match = calloc(mapping->match_count + 1, sizeof(*query.match)),
-        .names = calloc(mapping->name_count + 1, sizeof(*query.names)),
-    };
-    struct error ignored = { 0 }; /* plan_make tells it, where the account is wanted at all */
-    int code = query.match != NULL && query.names != NULL ? 0 : ERROR_NOMEM;
-
-    if (code == 0)
-        code = wanted_locator(mapping, identity, &query.locator, &ignored);
-    if (code == 0)
-        code = query_match(mapping, identity, query.match, &ignored);
-    if (code < 0) {
-        plan_query_clear(&query);
-        return error_nomem(error);
-    }
-    for (size_t i = 0; i < mapping->name_count; i++)
-        query.names[i] = (char *)mapping->names[i];
-    query.query = (struct account_query){
-        .group = mapping->kind == IDENTITY_GROUP,
-        .key = link != NULL && !link->gone ? link->key : NULL,
-        .locator = query.locator,
-        .match = query.match[0] != NULL ? (const char *const *)query.match : NULL,
-        .names = (const char *const *)query.names,
-    };
-    *ret_query = query;
-    return 0;
-}
-
-void plan_query_clear(struct plan_query *query)
-{
-    for (size_t i = 0; query->match != NULL && query->match[i] != NULL; i++)
-        free(query->match[i]);
-    free(query->match);
-    free(query->names); /* the names are the mapping's */
-    free(query->locator);
-    *query = (struct plan_query){ 0 };
-}
-
-/* ---- reading values ---- */
-
-static json_t *value_of(const struct mapping *mapping, const json_t *values, const char *name)
-{
-    json_t *value = json_object_get(values, name);
-    const char *other;
-
-    if (value != NULL || !mapping->directory)
-        return value;
-    json_object_foreach((json_t *)values, other, value)
-        if (strcasecmp(other, name) == 0)
-            return value;
-    return NULL;
-}
-
-static json_t *own_rdn_value(const struct planning *planning, const char *name)
-{
-    return planning->rdn != NULL ? value_of(planning->mapping, planning->rdn, name) : NULL;
-}
-
-static enum compare compare_of(const struct planning *planning, const struct attribute *attribute)
-{
-    if (!planning->mapping->directory)
-        return COMPARE_EXACT;
-    if (attribute->escape == ESCAPE_DN)
-        return COMPARE_DN;
-    bool folded = strcasecmp(attribute->name, "objectClass") == 0 || own_rdn_value(planning, attribute->name) != NULL;
-    return folded ? COMPARE_FOLDED : COMPARE_EXACT;
-}
-
-/* ---- the state that an attribute shall be in ---- */
-
-/* Could `disable` have set this value, at whatever time? */
-static bool value_matches(const struct value *value, const char *text)
-{
-    if (value->kind == VALUE_TEMPLATE)
-        return template_is_constant(value->template) ? strcmp(template_text(value->template), text) == 0
-                                                     : template_matches(value->template, text);
-    for (size_t i = 0; i < value->count; i++)
-        if (value_matches(value->items[i], text))
-            return true;
-    return false;
-}
-
-/* `current` without what `disable` has put there. */
-static int without_marks(const struct attribute *attribute, const json_t *current, json_t **ret_list)
-{
-    json_t *list = json_array();
-    int code = list != NULL ? 0 : ERROR_NOMEM;
-
-    for (size_t i = 0; code == 0 && i < json_array_size(current); i++) {
-        json_t *value = json_array_get(current, i);
-        const char *text = json_string_value(value);
-        if (attribute->disable != NULL && text != NULL && value_matches(attribute->disable, text))
-            continue;
-        code = json_array_append(list, value) < 0 ? ERROR_NOMEM : 0;
-    }
-    if (code < 0)
-        json_decref(list);
-    else
-        *ret_list = list;
-    return code;
-}
-
-/* merge: what others put there stays; but "" in `disable` means none at all. */
-static int merged(const struct planning *planning, const struct attribute *attribute, bool overlaid, const json_t *current,
-                  json_t *value, json_t **ret_target)
-{
-    json_t *kept = NULL;
-
-    if (!json_is_array(current) || (overlaid && value == NULL)) {
-        *ret_target = json_incref(value);
-        return 0;
-    }
-    int code = without_marks(attribute, current, &kept);
-    if (code == 0)
-        code = set_union(compare_of(planning, attribute), kept, value, ret_target);
-    json_decref(kept);
-    return code;
-}
-
-/* once: only `disable` may touch it later, and only that is taken back. */
-static int kept_once(const struct attribute *attribute, bool overlaid, const json_t *current, json_t *value, json_t **ret_target)
-{
-    json_t *kept = NULL;
-    int code = attribute->disable != NULL ? without_marks(attribute, current, &kept) : 0;
-    bool marked = attribute->disable != NULL && json_array_size(kept) < json_array_size(current);
-
-    json_decref(kept);
-    if (code < 0)
-        return code;
-    bool none = current == NULL || (json_is_array(current) && json_array_size(current) == 0);
-    bool take_back = attribute->disable != NULL && (none || marked);
-    *ret_target = json_incref(overlaid || take_back ? value : (json_t *)current);
-    return 0;
-}
-
-/* A naming attribute keeps the value that names the entry. */
-static int with_rdn_value(const struct planning *planning, const char *name, json_t **target)
-{
-    json_t *naming = own_rdn_value(planning, name);
-    json_t *both = NULL;
-
-    if (naming == NULL)
-        return 0;
-    json_t *one = json_pack("[O]", naming);
-    int code = one != NULL ? set_union(COMPARE_FOLDED, *target, one, &both) : ERROR_NOMEM;
-    json_decref(one);
-    if (code < 0)
-        return code;
-    json_decref(*target);
-    *target = both;
-    return 0;
-}
-
-/* NULL in *ret_target: it shall be absent. */
-static int target_of(const struct planning *planning, size_t i, json_t *current, json_t **ret_target)
-{
-    const struct attribute *attribute = &planning->mapping->attributes[i];
-    json_t *value = planning->wanted.values[i], *target = NULL;
-    bool exists = planning->input->account != NULL, overlaid = planning->wanted.overlaid[i];
-    int code = 0;
-
-    if (exists && planning->wanted.unknown[i])
-        target = json_incref(current);
-    else if (exists && attribute->policy == POLICY_ONCE)
-        code = kept_once(attribute, overlaid, current, value, &target);
-    else if (exists && attribute->policy == POLICY_MERGE)
-        code = merged(planning, attribute, overlaid, current, value, &target);
-    else
-        target = json_incref(value);
-    if (code == 0)
-        code = with_rdn_value(planning, attribute->name, &target);
-    if (code < 0) {
-        json_decref(target);
-        return code;
-    }
-    *ret_target = target;
-    return 0;
 }
 
 static const char *subject(const struct planning *planning)
@@ -399,7 +178,8 @@ static int plan_attribute(struct planning *planning, size_t i, json_t *wanted_va
         code = diff_list(compare_of(planning, attribute), attribute->name, current, target, &planning->changes);
     else if (code == 0)
         code = diff_value(attribute->name, current, target, &planning->changes);
-    if (planning->changes.count > before && attribute->disable != NULL)
+    if (planning->changes.count > before && attribute->disable != NULL &&
+        (planning->disabled || is_marked(attribute, current) || !has_marks(planning->mapping)))
         planning->toggles = true;
     bool empty = target == NULL || (json_is_array(target) && json_array_size(target) == 0);
     if (code == 0 && !empty && json_object_set(wanted_values, attribute->name, target) < 0)

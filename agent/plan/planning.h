@@ -1,0 +1,42 @@
+/*
+ * planning.h: one plan while it is made; shared by planner.c and targets.c,
+ * private to them. Ownership: planning_clear in planner.c; `input` and
+ * `locator` are borrowed. Threads: one.
+ */
+#ifndef PROVOST_PLAN_PLANNING_H
+#define PROVOST_PLAN_PLANNING_H
+
+#include "plan/diff.h"
+#include "plan/wanted.h"
+
+struct planning {
+    const struct mapping *mapping;
+    const struct plan_input *input;
+    bool disabled; /* wanted so */
+    struct wanted wanted;
+    json_t *members;  /* values of a group's members that have accounts; NULL: none */
+    const char *locator; /* where it shall stand; borrowed */
+    json_t *rdn;      /* of that locator, in a directory */
+    json_t *current;  /* the account's values, as they are after a rename */
+    bool renamed;
+    bool toggles;     /* a change is one of disabling or enabling */
+    struct change_list changes;
+    struct error *error;
+};
+
+/* By name; without case in a directory. Borrowed; NULL: none. */
+json_t *value_of(const struct mapping *mapping, const json_t *values, const char *name);
+/* The value that the entry's name has of this attribute. Borrowed; NULL: none. */
+json_t *own_rdn_value(const struct planning *planning, const char *name);
+enum compare compare_of(const struct planning *planning, const struct attribute *attribute);
+
+/* What attribute `i` shall have, given what it has; a new reference, NULL:
+ * absent. Out of memory only. */
+int target_of(const struct planning *planning, size_t i, json_t *current, json_t **ret_target);
+
+/* Does an attribute look as `disable` leaves it? */
+bool is_marked(const struct attribute *attribute, const json_t *current);
+/* Does `disable` leave anything that can be seen, or does it only take away? */
+bool has_marks(const struct mapping *mapping);
+
+#endif

@@ -1,0 +1,64 @@
+/* What to read before planning: by the link's key, else by the filters in order. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/wanted.h"
+
+/* Filters whose inputs are absent are left out. */
+static int query_match(const struct mapping *mapping, const struct identity *identity, char **match, struct error *error)
+{
+    struct expr_input input = { .identity = identity };
+    size_t count = 0;
+
+    for (size_t i = 0; i < mapping->match_count; i++) {
+        json_t *value = NULL;
+        int code = value_render(mapping->match[i], &input, &value, error);
+        if (code == 0 && json_is_string(value))
+            match[count++] = strdup(json_string_value(value));
+        json_decref(value);
+        if (code == ERROR_NOMEM || (count > 0 && match[count - 1] == NULL))
+            return error_nomem(error);
+    }
+    return 0;
+}
+
+int plan_query(const struct mapping *mapping, const struct identity *identity, const struct link_view *link,
+               struct plan_query *ret_query, struct error *error)
+{
+    struct plan_query query = {
+        .match = calloc(mapping->match_count + 1, sizeof(*query.match)),
+        .names = calloc(mapping->name_count + 1, sizeof(*query.names)),
+    };
+    struct error ignored = { 0 }; /* plan_make tells it, where the account is wanted at all */
+    int code = query.match != NULL && query.names != NULL ? 0 : ERROR_NOMEM;
+
+    if (code == 0)
+        code = wanted_locator(mapping, identity, &query.locator, &ignored);
+    if (code == 0)
+        code = query_match(mapping, identity, query.match, &ignored);
+    if (code < 0) {
+        plan_query_clear(&query);
+        return error_nomem(error);
+    }
+    for (size_t i = 0; i < mapping->name_count; i++)
+        query.names[i] = (char *)mapping->names[i];
+    query.query = (struct account_query){
+        .group = mapping->kind == IDENTITY_GROUP,
+        .key = link != NULL && !link->gone ? link->key : NULL,
+        .locator = query.locator,
+        .match = query.match[0] != NULL ? (const char *const *)query.match : NULL,
+        .names = (const char *const *)query.names,
+    };
+    *ret_query = query;
+    return 0;
+}
+
+void plan_query_clear(struct plan_query *query)
+{
+    for (size_t i = 0; query->match != NULL && query->match[i] != NULL; i++)
+        free(query->match[i]);
+    free(query->match);
+    free(query->names); /* the names are the mapping's */
+    free(query->locator);
+    *query = (struct plan_query){ 0 };
+}

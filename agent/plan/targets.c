@@ -1,0 +1,175 @@
+/* The state that each attribute shall be in, by its policy. */
+#include <strings.h>
+
+#include "base/str.h"
+#include "plan/planning.h"
+
+/* ---- reading values ---- */
+
+json_t *value_of(const struct mapping *mapping, const json_t *values, const char *name)
+{
+    json_t *value = json_object_get(values, name);
+    const char *other;
+
+    if (value != NULL || !mapping->directory)
+        return value;
+    json_object_foreach((json_t *)values, other, value)
+        if (strcasecmp(other, name) == 0)
+            return value;
+    return NULL;
+}
+
+json_t *own_rdn_value(const struct planning *planning, const char *name)
+{
+    return planning->rdn != NULL ? value_of(planning->mapping, planning->rdn, name) : NULL;
+}
+
+enum compare compare_of(const struct planning *planning, const struct attribute *attribute)
+{
+    if (!planning->mapping->directory)
+        return COMPARE_EXACT;
+    if (attribute->escape == ESCAPE_DN)
+        return COMPARE_DN;
+    bool folded = strcasecmp(attribute->name, "objectClass") == 0 || own_rdn_value(planning, attribute->name) != NULL;
+    return folded ? COMPARE_FOLDED : COMPARE_EXACT;
+}
+
+/* ---- the state that an attribute shall be in ---- */
+
+/* Could this value have come from `disable`, at whatever time? */
+static bool value_matches(const struct value *value, const json_t *current)
+{
+    const char *text = json_string_value(current);
+
+    if (value->kind == VALUE_CONSTANT)
+        return json_equal(value->constant, current);
+    if (value->kind == VALUE_TEMPLATE && text != NULL)
+        return template_is_constant(value->template) ? strcmp(template_text(value->template), text) == 0
+                                                     : template_matches(value->template, text);
+    for (size_t i = 0; i < value->count; i++)
+        if (value_matches(value->items[i], current))
+            return true;
+    return false;
+}
+
+bool is_marked(const struct attribute *attribute, const json_t *current)
+{
+    bool there = current != NULL && !json_is_null(current) && !(json_is_array(current) && json_array_size(current) == 0);
+
+    if (attribute->disable == NULL || !there)
+        return false;
+    if (attribute->account == NULL || !json_is_array(current))
+        return attribute->account == NULL || value_matches(attribute->disable, current);
+    for (size_t i = 0; i < json_array_size(current); i++)
+        if (value_matches(attribute->disable, json_array_get(current, i)))
+            return true;
+    return false;
+}
+
+bool has_marks(const struct mapping *mapping)
+{
+    bool marks = mapping->disable_locator != NULL;
+
+    for (size_t i = 0; i < mapping->attribute_count; i++) {
+        const struct value *value = mapping->attributes[i].disable;
+        bool removes = value != NULL && value->kind == VALUE_TEMPLATE && template_text(value->template)[0] == '\0';
+        marks = marks || (value != NULL && !removes);
+    }
+    return marks;
+}
+
+/* `current` without what `disable` has put there. */
+static int without_marks(const struct attribute *attribute, const json_t *current, json_t **ret_list)
+{
+    json_t *list = json_array();
+    int code = list != NULL ? 0 : ERROR_NOMEM;
+
+    for (size_t i = 0; code == 0 && i < json_array_size(current); i++) {
+        json_t *value = json_array_get(current, i);
+        if (attribute->disable != NULL && value_matches(attribute->disable, value))
+            continue;
+        code = json_array_append(list, value) < 0 ? ERROR_NOMEM : 0;
+    }
+    if (code < 0)
+        json_decref(list);
+    else
+        *ret_list = list;
+    return code;
+}
+
+/* merge: what others put there stays; but "" in `disable` means none at all. */
+static int merged(const struct planning *planning, const struct attribute *attribute, bool overlaid, const json_t *current,
+                  json_t *value, json_t **ret_target)
+{
+    json_t *kept = NULL;
+
+    if (!json_is_array(current) || (overlaid && value == NULL)) {
+        *ret_target = json_incref(value);
+        return 0;
+    }
+    int code = without_marks(attribute, current, &kept);
+    if (code == 0)
+        code = set_union(compare_of(planning, attribute), kept, value, ret_target);
+    json_decref(kept);
+    return code;
+}
+
+/* once: only `disable` may touch it later, and only that is taken back. */
+static int kept_once(const struct attribute *attribute, bool overlaid, const json_t *current, json_t *value, json_t **ret_target)
+{
+    json_t *kept = NULL;
+    int code = attribute->disable != NULL ? without_marks(attribute, current, &kept) : 0;
+    bool marked = attribute->disable != NULL && json_array_size(kept) < json_array_size(current);
+
+    json_decref(kept);
+    if (code < 0)
+        return code;
+    bool none = current == NULL || (json_is_array(current) && json_array_size(current) == 0);
+    bool take_back = attribute->disable != NULL && (none || marked);
+    *ret_target = json_incref(overlaid || take_back ? value : (json_t *)current);
+    return 0;
+}
+
+/* A naming attribute keeps the value that names the entry. */
+static int with_rdn_value(const struct planning *planning, const char *name, json_t **target)
+{
+    json_t *naming = own_rdn_value(planning, name);
+    json_t *both = NULL;
+
+    if (naming == NULL)
+        return 0;
+    json_t *one = json_pack("[O]", naming);
+    int code = one != NULL ? set_union(COMPARE_FOLDED, *target, one, &both) : ERROR_NOMEM;
+    json_decref(one);
+    if (code < 0)
+        return code;
+    json_decref(*target);
+    *target = both;
+    return 0;
+}
+
+/* NULL in *ret_target: it shall be absent. */
+int target_of(const struct planning *planning, size_t i, json_t *current, json_t **ret_target)
+{
+    const struct attribute *attribute = &planning->mapping->attributes[i];
+    json_t *value = planning->wanted.values[i], *target = NULL;
+    bool exists = planning->input->account != NULL, overlaid = planning->wanted.overlaid[i];
+    int code = 0;
+
+    if (exists && planning->wanted.unknown[i])
+        target = json_incref(current);
+    else if (exists && attribute->policy == POLICY_ONCE)
+        code = kept_once(attribute, overlaid, current, value, &target);
+    else if (exists && attribute->policy == POLICY_MERGE)
+        code = merged(planning, attribute, overlaid, current, value, &target);
+    else
+        target = json_incref(value);
+    if (code == 0)
+        code = with_rdn_value(planning, attribute->name, &target);
+    if (code < 0) {
+        json_decref(target);
+        return code;
+    }
+    *ret_target = target;
+    return 0;
+}
