@@ -113,7 +113,9 @@ static int make_folder(void **state)
     const char *given = getenv("PROVOST_CONNECTORS");
 
     (void)state;
-    if (mkdtemp(folder) == NULL || given == NULL)
+    if (given == NULL)
+        fprintf(stderr, "# PROVOST_CONNECTORS must name the folder of the built modules (make check does)\n");
+    if (given == NULL || mkdtemp(folder) == NULL)
         return -1;
     snprintf(connectors, sizeof(connectors), "%s", given);
     snprintf(path, sizeof(path), "%s/provost.conf", folder);
