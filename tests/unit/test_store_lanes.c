@@ -1,0 +1,635 @@
+/* Lanes, leases, links: what delivery stands on. */
+#include "tests/support/store_world.h"
+
+static void ready(struct world *w, const char *uuid, const char *user, const char *login)
+{
+    assert_int_equal(world_take(w, uuid, 1, LOGIN(user, login)), EVENT_CHANGED);
+}
+
+static const char *outcome_of(struct world *w, const char *uuid)
+{
+    static char text[64];
+    json_t *event;
+
+    assert_int_equal(store_show(w->store, uuid, &event, &w->error), 0);
+    const json_t *delivery = json_array_get(json_object_get(event, "deliveries"), 0);
+    snprintf(text, sizeof(text), "%s", json_string_value(json_object_get(delivery, "outcome")));
+    json_decref(event);
+    return text;
+}
+
+/* ---- leases ---- */
+
+static void a_lease_tells_of_the_newest_delivery(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    world_advance(w, SECOND);
+    world_take(w, "b", 2, LOGIN("u1", "b@x"));
+    assert_int_equal(world_counts(w).ready, 1);
+    assert_true(world_lease(w, &lease));
+    assert_string_equal(lease.target, "ldap");
+    assert_string_equal(lease.id, "u1");
+    assert_string_equal(lease.event_uuid, "b");
+    assert_string_equal(lease.event_type, "user.lifecycle.test");
+    assert_int_equal(lease.oldest_received.us, START);
+    assert_int_equal(lease.received.us, START + SECOND);
+    assert_int_equal(lease.deliveries, 2);
+    assert_int_equal(lease.attempt, 1);
+    assert_int_equal(world_counts(w).leased, 1);
+    assert_int_equal(world_done(w, &lease, "applied"), 0);
+    assert_string_equal(outcome_of(w, "b"), "applied");
+    assert_string_equal(outcome_of(w, "a"), "superseded");
+    assert_int_equal(world_number(w, "SELECT count(*) FROM lane"), 0);
+}
+
+static void a_leased_lane_is_nobody_elses(void **state)
+{
+    struct world *w = *state;
+    struct lease lease, other;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    assert_true(world_lease(w, &lease));
+    assert_false(world_lease(w, &other));
+    assert_int_equal(world_done(w, &lease, "applied"), 0);
+}
+
+static void leavers_go_first_then_the_oldest(void **state)
+{
+    struct world *w = *state;
+    static const char *const order[] = { "suspended", "removed", "void", "joiner1", "joiner2", "touched" };
+
+    world_route(w);
+    store_touch(w->store, "ldap", IDENTITY_USER, "touched");
+    world_take(w, "1", 1, STATUS("joiner1", "ACTIVE"));
+    world_advance(w, 1);
+    world_take(w, "2", 1, MEMBER("joiner2", "g", true));
+    world_advance(w, 1);
+    world_take(w, "3", 1, STATUS("suspended", "SUSPENDED"));
+    world_advance(w, 1);
+    world_take(w, "4", 1, MEMBER("removed", "g", false));
+    world_advance(w, 1);
+    world_take(w, "5", 1, VOID("void"));
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        struct lease lease;
+        assert_true(world_lease(w, &lease));
+        assert_string_equal(lease.id, order[i]);
+        lease_clear(&lease);
+    }
+}
+
+static void a_leaver_overtakes_with_what_waited_already(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    world_advance(w, 1);
+    ready(w, "b", "u2", "b@x");
+    world_take(w, "c", 2, STATUS("u2", "DEPROVISIONED"));
+    assert_true(world_lease(w, &lease));
+    assert_string_equal(lease.id, "u2");
+    assert_int_equal(lease.priority, 0);
+    assert_int_equal(lease.deliveries, 2);
+    lease_clear(&lease);
+}
+
+static void a_lease_that_ran_out_is_given_again_and_the_old_one_is_stale(void **state)
+{
+    struct world *w = *state;
+    struct lease old, new;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    assert_true(world_lease(w, &old));
+    world_advance(w, 61 * SECOND);
+    assert_true(world_lease(w, &new));
+    assert_string_equal(new.id, "u1");
+    assert_true(new.generation != old.generation);
+    assert_int_equal(world_done(w, &old, "applied"), ERROR_STALE);
+    assert_string_equal(outcome_of(w, "a"), "leased");
+    assert_int_equal(world_done(w, &new, "unchanged"), 0);
+    assert_string_equal(outcome_of(w, "a"), "unchanged");
+}
+
+static void a_lease_of_a_finished_lane_is_stale_even_when_the_lane_is_back(void **state)
+{
+    struct world *w = *state;
+    struct lease first, second, third;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    assert_true(world_lease(w, &first));
+    world_advance(w, 61 * SECOND);
+    assert_true(world_lease(w, &second));
+    assert_int_equal(world_done(w, &second, "applied"), 0);
+    world_take(w, "b", 2, LOGIN("u1", "b@x"));
+    assert_true(world_lease(w, &third));
+    assert_int_equal(world_done(w, &first, "applied"), ERROR_STALE);
+    assert_int_equal(world_done(w, &third, "applied"), 0);
+}
+
+static void deliveries_that_come_meanwhile_keep_the_lane_ready(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    assert_true(world_lease(w, &lease));
+    world_advance(w, SECOND);
+    world_take(w, "b", 2, LOGIN("u1", "b@x"));
+    assert_int_equal(world_counts(w).leased, 1);
+    assert_int_equal(world_done(w, &lease, "applied"), 0);
+    assert_string_equal(outcome_of(w, "a"), "applied");
+    assert_string_equal(outcome_of(w, "b"), "ready");
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(lease.deliveries, 1);
+    assert_int_equal(lease.oldest_received.us, START + SECOND);
+    assert_string_equal(lease.event_uuid, "b");
+    assert_int_equal(world_done(w, &lease, "applied"), 0);
+    assert_int_equal(world_counts(w).ready, 0);
+}
+
+static void a_touch_makes_ready_and_is_not_lost_while_leased(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    store_touch(w->store, "ldap", IDENTITY_GROUP, "g1");
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(lease.kind, IDENTITY_GROUP);
+    assert_null(lease.event_uuid);
+    assert_int_equal(lease.deliveries, 0);
+    store_touch(w->store, "ldap", IDENTITY_GROUP, "g1");
+    assert_int_equal(world_done(w, &lease, "applied"), 0);
+    assert_int_equal(world_counts(w).ready, 1);
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(world_done(w, &lease, "unchanged"), 0);
+    assert_int_equal(world_counts(w).ready, 0);
+}
+
+static void leases_of_a_crash_are_released_at_open(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    assert_true(world_lease(w, &lease));
+    lease_clear(&lease);
+    world_reopen(w);
+    assert_int_equal(world_counts(w).ready, 1);
+    assert_int_equal(world_counts(w).leased, 0);
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(lease.attempt, 1);
+    lease_clear(&lease);
+    w->settings.owner = "agent-2"; /* another agent's lease is not ours to release */
+    world_reopen(w);
+    assert_int_equal(world_counts(w).leased, 1);
+    world_advance(w, 61 * SECOND);
+    assert_true(world_lease(w, &lease));
+    lease_clear(&lease);
+}
+
+static void many_lanes_are_leased_at_once(void **state)
+{
+    struct world *w = *state;
+    struct lease leases[10];
+    struct wall next;
+
+    world_route(w);
+    for (int i = 0; i < 25; i++) {
+        cleanup_free char *name = str_printf("u%d", i);
+        ready(w, name, name, "a@x");
+    }
+    static const int expected[] = { 10, 10, 5, 0 };
+    for (int round = 0; round < 4; round++) {
+        int count = store_lease(w->store, "ldap", 10, SECOND, leases, &next, &w->error);
+        assert_int_equal(count, expected[round]);
+        for (int i = 0; i < count; i++)
+            lease_clear(&leases[i]);
+    }
+}
+
+/* ---- ends ---- */
+
+static void a_retry_waits_and_counts_attempts(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+    struct wall next;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    for (int attempt = 1; attempt <= 3; attempt++) {
+        assert_true(world_lease(w, &lease));
+        assert_int_equal(lease.attempt, attempt);
+        const struct wall at = { w->now_us + 10 * SECOND };
+        assert_int_equal(world_end(w, &lease, (struct completion){ .end = LANE_RETRY, .retry_at = at, .outcome = "retry",
+                                                                   .reason = "busy" }), 0);
+        assert_int_equal(world_counts(w).waiting, 1);
+        assert_string_equal(outcome_of(w, "a"), "waiting");
+        assert_int_equal(store_lease(w->store, "ldap", 1, SECOND, &lease, &next, &w->error), 0);
+        assert_int_equal(next.us, at.us);
+        world_advance(w, 10 * SECOND);
+    }
+}
+
+static void a_release_burns_no_attempt_and_keeps_the_place(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    world_advance(w, 1);
+    ready(w, "b", "u2", "b@x");
+    for (int i = 0; i < 3; i++) {
+        assert_true(world_lease(w, &lease));
+        assert_string_equal(lease.id, "u1");
+        assert_int_equal(lease.attempt, 1);
+        assert_int_equal(world_end(w, &lease, (struct completion){ .end = LANE_RELEASE, .outcome = "target_down" }), 0);
+    }
+    assert_int_equal(world_counts(w).ready, 2);
+}
+
+static void kill_lane(struct world *w, const char *uuid, const char *user)
+{
+    struct lease lease;
+
+    ready(w, uuid, user, "a@x");
+    assert_true(world_lease(w, &lease));
+    assert_string_equal(lease.id, user);
+    assert_int_equal(world_end(w, &lease, (struct completion){ .end = LANE_DEAD, .outcome = "rejected", .action = "create",
+                                                               .reason = "schema violation" }), 0);
+}
+
+static void a_dead_lane_is_listed_with_its_reason_and_can_be_retried(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+    json_t *array;
+
+    world_route(w);
+    kill_lane(w, "a", "u1");
+    assert_int_equal(world_counts(w).dead, 1);
+    assert_false(world_lease(w, &lease));
+    assert_int_equal(store_list_dead(w->store, NULL, &array, &w->error), 0);
+    const json_t *dead = json_array_get(array, 0);
+    assert_string_equal(json_string_value(json_object_get(dead, "reason")), "schema violation");
+    assert_string_equal(json_string_value(json_object_get(dead, "target")), "ldap");
+    assert_string_equal(json_string_value(json_object_get(dead, "id")), "u1");
+    assert_string_equal(json_string_value(json_object_get(dead, "event")), "a");
+    json_decref(array);
+    assert_int_equal(store_retry_dead(w->store, "mail", "u1", &w->error), 0);
+    assert_int_equal(store_retry_dead(w->store, "ldap", "u1", &w->error), 1);
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(lease.attempt, 1);
+    assert_int_equal(world_done(w, &lease, "applied"), 0);
+    assert_string_equal(outcome_of(w, "a"), "applied");
+}
+
+static void dead_lanes_are_dropped_many_at_once(void **state)
+{
+    struct world *w = *state;
+    json_t *array;
+
+    world_route(w);
+    for (int i = 0; i < 450; i++) {
+        cleanup_free char *name = str_printf("u%d", i);
+        kill_lane(w, name, name);
+    }
+    assert_int_equal(store_list_dead(w->store, &(struct store_filter){ .target = "ldap", .most = 10 }, &array, &w->error), 0);
+    assert_int_equal(json_array_size(array), 10);
+    json_decref(array);
+    assert_int_equal(store_drop_dead(w->store, NULL, NULL, &w->error), 450);
+    assert_int_equal(world_counts(w).dead, 0);
+    assert_string_equal(outcome_of(w, "u3"), "dropped");
+    assert_int_equal(world_number(w, "SELECT count(*) FROM lane"), 0);
+}
+
+static void a_newer_event_revives_a_dead_lane(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    kill_lane(w, "a", "u1");
+    world_take(w, "b", 2, LOGIN("u1", "b@x"));
+    assert_int_equal(world_counts(w).dead, 0);
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(lease.attempt, 1);
+    assert_int_equal(lease.deliveries, 2);
+    assert_int_equal(world_done(w, &lease, "applied"), 0);
+    assert_string_equal(outcome_of(w, "a"), "superseded");
+}
+
+static void a_newer_event_wakes_a_waiting_lane_at_once(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    assert_true(world_lease(w, &lease));
+    world_end(w, &lease, (struct completion){ .end = LANE_RETRY, .retry_at = { w->now_us + HOUR }, .outcome = "retry" });
+    world_take(w, "b", 2, LOGIN("u1", "b@x"));
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(lease.attempt, 1);
+    lease_clear(&lease);
+}
+
+static void a_due_lane_comes_back_at_its_time(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+    struct wall next;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(world_end(w, &lease, (struct completion){ .end = LANE_DONE, .outcome = "applied", .action = "disable",
+                                                               .due = { START + 30 * DAY } }), 0);
+    assert_string_equal(outcome_of(w, "a"), "applied");
+    assert_int_equal(world_counts(w).due, 1);
+    assert_int_equal(store_lease(w->store, "ldap", 1, SECOND, &lease, &next, &w->error), 0);
+    assert_int_equal(next.us, START + 30 * DAY);
+    world_reopen(w);
+    world_advance(w, 30 * DAY);
+    assert_true(world_lease(w, &lease));
+    assert_null(lease.event_uuid);
+    assert_int_equal(lease.deliveries, 0);
+    assert_int_equal(world_done(w, &lease, "applied"), 0);
+    assert_int_equal(world_counts(w).due, 0);
+}
+
+static void a_return_takes_the_lane_out_of_its_due_time(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    assert_true(world_lease(w, &lease));
+    world_end(w, &lease, (struct completion){ .end = LANE_DONE, .outcome = "applied", .due = { START + 30 * DAY } });
+    world_take(w, "b", 2, STATUS("u1", "ACTIVE"));
+    assert_int_equal(world_counts(w).due, 0);
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(world_done(w, &lease, "applied"), 0);
+    world_advance(w, 31 * DAY);
+    assert_false(world_lease(w, &lease));
+}
+
+/* ---- holds ---- */
+
+static void a_held_target_leases_nothing_across_restarts(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    assert_int_equal(store_hold(w->store, "ldap", true, &w->error), 0);
+    ready(w, "a", "u1", "a@x");
+    assert_false(world_lease(w, &lease));
+    world_reopen(w);
+    assert_true(store_is_held(w->store, "ldap"));
+    assert_false(store_is_held(w->store, "mail"));
+    assert_false(world_lease(w, &lease));
+    assert_int_equal(store_hold(w->store, "ldap", false, &w->error), 0);
+    assert_true(world_lease(w, &lease));
+    lease_clear(&lease);
+}
+
+static void a_held_lane_waits_for_resume_and_takes_events_in(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(world_end(w, &lease, (struct completion){ .end = LANE_HELD, .outcome = "held", .reason = "guard" }), 0);
+    world_take(w, "b", 2, LOGIN("u1", "b@x"));
+    assert_int_equal(world_counts(w).held, 1);
+    assert_false(world_lease(w, &lease));
+    assert_int_equal(store_hold(w->store, "ldap", false, &w->error), 0);
+    assert_int_equal(world_counts(w).held, 0);
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(lease.deliveries, 2);
+    lease_clear(&lease);
+}
+
+/* ---- links ---- */
+
+static struct link make_link(const char *key, const char *locator)
+{
+    return (struct link){ .key = (char *)key, .locator = (char *)locator, .account = (char *)"{\"cn\":[\"Ann\"]}", .linked = { START } };
+}
+
+static void a_link_is_read_back_and_replaced(void **state)
+{
+    struct world *w = *state;
+    struct link link = make_link("k1", "uid=ann"), read;
+
+    assert_int_equal(store_read_link(w->store, "ldap", IDENTITY_USER, "u1", &read, &w->error), ERROR_NOTFOUND);
+    assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, "u1", &link, &w->error), 0);
+    link.gone = true;
+    link.due.us = START + DAY;
+    link.locator = (char *)"uid=ann2";
+    assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, "u1", &link, &w->error), 0);
+    world_reopen(w);
+    assert_int_equal(store_read_link(w->store, "ldap", IDENTITY_USER, "u1", &read, &w->error), 0);
+    assert_string_equal(read.key, "k1");
+    assert_string_equal(read.locator, "uid=ann2");
+    assert_string_equal(read.account, "{\"cn\":[\"Ann\"]}");
+    assert_true(read.gone);
+    assert_int_equal(read.due.us, START + DAY);
+    assert_int_equal(read.linked.us, START);
+    link_clear(&read);
+}
+
+static void an_account_is_linked_to_one_identity_only(void **state)
+{
+    struct world *w = *state;
+    struct link link = make_link("k1", "uid=ann");
+
+    assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, "u1", &link, &w->error), 0);
+    assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, "u2", &link, &w->error), ERROR_EXISTS);
+    assert_non_null(strstr(w->error.text, "u1"));
+    assert_non_null(strstr(w->error.text, "uid=ann"));
+    assert_int_equal(store_put_link(w->store, "mail", IDENTITY_USER, "u2", &link, &w->error), 0);
+    assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_GROUP, "g1", &link, &w->error), 0);
+    link.gone = true; /* a tombstone holds no key */
+    assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, "u1", &link, &w->error), 0);
+    link.gone = false;
+    assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, "u2", &link, &w->error), 0);
+}
+
+static void a_completion_writes_link_and_operations(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+    struct link link = make_link("k1", "uid=ann"), read;
+    const struct operation_record operations[] = { { "create", "uid=ann", "applied", "{}", NULL },
+                                                   { "member_add", "cn=g", "applied", "{}", "{\"member\":[]}" } };
+
+    world_route(w);
+    ready(w, "a", "u1", "a@x");
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(world_end(w, &lease, (struct completion){ .end = LANE_DONE, .outcome = "applied", .action = "create", .link = &link,
+                                                               .operations = operations, .operation_count = 2 }), 0);
+    assert_int_equal(store_read_link(w->store, "ldap", IDENTITY_USER, "u1", &read, &w->error), 0);
+    assert_string_equal(read.key, "k1");
+    link_clear(&read);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM operation WHERE delivery = 1"), 2);
+    assert_int_equal(world_number(w, "SELECT id FROM operation WHERE before IS NOT NULL"), 2);
+}
+
+static void a_completion_that_steals_an_account_ends_dead(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+    struct link link = make_link("k1", "uid=ann");
+    json_t *array;
+
+    world_route(w);
+    assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, "u1", &link, &w->error), 0);
+    ready(w, "a", "u2", "a@x");
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(world_end(w, &lease, (struct completion){ .end = LANE_DONE, .outcome = "applied", .link = &link }), ERROR_EXISTS);
+    assert_non_null(strstr(w->error.text, "u1"));
+    assert_int_equal(world_counts(w).dead, 1);
+    assert_int_equal(store_list_dead(w->store, NULL, &array, &w->error), 0);
+    assert_non_null(strstr(json_string_value(json_object_get(json_array_get(array, 0), "reason")), "linked to u1"));
+    json_decref(array);
+}
+
+static int collect_member(void *arg, const char *user_id, const struct link *link)
+{
+    buf_printf(arg, "%s=%s ", user_id, link->locator);
+    return 0;
+}
+
+static int refuse_member(void *arg, const char *user_id, const struct link *link)
+{
+    (void)user_id;
+    (void)link;
+    ++*(int *)arg;
+    return ERROR_IO;
+}
+
+static void members_with_an_account_are_listed(void **state)
+{
+    struct world *w = *state;
+    cleanup_buf struct buf text = { 0 };
+    int calls = 0;
+
+    world_route(w);
+    for (int i = 1; i <= 5; i++) {
+        char user[8], locator[16];
+        snprintf(user, sizeof(user), "u%d", i);
+        snprintf(locator, sizeof(locator), "uid=%d", i);
+        struct link link = make_link(user, locator);
+        link.gone = i == 2;
+        world_take(w, user, 1, MEMBER(user, "g1", i != 3)); /* u3 was removed */
+        if (i != 4)                                        /* u4 has no account */
+            assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, user, &link, &w->error), 0);
+    }
+    assert_int_equal(store_read_members(w->store, "ldap", "g1", collect_member, &text, &w->error), 0);
+    assert_string_equal(text.bytes, "u1=uid=1 u5=uid=5 ");
+    assert_int_equal(store_read_members(w->store, "ldap", "g2", refuse_member, &calls, &w->error), 0);
+    assert_int_equal(store_read_members(w->store, "nowhere", "g1", refuse_member, &calls, &w->error), 0);
+    assert_int_equal(calls, 0);
+    assert_int_equal(store_read_members(w->store, "ldap", "g1", refuse_member, &calls, &w->error), ERROR_IO);
+    assert_int_equal(calls, 1);
+}
+
+static void members_beyond_one_page_are_listed_once_each(void **state)
+{
+    struct world *w = *state;
+    cleanup_buf struct buf text = { 0 };
+    struct fact facts[16];
+    char users[600][8];
+
+    for (int i = 0; i < 600; i += 10) {
+        cleanup_free char *uuid = str_printf("e%d", i);
+        for (int n = 0; n < 10; n++) {
+            snprintf(users[i + n], sizeof(users[0]), "u%d", i + n);
+            struct link link = make_link(users[i + n], "x");
+            facts[n] = (struct fact)MEMBER(users[i + n], "g1", true);
+            assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, users[i + n], &link, &w->error), 0);
+        }
+        assert_int_equal(world_take_facts(w, uuid, 1, facts, 10), EVENT_CHANGED);
+    }
+    assert_int_equal(store_read_members(w->store, "ldap", "g1", collect_member, &text, &w->error), 0);
+    for (int i = 0; i < 600; i++) {
+        cleanup_free char *entry = str_printf("%s=x ", users[i]);
+        assert_non_null(strstr(text.bytes, entry));
+    }
+    size_t count = 0;
+    for (const char *c = text.bytes; *c != '\0'; c++)
+        count += *c == ' ';
+    assert_int_equal(count, 600);
+}
+
+static void counters_are_the_same_after_reopening(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    kill_lane(w, "a", "u1");
+    ready(w, "b", "u2", "b@x");
+    assert_true(world_lease(w, &lease));
+    world_end(w, &lease, (struct completion){ .end = LANE_RETRY, .retry_at = { w->now_us + HOUR }, .outcome = "retry" });
+    ready(w, "c", "u3", "c@x");
+    struct store_lane_counts before = world_counts(w);
+    assert_int_equal(before.dead + before.waiting + before.ready, 3);
+    world_reopen(w);
+    struct store_lane_counts after = world_counts(w);
+    assert_memory_equal(&before, &after, sizeof(before));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_lease_tells_of_the_newest_delivery),
+        TEST(a_leased_lane_is_nobody_elses),
+        TEST(leavers_go_first_then_the_oldest),
+        TEST(a_leaver_overtakes_with_what_waited_already),
+        TEST(a_lease_that_ran_out_is_given_again_and_the_old_one_is_stale),
+        TEST(a_lease_of_a_finished_lane_is_stale_even_when_the_lane_is_back),
+        TEST(deliveries_that_come_meanwhile_keep_the_lane_ready),
+        TEST(a_touch_makes_ready_and_is_not_lost_while_leased),
+        TEST(leases_of_a_crash_are_released_at_open),
+        TEST(many_lanes_are_leased_at_once),
+        TEST(a_retry_waits_and_counts_attempts),
+        TEST(a_release_burns_no_attempt_and_keeps_the_place),
+        TEST(a_dead_lane_is_listed_with_its_reason_and_can_be_retried),
+        TEST(dead_lanes_are_dropped_many_at_once),
+        TEST(a_newer_event_revives_a_dead_lane),
+        TEST(a_newer_event_wakes_a_waiting_lane_at_once),
+        TEST(a_due_lane_comes_back_at_its_time),
+        TEST(a_return_takes_the_lane_out_of_its_due_time),
+        TEST(a_held_target_leases_nothing_across_restarts),
+        TEST(a_held_lane_waits_for_resume_and_takes_events_in),
+        TEST(a_link_is_read_back_and_replaced),
+        TEST(an_account_is_linked_to_one_identity_only),
+        TEST(a_completion_writes_link_and_operations),
+        TEST(a_completion_that_steals_an_account_ends_dead),
+        TEST(members_with_an_account_are_listed),
+        TEST(members_beyond_one_page_are_listed_once_each),
+        TEST(counters_are_the_same_after_reopening),
+    };
+
+    return cmocka_run_group_tests_name("store_lanes", tests, NULL, NULL);
+}
