@@ -15,6 +15,14 @@ static enum outcome refused(const struct operation *operation, const struct answ
     return session_refused(answer, outcome_of(operation->kind, answer->code), doing, dn, receipt);
 }
 
+static bool has_key(const struct connector_session *session, const struct answer *answer, const char *key)
+{
+    LDAPMessage *entry = answer_entry(session, answer);
+    cleanup_free char *there = entry != NULL ? read_key(session, entry) : NULL;
+
+    return key == NULL || str_equal(there, key);
+}
+
 /* ---- changes: only what is not so already ---- */
 
 /* Both to be cleared by the caller; names are borrowed. */
@@ -30,8 +38,8 @@ static void touched_clear(struct touched *touched)
 }
 
 /* Reads the attributes that the operation touches, and the key. */
-static enum outcome read_touched(struct connector_session *session, const struct operation *operation, const char *dn, struct touched *touched,
-                                 struct receipt *receipt)
+static enum outcome read_touched(struct connector_session *session, const struct operation *operation, const char *dn,
+                                 struct touched *touched, struct receipt *receipt)
 {
     touched_clear(touched);
     touched->names = calloc(operation->change_count + 2, sizeof(*touched->names));
@@ -43,14 +51,15 @@ static enum outcome read_touched(struct connector_session *session, const struct
     return read_entry(session, dn, touched->names, &touched->answer, receipt);
 }
 
-static enum outcome modify(struct connector_session *session, const struct operation *operation, const char *dn, struct mods *mods,
-                           struct answer *answer, struct receipt *receipt)
+static enum outcome modify(struct connector_session *session, const struct operation *operation, const char *dn,
+                           struct mods *mods, struct answer *answer, struct receipt *receipt)
 {
     struct request request = { .kind = REQUEST_MODIFY, .dn = dn, .mods = mods->list, .assert_key = operation->key };
 
     if (!session_ask(session, &request, answer, receipt))
         return receipt->outcome;
-    return answer->code == LDAP_SUCCESS ? receipt_set(receipt, OUTCOME_APPLIED, 0, NULL) : refused(operation, answer, "change", dn, receipt);
+    return answer->code == LDAP_SUCCESS ? receipt_set(receipt, OUTCOME_APPLIED, 0, NULL)
+                                        : refused(operation, answer, "change", dn, receipt);
 }
 
 /* One round of make_changes; true when another, looser one may help. */
@@ -64,7 +73,11 @@ static bool change_round(struct connector_session *session, const struct operati
 
     if (read_touched(session, operation, dn, &touched, receipt) != OUTCOME_APPLIED)
         return false;
-    LDAPMessage *entry = ldap_first_entry(session->ld, touched.answer.messages);
+    if (!has_key(session, &touched.answer, operation->key)) {
+        receipt_set(receipt, OUTCOME_GONE, 0, "another entry stands at \"%s\" now", dn);
+        return false;
+    }
+    LDAPMessage *entry = answer_entry(session, &touched.answer);
     if (changes_remaining(session->ld, entry, operation->changes, operation->change_count, loose, &mods, &error) < 0) {
         receipt_set(receipt, OUTCOME_REJECTED, 0, "cannot change \"%s\": %s", dn, error.text);
         return false;
@@ -77,7 +90,8 @@ static bool change_round(struct connector_session *session, const struct operati
     return receipt->remote_code == LDAP_TYPE_OR_VALUE_EXISTS || receipt->remote_code == LDAP_NO_SUCH_ATTRIBUTE;
 }
 
-static enum outcome make_changes(struct connector_session *session, const struct operation *operation, const char *dn, struct receipt *receipt)
+static enum outcome make_changes(struct connector_session *session, const struct operation *operation, const char *dn,
+                                 struct receipt *receipt)
 {
     if (operation->change_count == 0)
         return receipt_set(receipt, OUTCOME_UNCHANGED, 0, NULL);
@@ -98,8 +112,10 @@ static enum outcome tell_missing(struct connector_session *session, const struct
 
     if (outcome != OUTCOME_APPLIED)
         return outcome;
-    return receipt_set(receipt, OUTCOME_REJECTED, answer->code, "cannot move \"%s\": the place it shall go to, \"%s\", does not exist (what exists is "
-                       "\"%s\"); create it, or change the mapping", operation->locator, parent, answer->matched != NULL ? answer->matched : "");
+    return receipt_set(receipt, OUTCOME_REJECTED, answer->code,
+                       "cannot move \"%s\": the place it shall go to, \"%s\", does not exist (what exists is "
+                       "\"%s\"); create it, or change the mapping",
+                       operation->locator, parent, answer->matched != NULL ? answer->matched : "");
 }
 
 static enum outcome move(struct connector_session *session, const struct operation *operation, struct receipt *receipt)
@@ -113,9 +129,12 @@ static enum outcome move(struct connector_session *session, const struct operati
     if (code == ERROR_NOMEM)
         return NOMEM(receipt);
     if (code < 0)
-        return receipt_set(receipt, OUTCOME_REJECTED, LDAP_INVALID_DN_SYNTAX, "cannot move \"%s\" to \"%s\": that is no DN", operation->locator,
-                           operation->new_locator);
-    struct request request = { .kind = REQUEST_RENAME, .dn = operation->locator, .new_rdn = rdn, .assert_key = operation->key,
+        return receipt_set(receipt, OUTCOME_REJECTED, LDAP_INVALID_DN_SYNTAX, "cannot move \"%s\" to \"%s\": that is no DN",
+                           operation->locator, operation->new_locator);
+    struct request request = { .kind = REQUEST_RENAME,
+                               .dn = operation->locator,
+                               .new_rdn = rdn,
+                               .assert_key = operation->key,
                                .new_parent = dn_equal(old_parent, parent) ? NULL : parent };
     if (!session_ask(session, &request, &answer, receipt))
         return receipt->outcome;
@@ -124,21 +143,14 @@ static enum outcome move(struct connector_session *session, const struct operati
     if (answer.code == LDAP_NO_SUCH_OBJECT)
         return tell_missing(session, operation, parent, &answer, receipt);
     if (answer.code == LDAP_ALREADY_EXISTS)
-        return receipt_set(receipt, OUTCOME_REJECTED, answer.code, "cannot move \"%s\": another entry stands at \"%s\" (%s %d)", operation->locator,
-                           operation->new_locator, outcome_row(answer.code)->name, answer.code);
+        return receipt_set(receipt, OUTCOME_REJECTED, answer.code, "cannot move \"%s\": another entry stands at \"%s\" (%s %d)",
+                           operation->locator, operation->new_locator, outcome_row(answer.code)->name, answer.code);
     return refused(operation, &answer, "move", operation->locator, receipt);
 }
 
-static bool has_key(const struct connector_session *session, const struct answer *answer, const char *key)
-{
-    LDAPMessage *entry = ldap_first_entry(session->ld, answer->messages);
-    cleanup_free char *there = entry != NULL ? read_key(session, entry) : NULL;
-
-    return key == NULL || str_equal(there, key);
-}
-
 /* APPLIED: it stands at the old place; UNCHANGED: it has been moved already; GONE or a failure. */
-static enum outcome find_before_move(struct connector_session *session, const struct operation *operation, struct receipt *receipt)
+static enum outcome find_before_move(struct connector_session *session, const struct operation *operation,
+                                     struct receipt *receipt)
 {
     const char *const names[] = { session->settings->key_attribute, NULL };
     cleanup_answer struct answer old = { 0 }, new = { 0 };
@@ -153,8 +165,8 @@ static enum outcome find_before_move(struct connector_session *session, const st
         return OUTCOME_UNCHANGED;
     if (outcome != OUTCOME_APPLIED && outcome != OUTCOME_GONE)
         return outcome;
-    return receipt_set(receipt, OUTCOME_GONE, LDAP_NO_SUCH_OBJECT, "the entry is neither at \"%s\" nor at \"%s\"", operation->locator,
-                       operation->new_locator);
+    return receipt_set(receipt, OUTCOME_GONE, LDAP_NO_SUCH_OBJECT, "the entry is neither at \"%s\" nor at \"%s\"",
+                       operation->locator, operation->new_locator);
 }
 
 static enum outcome either(enum outcome first, enum outcome second)
@@ -168,7 +180,8 @@ static bool is_fine(enum outcome outcome)
 }
 
 /* A leaver's changes come first, so that a move that fails does not leave the account open. */
-static enum outcome change_and_move(struct connector_session *session, const struct operation *operation, bool moved, struct receipt *receipt)
+static enum outcome change_and_move(struct connector_session *session, const struct operation *operation, bool moved,
+                                    struct receipt *receipt)
 {
     enum outcome changed = OUTCOME_UNCHANGED, movement = OUTCOME_UNCHANGED;
     bool change_first = operation->kind == OPERATION_DISABLE && !moved;
@@ -199,8 +212,8 @@ static enum outcome apply_move(struct connector_session *session, const struct o
     return outcome;
 }
 
-static enum outcome apply_change(struct connector_session *session, const struct operation *operation, struct account *ret_account,
-                                 struct receipt *receipt)
+static enum outcome apply_change(struct connector_session *session, const struct operation *operation,
+                                 struct account *ret_account, struct receipt *receipt)
 {
     return operation->new_locator != NULL ? apply_move(session, operation, ret_account, receipt)
                                           : make_changes(session, operation, operation->locator, receipt);
@@ -208,8 +221,8 @@ static enum outcome apply_change(struct connector_session *session, const struct
 
 /* ---- removal and members ---- */
 
-static enum outcome apply_remove(struct connector_session *session, const struct operation *operation, struct account *ret_account,
-                                 struct receipt *receipt)
+static enum outcome apply_remove(struct connector_session *session, const struct operation *operation,
+                                 struct account *ret_account, struct receipt *receipt)
 {
     struct request request = { .kind = REQUEST_DELETE, .dn = operation->locator, .assert_key = operation->key };
     cleanup_answer struct answer answer = { 0 };
@@ -233,7 +246,9 @@ static enum outcome change_member(struct connector_session *session, const struc
         code = mods_add_text(&mods, LDAP_MOD_ADD, operation->attribute, placeholder);
     if (code < 0)
         return NOMEM(receipt);
-    struct request request = { .kind = REQUEST_MODIFY, .dn = operation->locator, .mods = mods.list, .assert_key = operation->key };
+    struct request request = {
+        .kind = REQUEST_MODIFY, .dn = operation->locator, .mods = mods.list, .assert_key = operation->key
+    };
     if (!session_ask(session, &request, &answer, receipt))
         return receipt->outcome;
     if (answer.code == LDAP_SUCCESS)
@@ -241,8 +256,8 @@ static enum outcome change_member(struct connector_session *session, const struc
     return refused(operation, &answer, add ? "add a member to" : "take a member out of", operation->locator, receipt);
 }
 
-static enum outcome apply_member(struct connector_session *session, const struct operation *operation, struct account *ret_account,
-                                 struct receipt *receipt)
+static enum outcome apply_member(struct connector_session *session, const struct operation *operation,
+                                 struct account *ret_account, struct receipt *receipt)
 {
     bool remove = operation->kind == OPERATION_MEMBER_REMOVE;
     bool is_placeholder = remove && operation->placeholder != NULL && dn_equal(operation->value, operation->placeholder);
@@ -256,13 +271,13 @@ static enum outcome apply_member(struct connector_session *session, const struct
 
 /* ---- dispatch ---- */
 
-typedef enum outcome apply_function(struct connector_session *session, const struct operation *operation, struct account *ret_account,
-                                    struct receipt *receipt);
+typedef enum outcome apply_function(struct connector_session *session, const struct operation *operation,
+                                    struct account *ret_account, struct receipt *receipt);
 
 static apply_function *const functions[OPERATION_KIND_COUNT] = {
-    [OPERATION_CREATE] = create_entry,       [OPERATION_UPDATE] = apply_change,        [OPERATION_RENAME] = apply_change,
-    [OPERATION_DISABLE] = apply_change,      [OPERATION_ENABLE] = apply_change,        [OPERATION_REMOVE] = apply_remove,
-    [OPERATION_MEMBER_ADD] = apply_member,   [OPERATION_MEMBER_REMOVE] = apply_member,
+    [OPERATION_CREATE] = create_entry,     [OPERATION_UPDATE] = apply_change,        [OPERATION_RENAME] = apply_change,
+    [OPERATION_DISABLE] = apply_change,    [OPERATION_ENABLE] = apply_change,        [OPERATION_REMOVE] = apply_remove,
+    [OPERATION_MEMBER_ADD] = apply_member, [OPERATION_MEMBER_REMOVE] = apply_member,
 };
 
 enum outcome ldap_apply(struct connector_session *session, const struct operation *operation, struct account *ret_account,
@@ -273,6 +288,7 @@ enum outcome ldap_apply(struct connector_session *session, const struct operatio
     if (function == NULL)
         return receipt_set(receipt, OUTCOME_REJECTED, 0, "a directory cannot do \"%s\"", operation_kind_name(operation->kind));
     if (operation->locator == NULL)
-        return receipt_set(receipt, OUTCOME_REJECTED, 0, "cannot %s: the operation names no dn", operation_kind_name(operation->kind));
+        return receipt_set(receipt, OUTCOME_REJECTED, 0, "cannot %s: the operation names no dn",
+                           operation_kind_name(operation->kind));
     return function(session, operation, ret_account, receipt);
 }

@@ -86,8 +86,8 @@ static bool fails_to_connect(const struct walk *walk, int *ret_fd)
     snprintf(port, sizeof(port), "%d", walk->url->lud_port);
     int code = getaddrinfo(host, port, &hints, &list);
     if (code != 0)
-        return SAY(walk, "the host name \"%s\" of %s cannot be resolved: %s; check the name and this machine's DNS", host, walk->uri,
-                   code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code));
+        return SAY(walk, "the host name \"%s\" of %s cannot be resolved: %s; check the name and this machine's DNS", host,
+                   walk->uri, code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code));
     for (const struct addrinfo *address = list; address != NULL && *ret_fd < 0; address = address->ai_next) {
         cleanup_close int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         int errnum = fd < 0 ? errno : connect_within(fd, address->ai_addr, address->ai_addrlen, walk->timeout_ms);
@@ -124,8 +124,8 @@ static bool local_socket_fails(const struct walk *walk)
 static bool starttls_fails(const struct walk *walk, int fd)
 {
     static const char oid[] = "1.3.6.1.4.1.1466.20037";
-    unsigned char request[2 + 3 + 4 + sizeof(oid) - 1] = { 0x30, 3 + 4 + sizeof(oid) - 1, 0x02, 1, 1, 0x77, 2 + sizeof(oid) - 1, 0x80,
-                                                           sizeof(oid) - 1 };
+    unsigned char request[2 + 3 + 4 + sizeof(oid) - 1] = { 0x30, 3 + 4 + sizeof(oid) - 1, 0x02, 1, 1, 0x77, 2 + sizeof(oid) - 1,
+                                                           0x80, sizeof(oid) - 1 };
     unsigned char answer[512];
     struct berval bytes = { 0, (char *)answer };
     ber_int_t id, result = LDAP_DECODING_ERROR;
@@ -143,7 +143,8 @@ static bool starttls_fails(const struct walk *walk, int fd)
     if (ber == NULL || ber_scanf(ber, "{it{e", &id, &operation, &result) == LBER_ERROR)
         result = LDAP_DECODING_ERROR;
     ber_free(ber, 1);
-    return result != LDAP_SUCCESS && SAY(walk, "%s refuses StartTLS: %s (%d); has it a certificate?", walk->uri, ldap_err2string(result), (int)result);
+    return result != LDAP_SUCCESS &&
+           SAY(walk, "%s refuses StartTLS: %s (%d); has it a certificate?", walk->uri, ldap_err2string(result), (int)result);
 }
 
 /* ---- the certificate ---- */
@@ -273,7 +274,8 @@ static void name_to_check(const char *host, char name[NI_MAXHOST])
     struct addrinfo hints = { .ai_flags = AI_CANONNAME }, *list = NULL;
 
     snprintf(name, NI_MAXHOST, "%s", host);
-    if (strcasecmp(host, "localhost") != 0 || gethostname(name, NI_MAXHOST - 1) < 0 || getaddrinfo(name, NULL, &hints, &list) != 0)
+    if (strcasecmp(host, "localhost") != 0 || gethostname(name, NI_MAXHOST - 1) < 0 ||
+        getaddrinfo(name, NULL, &hints, &list) != 0)
         return;
     if (list->ai_canonname != NULL)
         snprintf(name, NI_MAXHOST, "%s", list->ai_canonname);
@@ -289,7 +291,9 @@ static void add_host_fault(const struct walk *walk, const struct tls *tls, struc
     if (gnutls_x509_crt_check_hostname(tls->certificate, name))
         return;
     buf_printf(faults, "%sit is not for the host \"%s\"%s but for ", faults->length != 0 ? "; " : "", name,
-               strcmp(name, host) != 0 ? " (which is what \"localhost\" is checked as: write the name or address that is in the certificate)" : "");
+               strcmp(name, host) != 0
+                   ? " (which is what \"localhost\" is checked as: write the name or address that is in the certificate)"
+                   : "");
     add_names(faults, tls);
 }
 
@@ -301,8 +305,10 @@ static bool certificate_is_bad(const struct walk *walk, const struct tls *tls)
            from = gnutls_x509_crt_get_activation_time(tls->certificate);
 
     if (walk->ca_file != NULL && gnutls_certificate_set_x509_trust_file(tls->credentials, walk->ca_file, GNUTLS_X509_FMT_PEM) < 0)
-        return SAY(walk, "ca_file %s holds no certificate that can be read; right would be a PEM file of the authority that issued the "
-                   "server's certificate (its issuer: %s)", walk->ca_file, tls->issuer);
+        return SAY(walk,
+                   "ca_file %s holds no certificate that can be read; right would be a PEM file of the authority that issued the "
+                   "server's certificate (its issuer: %s)",
+                   walk->ca_file, tls->issuer);
     gnutls_certificate_verify_peers2(tls->session, &status);
     if (until < now)
         add_time(&faults, "it expired on", until);
@@ -310,8 +316,8 @@ static bool certificate_is_bad(const struct walk *walk, const struct tls *tls)
         add_time(&faults, "it is not valid before", from);
     add_trust_faults(walk, tls, status, &faults);
     add_host_fault(walk, tls, &faults);
-    return faults.length != 0 && SAY(walk, "the TLS certificate of %s is not accepted: %s (subject: %s; issuer: %s)", walk->uri, faults.bytes,
-                                     tls->subject, tls->issuer);
+    return faults.length != 0 && SAY(walk, "the TLS certificate of %s is not accepted: %s (subject: %s; issuer: %s)", walk->uri,
+                                     faults.bytes, tls->subject, tls->issuer);
 }
 
 static bool tls_fails(const struct walk *walk, int fd)

@@ -80,7 +80,8 @@ static bool ends_with(const char *a, const char *b, size_t most_extra)
     __attribute__((cleanup(cleanup_dn))) LDAPDN left = NULL;
     __attribute__((cleanup(cleanup_dn))) LDAPDN right = NULL;
 
-    if (ldap_str2dn(a, &left, LDAP_DN_FORMAT_LDAPV3) != LDAP_SUCCESS || ldap_str2dn(b, &right, LDAP_DN_FORMAT_LDAPV3) != LDAP_SUCCESS)
+    if (ldap_str2dn(a, &left, LDAP_DN_FORMAT_LDAPV3) != LDAP_SUCCESS ||
+        ldap_str2dn(b, &right, LDAP_DN_FORMAT_LDAPV3) != LDAP_SUCCESS)
         return false;
     size_t long_count = count_rdns(left), short_count = count_rdns(right);
     if (long_count < short_count || long_count - short_count > most_extra)

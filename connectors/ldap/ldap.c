@@ -5,8 +5,8 @@
 
 /* What lands in one of these is escaped for it by the planner. */
 static const struct connector_place places[] = {
-    { "dn", ESCAPE_DN },        { "match", ESCAPE_FILTER },     { "manager", ESCAPE_DN }, { "secretary", ESCAPE_DN },
-    { "member", ESCAPE_DN },    { "uniqueMember", ESCAPE_DN },  { "owner", ESCAPE_DN },   { "seeAlso", ESCAPE_DN },
+    { "dn", ESCAPE_DN },           { "match", ESCAPE_FILTER },    { "manager", ESCAPE_DN }, { "secretary", ESCAPE_DN },
+    { "member", ESCAPE_DN },       { "uniqueMember", ESCAPE_DN }, { "owner", ESCAPE_DN },   { "seeAlso", ESCAPE_DN },
     { "roleOccupant", ESCAPE_DN }, { NULL, ESCAPE_NONE },
 };
 

@@ -92,7 +92,8 @@ static enum outcome take_account(const struct connector_session *session, LDAPMe
         return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
     }
     if (account.key == NULL) {
-        receipt_set(receipt, OUTCOME_REJECTED, 0, "\"%s\" shows no %s (key_attribute), by which accounts are linked; is the agent allowed to read it?",
+        receipt_set(receipt, OUTCOME_REJECTED, 0,
+                    "\"%s\" shows no %s (key_attribute), by which accounts are linked; is the agent allowed to read it?",
                     account.locator, session->settings->key_attribute);
         account_clear(&account);
         return OUTCOME_REJECTED;
@@ -105,7 +106,7 @@ static enum outcome take_account(const struct connector_session *session, LDAPMe
 
 static void name_hits(const struct connector_session *session, const struct answer *answer, struct buf *list)
 {
-    for (LDAPMessage *entry = ldap_first_entry(session->ld, answer->messages); entry != NULL; entry = ldap_next_entry(session->ld, entry)) {
+    for (LDAPMessage *entry = answer_entry(session, answer); entry != NULL; entry = ldap_next_entry(session->ld, entry)) {
         char *dn = ldap_get_dn(session->ld, entry);
         buf_printf(list, "%s\"%s\"", list->length != 0 ? ", " : "", dn != NULL ? dn : "?");
         ldap_memfree(dn);
@@ -117,31 +118,36 @@ static void name_hits(const struct connector_session *session, const struct answ
 static enum outcome take_hits(const struct connector_session *session, const struct request *request, const struct answer *answer,
                               const struct account_query *query, struct account *ret_account, struct receipt *receipt)
 {
-    LDAPMessage *first = ldap_first_entry(session->ld, answer->messages);
+    LDAPMessage *first = answer_entry(session, answer);
     cleanup_buf struct buf list = { 0 };
 
     if (answer->code == LDAP_NO_SUCH_OBJECT && request->scope != LDAP_SCOPE_BASE)
         return session_refused(answer, OUTCOME_REJECTED, "search below", request->dn, receipt);
     bool more = answer->code == LDAP_SIZELIMIT_EXCEEDED && first != NULL;
     if (answer->code != LDAP_SUCCESS && !more)
-        return session_refused(answer, outcome_row(answer->code)->outcome, answer->code == LDAP_FILTER_ERROR ? "search with the filter" : "read",
+        return session_refused(answer, outcome_row(answer->code)->outcome,
+                               answer->code == LDAP_FILTER_ERROR ? "search with the filter" : "read",
                                answer->code == LDAP_FILTER_ERROR ? request->filter : request->dn, receipt);
     if (first == NULL)
         return receipt_set(receipt, OUTCOME_GONE, 0, "no entry below \"%s\" matches %s", request->dn, request->filter);
     if (more || ldap_next_entry(session->ld, first) != NULL) {
         name_hits(session, answer, &list);
-        return receipt_set(receipt, OUTCOME_AMBIGUOUS, 0, "more than one entry matches %s: %s; make the filter select one", request->filter,
-                           list.bytes != NULL ? list.bytes : "?");
+        return receipt_set(receipt, OUTCOME_AMBIGUOUS, 0, "more than one entry matches %s: %s; make the filter select one",
+                           request->filter, list.bytes != NULL ? list.bytes : "?");
     }
     return take_account(session, first, query->names, ret_account, receipt);
 }
 
-static enum outcome find(struct connector_session *session, const struct account_query *query, const char *base, int scope, const char *filter,
-                         struct account *ret_account, struct receipt *receipt)
+static enum outcome find(struct connector_session *session, const struct account_query *query, const char *base, int scope,
+                         const char *filter, struct account *ret_account, struct receipt *receipt)
 {
     cleanup_free const char **names = names_to_ask(session, query->names);
     cleanup_answer struct answer answer = { 0 };
-    struct request request = { .kind = REQUEST_SEARCH, .dn = base, .scope = scope, .filter = filter, .attributes = names,
+    struct request request = { .kind = REQUEST_SEARCH,
+                               .dn = base,
+                               .scope = scope,
+                               .filter = filter,
+                               .attributes = names,
                                .size_limit = scope == LDAP_SCOPE_BASE ? 0 : HITS_MOST };
 
     if (names == NULL || filter == NULL)
@@ -183,14 +189,17 @@ enum outcome ldap_read(struct connector_session *session, const struct account_q
 enum outcome read_entry(struct connector_session *session, const char *dn, const char *const *attributes, struct answer *answer,
                         struct receipt *receipt)
 {
-    struct request request = { .kind = REQUEST_SEARCH, .dn = dn, .scope = LDAP_SCOPE_BASE, .filter = "(objectClass=*)", .attributes = attributes };
+    struct request request = {
+        .kind = REQUEST_SEARCH, .dn = dn, .scope = LDAP_SCOPE_BASE, .filter = "(objectClass=*)", .attributes = attributes
+    };
 
     if (!session_ask(session, &request, answer, receipt))
         return receipt->outcome;
-    enum outcome outcome = answer->code != LDAP_SUCCESS ? session_refused(answer, outcome_row(answer->code)->outcome, "read", dn, receipt)
-                           : ldap_first_entry(session->ld, answer->messages) == NULL
-                               ? receipt_set(receipt, OUTCOME_GONE, LDAP_NO_SUCH_OBJECT, "\"%s\" is not there, or may not be seen", dn)
-                               : OUTCOME_APPLIED;
+    enum outcome outcome =
+        answer->code != LDAP_SUCCESS ? session_refused(answer, outcome_row(answer->code)->outcome, "read", dn, receipt)
+        : answer_entry(session, answer) == NULL
+            ? receipt_set(receipt, OUTCOME_GONE, LDAP_NO_SUCH_OBJECT, "\"%s\" is not there, or may not be seen", dn)
+            : OUTCOME_APPLIED;
     if (outcome != OUTCOME_APPLIED)
         answer_clear(answer);
     return outcome;
@@ -210,7 +219,7 @@ static int list_page(const struct listing *listing, const struct answer *answer,
 {
     LDAP *ld = listing->session->ld;
 
-    for (LDAPMessage *entry = ldap_first_entry(ld, answer->messages); entry != NULL; entry = ldap_next_entry(ld, entry)) {
+    for (LDAPMessage *entry = answer_entry(listing->session, answer); entry != NULL; entry = ldap_next_entry(ld, entry)) {
         struct account account = { 0 };
         if (take_account(listing->session, entry, listing->query->names, &account, receipt) != OUTCOME_APPLIED)
             return -1;
@@ -233,7 +242,8 @@ static void next_cookie(LDAP *ld, const struct answer *answer, struct berval *co
         ldap_parse_pageresponse_control(ld, control, &total, cookie);
 }
 
-static enum outcome list_pages(const struct listing *listing, struct request *request, struct berval *cookie, struct receipt *receipt)
+static enum outcome list_pages(const struct listing *listing, struct request *request, struct berval *cookie,
+                               struct receipt *receipt)
 {
     struct connector_session *session = listing->session;
     int code = 0;
@@ -254,13 +264,16 @@ static enum outcome list_pages(const struct listing *listing, struct request *re
     return code < 0 ? receipt->outcome : receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
 }
 
-enum outcome ldap_list(struct connector_session *session, const struct account_query *query, connector_list_entry *entry, void *arg,
-                       struct receipt *receipt)
+enum outcome ldap_list(struct connector_session *session, const struct account_query *query, connector_list_entry *entry,
+                       void *arg, struct receipt *receipt)
 {
     cleanup_free const char **names = names_to_ask(session, query->names);
     struct listing listing = { session, query, entry, arg };
     struct berval cookie = { 0, NULL };
-    struct request request = { .kind = REQUEST_SEARCH, .dn = session_base(session, query->locator), .scope = LDAP_SCOPE_SUBTREE, .attributes = names,
+    struct request request = { .kind = REQUEST_SEARCH,
+                               .dn = session_base(session, query->locator),
+                               .scope = LDAP_SCOPE_SUBTREE,
+                               .attributes = names,
                                .page_entries = PAGE_ENTRIES,
                                .filter = query->match != NULL && query->match[0] != NULL ? query->match[0] : "(objectClass=*)" };
 

@@ -55,9 +55,15 @@ static int set_limits(LDAP *ld, const struct ldap_settings *settings)
     ber_len_t most = (ber_len_t)settings->answer_bytes_most;
     Sockbuf *socket = NULL;
     const struct handle_option options[] = {
-        { LDAP_OPT_PROTOCOL_VERSION, &version }, { LDAP_OPT_REFERRALS, LDAP_OPT_OFF }, { LDAP_OPT_DEREF, &never },
-        { LDAP_OPT_SIZELIMIT, &none },           { LDAP_OPT_TIMELIMIT, &none },        { LDAP_OPT_RESTART, LDAP_OPT_ON },
-        { LDAP_OPT_NETWORK_TIMEOUT, &network },  { LDAP_OPT_TIMEOUT, &operation },     { LDAP_OPT_TCP_USER_TIMEOUT, &user_timeout_ms },
+        { LDAP_OPT_PROTOCOL_VERSION, &version },
+        { LDAP_OPT_REFERRALS, LDAP_OPT_OFF },
+        { LDAP_OPT_DEREF, &never },
+        { LDAP_OPT_SIZELIMIT, &none },
+        { LDAP_OPT_TIMELIMIT, &none },
+        { LDAP_OPT_RESTART, LDAP_OPT_ON },
+        { LDAP_OPT_NETWORK_TIMEOUT, &network },
+        { LDAP_OPT_TIMEOUT, &operation },
+        { LDAP_OPT_TCP_USER_TIMEOUT, &user_timeout_ms },
     };
 
     if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &socket) == LDAP_OPT_SUCCESS)
@@ -99,12 +105,12 @@ static void note_failure(struct attempt *attempt, LDAP *ld, const char *uri, int
         buf_add_str(failures, "; ");
     ldap_get_option(ld, LDAP_OPT_X_TLS_CACERTFILE, &ca_file);
     if (code > 0)
-        buf_printf(failures, "%s refuses %s: %s (%s %d)%s%s", uri, step, outcome_row(code)->sentence, outcome_row(code)->name, code,
-                   text_or(diagnostic, NULL) != NULL ? ": " : "", text_or(diagnostic, ""));
+        buf_printf(failures, "%s refuses %s: %s (%s %d)%s%s", uri, step, outcome_row(code)->sentence, outcome_row(code)->name,
+                   code, text_or(diagnostic, NULL) != NULL ? ": " : "", text_or(diagnostic, ""));
     else if (!diagnose(attempt->session->settings, uri, ca_file, failures))
         buf_printf(failures, "%s could be reached, but %s failed: %s%s%s", uri, step,
-                   code == LDAP_TIMEOUT ? "no answer in time" : ldap_err2string(code), text_or(diagnostic, NULL) != NULL ? ": " : "",
-                   text_or(diagnostic, ""));
+                   code == LDAP_TIMEOUT ? "no answer in time" : ldap_err2string(code),
+                   text_or(diagnostic, NULL) != NULL ? ": " : "", text_or(diagnostic, ""));
     ldap_memfree(diagnostic);
     ldap_memfree(ca_file);
 }
@@ -130,9 +136,10 @@ static int try_uri(void *arg, const char *uri)
     const struct ldap_settings *settings = attempt->session->settings;
     cleanup_of(handle_free) LDAP *ld = NULL;
     const char *step = "the connection";
-    cleanup_free char *bind_step = str_printf("the log-in %s%s%s", settings->sasl ? "by SASL EXTERNAL over its socket" : "of ",
-                                              settings->sasl ? "" : text_or(settings->bind_dn, "nobody"),
-                                              settings->sasl || text_or(settings->password, NULL) != NULL ? "" : " without a password");
+    cleanup_free char *bind_step =
+        str_printf("the log-in %s%s%s", settings->sasl ? "by SASL EXTERNAL over its socket" : "of ",
+                   settings->sasl ? "" : text_or(settings->bind_dn, "nobody"),
+                   settings->sasl || text_or(settings->password, NULL) != NULL ? "" : " without a password");
 
     int code = ldap_initialize(&ld, uri);
     if (code != LDAP_SUCCESS || ld == NULL || bind_step == NULL)
@@ -207,7 +214,8 @@ static int make_controls(struct connector_session *session, const struct request
         ber_free(ber, 1);
     }
     if (request->page_entries != 0 && code == LDAP_SUCCESS)
-        code = ldap_create_page_control(session->ld, request->page_entries, (struct berval *)(uintptr_t)request->cookie, 0, &controls[count]);
+        code = ldap_create_page_control(session->ld, request->page_entries, (struct berval *)(uintptr_t)request->cookie, 0,
+                                        &controls[count]);
     return code;
 }
 
@@ -229,8 +237,8 @@ static int send_request(struct connector_session *session, const struct request 
     }
     switch (request->kind) {
     case REQUEST_SEARCH:
-        code = ldap_search_ext(ld, request->dn, request->scope, request->filter, (char **)(uintptr_t)request->attributes, 0, controls, NULL,
-                               NULL, request->size_limit, ret_id);
+        code = ldap_search_ext(ld, request->dn, request->scope, request->filter, (char **)(uintptr_t)request->attributes, 0,
+                               controls, NULL, NULL, request->size_limit, ret_id);
         break;
     case REQUEST_ADD:
         code = ldap_add_ext(ld, request->dn, request->mods, controls, NULL, ret_id);
@@ -254,7 +262,8 @@ static void take_result(LDAP *ld, struct answer *answer)
     char *matched = NULL, *diagnostic = NULL, **referrals = NULL;
     LDAPMessage *last = NULL;
 
-    for (LDAPMessage *message = ldap_first_message(ld, answer->messages); message != NULL; message = ldap_next_message(ld, message))
+    for (LDAPMessage *message = ldap_first_message(ld, answer->messages); message != NULL;
+         message = ldap_next_message(ld, message))
         if (ldap_msgtype(message) != LDAP_RES_SEARCH_ENTRY && ldap_msgtype(message) != LDAP_RES_SEARCH_REFERENCE)
             last = message;
     int code = last == NULL ? LDAP_DECODING_ERROR
@@ -299,12 +308,19 @@ void answer_clear(struct answer *answer)
     *answer = (struct answer){ 0 };
 }
 
+LDAPMessage *answer_entry(const struct connector_session *session, const struct answer *answer)
+{
+    return answer->messages != NULL ? ldap_first_entry(session->ld, answer->messages) : NULL;
+}
+
 /* No answer in time: is it this request, or the whole server? */
 static bool tell_timeout(struct connector_session *session, const struct request *request, struct receipt *receipt)
 {
     if (session_connect(session, receipt))
-        receipt_set(receipt, OUTCOME_RETRY, LDAP_TIMEOUT, "no answer within %lld ms about %s, though the server takes connections; "
-                    "operation_timeout may be too short", (long long)(session->settings->operation_timeout_us / 1000), text_or(request->dn, "the root"));
+        receipt_set(receipt, OUTCOME_RETRY, LDAP_TIMEOUT,
+                    "no answer within %lld ms about %s, though the server takes connections; "
+                    "operation_timeout may be too short",
+                    (long long)(session->settings->operation_timeout_us / 1000), text_or(request->dn, "the root"));
     return false;
 }
 
@@ -331,21 +347,23 @@ bool session_ask(struct connector_session *session, const struct request *reques
         disconnect(session);
     }
     disconnect(session);
-    receipt_set(receipt, OUTCOME_TARGET_DOWN, answer->code, "%s: the server took the connection and closed it again, twice: %s%s%s",
-                session->settings->uri, outcome_row(answer->code)->sentence, text_or(answer->diagnostic, NULL) != NULL ? ": " : "",
+    receipt_set(receipt, OUTCOME_TARGET_DOWN, answer->code,
+                "%s: the server took the connection and closed it again, twice: %s%s%s", session->settings->uri,
+                outcome_row(answer->code)->sentence, text_or(answer->diagnostic, NULL) != NULL ? ": " : "",
                 text_or(answer->diagnostic, ""));
     answer_clear(answer);
     return false;
 }
 
-enum outcome session_refused(const struct answer *answer, enum outcome outcome, const char *doing, const char *dn, struct receipt *receipt)
+enum outcome session_refused(const struct answer *answer, enum outcome outcome, const char *doing, const char *dn,
+                             struct receipt *receipt)
 {
     const struct outcome_row *row = outcome_row(answer->code);
     bool more = text_or(answer->diagnostic, NULL) != NULL;
 
-    return receipt_set(receipt, outcome, answer->code, "cannot %s \"%s\": %s (%s %d)%s%s%s%s", doing, text_or(dn, ""), row->sentence, row->name,
-                       answer->code, more ? ": " : "", more ? answer->diagnostic : "", answer->referral != NULL ? ": " : "",
-                       answer->referral != NULL ? answer->referral : "");
+    return receipt_set(receipt, outcome, answer->code, "cannot %s \"%s\": %s (%s %d)%s%s%s%s", doing, text_or(dn, ""),
+                       row->sentence, row->name, answer->code, more ? ": " : "", more ? answer->diagnostic : "",
+                       answer->referral != NULL ? ": " : "", answer->referral != NULL ? answer->referral : "");
 }
 
 /* ---- the server's own description ---- */
@@ -383,14 +401,17 @@ static void free_strings(char **strings)
 enum outcome session_probe(struct connector_session *session, struct receipt *receipt)
 {
     static const char *const attributes[] = { "namingContexts", "supportedControl", NULL };
-    struct request request = { .kind = REQUEST_SEARCH, .dn = "", .scope = LDAP_SCOPE_BASE, .filter = "(objectClass=*)", .attributes = attributes };
+    struct request request = {
+        .kind = REQUEST_SEARCH, .dn = "", .scope = LDAP_SCOPE_BASE, .filter = "(objectClass=*)", .attributes = attributes
+    };
     cleanup_answer struct answer answer = { 0 };
 
     if (!session_ask(session, &request, &answer, receipt))
         return receipt->outcome;
     if (answer.code != LDAP_SUCCESS)
-        return session_refused(&answer, outcome_row(answer.code)->outcome, "read the server's description (rootDSE)", "", receipt);
-    LDAPMessage *root = ldap_first_entry(session->ld, answer.messages);
+        return session_refused(&answer, outcome_row(answer.code)->outcome, "read the server's description (rootDSE)", "",
+                               receipt);
+    LDAPMessage *root = answer_entry(session, &answer);
     if (root != NULL) {
         free_strings(session->contexts);
         session->contexts = copy_values(session->ld, root, "namingContexts");

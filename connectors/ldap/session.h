@@ -58,6 +58,8 @@ struct answer {
     LDAPControl **controls;
 };
 void answer_clear(struct answer *answer);
+/* The first entry that came, or NULL; belongs to the answer. */
+LDAPMessage *answer_entry(const struct connector_session *session, const struct answer *answer);
 #define cleanup_answer __attribute__((cleanup(answer_clear)))
 
 enum outcome session_open(const struct ldap_settings *settings, struct connector_session **ret_session, struct receipt *receipt);

@@ -14,18 +14,22 @@ const struct option_row ldap_options[] = {
     OPTION_STRING(struct ldap_settings, uri, "uri", OPTION_REQUIRED, NULL,
                   "where the directory is: ldap://HOST[:PORT], ldaps://HOST[:PORT] or ldapi://PATH (with %2F for each slash); "
                   "several, by spaces, are tried in order"),
-    OPTION_BOOL(struct ldap_settings, starttls, "starttls", "false", "encrypt an ldap:// connection before anything else is sent"),
+    OPTION_BOOL(struct ldap_settings, starttls, "starttls", "false",
+                "encrypt an ldap:// connection before anything else is sent"),
     OPTION_PATH(struct ldap_settings, ca_file, "ca_file", 0, NULL,
                 "PEM file of the authorities that may have issued the server's certificate; default: TLS_CACERT of ldap.conf(5)"),
-    OPTION_BOOL(struct ldap_settings, verify, "verify", "true", "check the server's certificate and name; false only for a trial"),
+    OPTION_BOOL(struct ldap_settings, verify, "verify", "true",
+                "check the server's certificate and name; false only for a trial"),
     OPTION_BOOL(struct ldap_settings, allow_plaintext, "allow_plaintext", "false",
                 "send the password over an unencrypted connection to another machine"),
-    OPTION_STRING(struct ldap_settings, bind_dn, "bind_dn", 0, NULL, "DN to log in as; it needs write access to what the mappings name"),
+    OPTION_STRING(struct ldap_settings, bind_dn, "bind_dn", 0, NULL,
+                  "DN to log in as; it needs write access to what the mappings name"),
     OPTION_SECRET(struct ldap_settings, password, "password", 0, "its password: file:PATH, env:NAME or credential:NAME"),
     OPTION_CHOICE(struct ldap_settings, sasl, "sasl", "none", sasl_choices,
                   "external: log in as the Unix user that runs the agent, over ldapi://"),
-    OPTION_STRING(struct ldap_settings, base_dn, "base_dn", 0, NULL,
-                  "below which accounts and groups are looked for; default: the server's naming context that holds the wanted entry"),
+    OPTION_STRING(
+        struct ldap_settings, base_dn, "base_dn", 0, NULL,
+        "below which accounts and groups are looked for; default: the server's naming context that holds the wanted entry"),
     OPTION_STRING(struct ldap_settings, key_attribute, "key_attribute", 0, "entryUUID",
                   "attribute that names an entry for ever, through renames; accounts are linked by it"),
     OPTION_DURATION(struct ldap_settings, network_timeout_us, "network_timeout", "5 s", SECOND / 10, 300 * SECOND,
@@ -79,7 +83,8 @@ static int check_uri(void *arg, const char *uri)
     LDAPURLDesc *url = NULL;
 
     if (ldap_url_parse(uri, &url) != LDAP_URL_SUCCESS) {
-        PROBLEM(check, "uri \"%s\" cannot be read; right would be ldap://HOST, ldaps://HOST or ldapi://%%2Fpath%%2Fto%%2Fsocket", uri);
+        PROBLEM(check, "uri \"%s\" cannot be read; right would be ldap://HOST, ldaps://HOST or ldapi://%%2Fpath%%2Fto%%2Fsocket",
+                uri);
         return 0;
     }
     bool local = strcmp(url->lud_scheme, "ldapi") == 0;
@@ -90,8 +95,10 @@ static int check_uri(void *arg, const char *uri)
     if (settings->sasl == LDAP_SASL_BY_SOCKET && !local)
         PROBLEM(check, "sasl = \"external\" goes with ldapi:// only, not with uri \"%s\"; use bind_dn and password", uri);
     if (settings->bind_dn != NULL && plain && !settings->starttls && !settings->allow_plaintext && !is_loopback(url->lud_host))
-        PROBLEM(check, "the password would go to %s unencrypted; set starttls = true or use ldaps:// "
-                "(or, knowing what it means, allow_plaintext = true)", url->lud_host);
+        PROBLEM(check,
+                "the password would go to %s unencrypted; set starttls = true or use ldaps:// "
+                "(or, knowing what it means, allow_plaintext = true)",
+                url->lud_host);
     ldap_free_urldesc(url);
     return 0;
 }

@@ -31,7 +31,8 @@ static int value_from_base64(const char *name, const json_t *json, struct berval
     gnutls_datum_t bytes = { NULL, 0 };
 
     if (!json_is_string(text) || json_object_size(json) != 1)
-        return error_set(error, ERROR_INVALID, "attribute %s: an object is no value; right would be text or { base64 = \"…\" }", name);
+        return error_set(error, ERROR_INVALID, "attribute %s: an object is no value; right would be text or { base64 = \"…\" }",
+                         name);
     gnutls_datum_t encoded = { (void *)(uintptr_t)json_string_value(text), (unsigned)json_string_length(text) };
     if (gnutls_base64_decode2(&encoded, &bytes) < 0 && encoded.size != 0)
         return error_set(error, ERROR_INVALID, "attribute %s: what stands in base64 is not base64", name);
@@ -289,9 +290,12 @@ static bool same_sets(struct berval *const *a, struct berval *const *b)
     return true;
 }
 
-static const int mod_ops[] = { [CHANGE_ADD] = LDAP_MOD_ADD, [CHANGE_DELETE] = LDAP_MOD_DELETE, [CHANGE_REPLACE] = LDAP_MOD_REPLACE };
+static const int mod_ops[] = {
+    [CHANGE_ADD] = LDAP_MOD_ADD, [CHANGE_DELETE] = LDAP_MOD_DELETE, [CHANGE_REPLACE] = LDAP_MOD_REPLACE
+};
 
-static int change_remaining(LDAP *ld, LDAPMessage *entry, const struct change *change, bool loose, struct mods *mods, struct error *error)
+static int change_remaining(LDAP *ld, LDAPMessage *entry, const struct change *change, bool loose, struct mods *mods,
+                            struct error *error)
 {
     __attribute__((cleanup(cleanup_ldap_values))) struct berval **there = entry_values(ld, entry, change->name);
     __attribute__((cleanup(cleanup_values))) struct berval **values = NULL;
@@ -347,7 +351,7 @@ bool entry_holds(LDAP *ld, LDAPMessage *entry, const json_t *values, const char 
     const char *name;
     json_t *json;
 
-    json_object_foreach((json_t *)(uintptr_t)values, name, json)
+    json_object_foreach ((json_t *)(uintptr_t)values, name, json)
         if (!is_one_of(name, except) && !entry_holds_values(ld, entry, name, json))
             return false;
     return true;

@@ -1,5 +1,6 @@
 /* The LDAP connector under the contract suite, on a private slapd. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,8 +19,8 @@
 
 static void *settings_for(const struct connector_ops *ops, const char *uri, const char *secret_name)
 {
-    cleanup_free char *text = str_printf("uri = \"%s\"; bind_dn = \"" SLAPD_AGENT "\"; password = \"env:%s\"; network_timeout = \"2 s\";",
-                                         uri, secret_name);
+    cleanup_free char *text = str_printf(
+        "uri = \"%s\"; bind_dn = \"" SLAPD_AGENT "\"; password = \"env:%s\"; network_timeout = \"2 s\";", uri, secret_name);
 
     return settings_make(ops, text);
 }
@@ -30,6 +31,9 @@ int main(void)
     struct error error = { 0 };
     struct slapd slapd;
 
+    if (slapd_skip())
+        return 0;
+    signal(SIGPIPE, SIG_IGN); /* as the agent does */
     setenv("PROVOST_TEST_SECRET", SLAPD_AGENT_PASSWORD, 1);
     setenv("PROVOST_TEST_WRONG", "not-the-secret", 1);
     if (connector_load("ldap", NULL, &ops, &error) < 0) {
@@ -41,8 +45,8 @@ int main(void)
     static const char *const names[] = { "cn", "sn", "uid", "mail", "employeeNumber", NULL };
     static const char *const match[] = { "(employeeNumber=00u1)", NULL };
     struct change change = { CHANGE_REPLACE, TEXT("mail"), json_pack("[s]", "ann.lee@example.com") };
-    json_t *values = json_pack("{s:[s],s:s,s:s,s:s,s:s,s:s}", "objectClass", "inetOrgPerson", "uid", "ann", "cn", "Ann Lee", "sn", "Lee", "mail",
-                               "ann@example.com", "employeeNumber", "00u1");
+    json_t *values = json_pack("{s:[s],s:s,s:s,s:s,s:s,s:s}", "objectClass", "inetOrgPerson", "uid", "ann", "cn", "Ann Lee", "sn",
+                               "Lee", "mail", "ann@example.com", "employeeNumber", "00u1");
     json_t *bad = json_pack("{s:[s],s:s}", "objectClass", "inetOrgPerson", "cn", "No surname");
     struct contract contract = {
         .ops = ops,

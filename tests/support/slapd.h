@@ -29,6 +29,10 @@ struct slapd {
     LDAP *admin;
 };
 
+/* True, and said as a skip of the whole program, when no slapd can be had;
+ * under CI=true it goes on, and slapd_start fails. Call it first in main. */
+bool slapd_skip(void);
+
 /* `options` as private-slapd takes them, "" for none. */
 void slapd_start(struct slapd *slapd, const char *options);
 void slapd_stop(struct slapd *slapd); /* and removes the folder */
