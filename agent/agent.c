@@ -78,11 +78,36 @@ static void quarantine(void *arg, const char *body, size_t length, const char *p
     store_quarantine(agent->store, body, length, peer, reason);
 }
 
+/* A flood of refused requests must not fill the disk with lines: at most this
+ * many a second, then how many were left out. */
+#define REFUSALS_A_SECOND 10
+
+static bool may_log_refusal(struct agent *agent, long *ret_left_out)
+{
+    int64_t second = clock_mono(clock_system()).us / 1000000;
+
+    pthread_mutex_lock(&agent->refusal_lock);
+    if (second != agent->refusal_second) {
+        *ret_left_out = agent->refusals > REFUSALS_A_SECOND ? agent->refusals - REFUSALS_A_SECOND : 0;
+        agent->refusal_second = second;
+        agent->refusals = 0;
+    }
+    bool may = ++agent->refusals <= REFUSALS_A_SECOND;
+    pthread_mutex_unlock(&agent->refusal_lock);
+    return may;
+}
+
 static void answered(void *arg, int status, const char *peer, const char *reason)
 {
-    (void)arg;
-    if (status >= 400)
-        log_warning("answered %d to %s: %s", status, peer != NULL ? peer : "?", reason != NULL ? reason : "");
+    struct agent *agent = arg;
+    long left_out = 0;
+
+    if (status < 400 || !may_log_refusal(agent, &left_out))
+        return;
+    if (left_out > 0)
+        log_warning("%ld more refused requests were not logged", left_out);
+    log_warning("answered %d to %s: %.*s", status, peer != NULL ? peer : "?", reason != NULL ? (int)strcspn(reason, "\n") : 0,
+                reason != NULL ? reason : "");
 }
 
 static void ready(void *arg, const char *target)
@@ -268,6 +293,7 @@ int agent_start(const struct agent_settings *settings, struct agent **ret_agent,
     }
     pthread_rwlock_init(&agent->lock, NULL);
     pthread_mutex_init(&agent->reload_lock, NULL);
+    pthread_mutex_init(&agent->refusal_lock, NULL);
     agent->started = clock_wall(clock_system());
     int code = start_stages(agent, settings, error);
     if (code < 0) {
@@ -372,6 +398,7 @@ bool agent_stop(struct agent *agent)
     config_free(agent->first_config);
     pthread_rwlock_destroy(&agent->lock);
     pthread_mutex_destroy(&agent->reload_lock);
+    pthread_mutex_destroy(&agent->refusal_lock);
     free(agent->listening);
     free(agent->config_path);
     free(agent);

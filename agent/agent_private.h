@@ -24,6 +24,9 @@ struct agent {
     struct receiver *receiver;
     struct control *control;
     pthread_mutex_t reload_lock;
+    pthread_mutex_t refusal_lock; /* the two below */
+    int64_t refusal_second;
+    long refusals;
 
     pthread_rwlock_t lock;
     struct config *config;

@@ -570,6 +570,18 @@ static struct node *parse_or(struct parser *p)
     return node;
 }
 
+/* Something follows a whole expression: most often a function without its pipe. */
+static void unexpected_rest(struct parser *p)
+{
+    char word[64];
+
+    snprintf(word, sizeof(word), "%.*s", SHOWN(p, p->token));
+    if (p->token.kind == TOKEN_WORD && function_find(word) != NULL)
+        complain(p, p->token.offset, "\"%s\" is a function; it stands after a pipe: | %s", word, function_find(word)->usage);
+    else
+        expected(p, p->in_braces ? "an operator, \"|\" or \"}\"" : "an operator, \"|\" or the end");
+}
+
 int expr_parse(const char *text, size_t offset, bool in_braces, unsigned names, struct node **ret_node, size_t *ret_offset,
                unsigned *uses, struct expr_error *error)
 {
@@ -580,7 +592,7 @@ int expr_parse(const char *text, size_t offset, bool in_braces, unsigned names, 
     lex(&p, offset);
     struct node *node = parse_or(&p);
     if (p.code == 0 && p.token.kind != TOKEN_END)
-        expected(&p, in_braces ? "an operator, \"|\" or \"}\"" : "an operator, \"|\" or the end");
+        unexpected_rest(&p);
     if (p.code == 0 && in_braces && text[p.token.offset] != '}')
         complain(&p, offset - 1, "this \"{\" has no \"}\"");
     if (p.code < 0) {

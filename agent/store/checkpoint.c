@@ -50,7 +50,7 @@ void checkpoint_step(struct sqlite_store *store)
 
     pthread_mutex_lock(&c->lock);
     enum checkpoint_state state = c->state;
-    if (state == CHECKPOINT_REST && store->wal_pages >= WAL_PAGES_SOFT) {
+    if (state == CHECKPOINT_REST && store->wal_pages >= c->pages_soft) {
         c->state = CHECKPOINT_WANTED;
         pthread_cond_signal(&c->wake);
     } else if (state == CHECKPOINT_COPIED) {
@@ -59,7 +59,7 @@ void checkpoint_step(struct sqlite_store *store)
     pthread_mutex_unlock(&c->lock);
     if (state != CHECKPOINT_COPIED || store->writer == NULL)
         return;
-    if (store->wal_pages >= WAL_PAGES_HARD)
+    if (store->wal_pages >= store->checkpointer.pages_hard)
         copy_with_readers_out(store);
     else
         copy_log(store->writer, SQLITE_CHECKPOINT_PASSIVE);
@@ -69,6 +69,8 @@ int checkpoint_start(struct sqlite_store *store, struct error *error)
 {
     struct checkpointer *c = &store->checkpointer;
 
+    c->pages_soft = WAL_PAGES_SOFT;
+    c->pages_hard = WAL_PAGES_HARD;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->wake, NULL);
     if (pthread_create(&c->thread, NULL, checkpoint_main, store) != 0)

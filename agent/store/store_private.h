@@ -135,6 +135,7 @@ struct checkpointer {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     enum checkpoint_state state;
+    int pages_soft, pages_hard; /* of the log; tests make them small */
     bool started, stop;
 };
 
