@@ -252,6 +252,7 @@ static void mistakes_say_where_and_what_would_be_right(void **state)
     assert_mistake("{login = 'x'}", 7, "comparing is ==");
     assert_mistake("{'abc}", 1, "has no closing '");
     assert_mistake("{login 'x'}", 7, "an operator");
+    assert_mistake("{login before '@'}", 7, "is a function; it stands after a pipe: | before 'text'");
     assert_mistake("{}", 1, "the expression ends where a value should stand");
     assert_mistake("{email}", 1, "unknown name \"email\"; known are: id, login");
     assert_mistake("{profile}", 1, "profile needs the name of a member");
