@@ -57,7 +57,7 @@ static int read_registers(struct db *db, const char *id, struct identity *identi
 /* Registers and memberships as of one moment. */
 static int read_whole(struct db *db, const char *id, struct identity *identity, struct error *error)
 {
-    int64_t number;
+    int64_t number = 0;
     int code = db_execute(db, "BEGIN", error);
 
     if (code < 0)

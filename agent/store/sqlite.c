@@ -260,9 +260,12 @@ static int retain_request(struct sqlite_store *store, struct request *request, s
 {
     (void)request;
     int more = retain_step(store, error);
+    pthread_mutex_lock(&store->lock);
+    int64_t pause_us = store->first != NULL ? RETAIN_BUSY_US : RETAIN_IDLE_US;
+    pthread_mutex_unlock(&store->lock);
 
     if (more >= 0)
-        store->retain_at_us = monotonic_us() + (more == 0 ? RETAIN_REST_US : store->first != NULL ? RETAIN_BUSY_US : RETAIN_IDLE_US);
+        store->retain_at_us = monotonic_us() + (more == 0 ? RETAIN_REST_US : pause_us);
     return more < 0 ? more : 0;
 }
 
