@@ -276,12 +276,15 @@ bool lane_store_link(struct lane_run *run)
 }
 
 /* An account that was there before we knew of it becomes ours, or is another's. */
-static bool adopt(struct lane_run *run)
+static bool adopt(struct lane_run *run, const struct plan *plan, bool *ret_adopted)
 {
     bool known = run->linked && !run->link.gone && str_equal(run->link.key, run->account.key);
+    bool wanted = plan->present || plan->operation_count > 0;
 
-    if (!run->found || known)
+    *ret_adopted = false;
+    if (!run->found || known || !wanted)
         return true;
+    *ret_adopted = true;
     return set_link(run, run->account.key, run->account.locator, run->account.values, false, (struct wall){ 0 }) &&
            lane_store_link(run);
 }
@@ -363,29 +366,36 @@ static void remember_account(struct lane_run *run, const struct plan *plan)
     run->result->account = strdup(locator);
 }
 
+/* A group's entry that came, went or was adopted: members that were linked
+ * meanwhile did not see its link, so they are looked at once more. */
+static bool look_again(struct lane_run *run, const struct plan *plan, bool was_there, bool adopted, bool *ret_again)
+{
+    bool changed_place = plan->operation_count > 0 && was_there != plan->present;
+
+    if (run->job->kind != IDENTITY_GROUP || !(changed_place || adopted))
+        return true;
+    *ret_again = lane_store_link(run);
+    return *ret_again;
+}
+
 /* True: go on (again or to the end); false: the result is final. */
 static bool round_once(struct lane_run *run, bool *ret_again)
 {
     struct plan plan = { 0 };
-    bool was_there, ok;
+    bool adopted = false;
 
     *ret_again = false;
-    if (!read_account(run) || !adopt(run))
-        return false;
-    was_there = run->linked && !run->link.gone;
-    if (!make_plan(run, &plan))
+    if (!read_account(run) || !make_plan(run, &plan))
         return false;
     remember_account(run, &plan);
     run->result->due = plan.due;
     run->result->out_of_scope = plan.verdict != PLAN_CONVERGE;
-    ok = groups_before(run, &plan) && apply_all(run, &plan, ret_again);
+    bool ok = adopt(run, &plan, &adopted);
+    bool was_there = run->linked && !run->link.gone;
+    ok = ok && groups_before(run, &plan) && apply_all(run, &plan, ret_again);
     if (ok && !*ret_again)
-        ok = groups_after(run, &plan, was_there, relink) && (remember_account(run, &plan), true);
-    /* a group that came or went: its members may have come or gone meanwhile */
-    if (ok && !*ret_again && run->job->kind == IDENTITY_GROUP && plan.operation_count > 0 && was_there != plan.present) {
-        ok = lane_store_link(run);
-        *ret_again = ok;
-    }
+        ok = groups_after(run, &plan, was_there, relink) && (remember_account(run, &plan), true) &&
+             look_again(run, &plan, was_there, adopted, ret_again);
     plan_clear(&plan);
     return ok;
 }

@@ -7,7 +7,8 @@
  *
  * Order of the steps, and why
  *   - An account found through `match` is linked before it is changed, so that
- *     one account is never two people's.
+ *     one account is never two people's; one that the plan leaves alone (out of
+ *     scope) is not linked at all.
  *   - A new account is linked before its groups are looked at, and a new group
  *     is linked before its members are read: whichever lane comes second sees
  *     the other, so no membership falls between them.
