@@ -1,7 +1,7 @@
 #include "connectors/ldap/session.h"
 
 #include "base/str.h"
-#include "connectors/ldap/diagnose.h"
+#include "connectors/ldap/connect.h"
 #include "connectors/ldap/dn.h"
 #include "connectors/ldap/outcome.h"
 #include "connectors/ldap/value.h"
@@ -16,154 +16,7 @@ static const char *text_or(const char *text, const char *otherwise)
     return text != NULL && *text != '\0' ? text : otherwise;
 }
 
-/* ---- the handle ---- */
-
-struct handle_option {
-    int option;
-    const void *value;
-};
-
-static int set_options(LDAP *ld, const struct handle_option *options, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (ldap_set_option(ld, options[i].option, options[i].value) != LDAP_OPT_SUCCESS)
-            return LDAP_PARAM_ERROR;
-    return LDAP_SUCCESS;
-}
-
-/* The TLS context is the handle's own: settings of ldap.conf or of another target do not leak in. */
-static int set_tls(LDAP *ld, const struct ldap_settings *settings)
-{
-    int require = settings->verify ? LDAP_OPT_X_TLS_DEMAND : LDAP_OPT_X_TLS_NEVER;
-    int least = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, client = 0;
-    const struct handle_option options[] = {
-        { LDAP_OPT_X_TLS_REQUIRE_CERT, &require },
-        { LDAP_OPT_X_TLS_PROTOCOL_MIN, &least },
-        { LDAP_OPT_X_TLS_NEWCTX, &client },
-    };
-
-    if (settings->ca_file != NULL && ldap_set_option(ld, LDAP_OPT_X_TLS_CACERTFILE, settings->ca_file) != LDAP_OPT_SUCCESS)
-        return LDAP_PARAM_ERROR;
-    return set_options(ld, options, sizeof(options) / sizeof(options[0]));
-}
-
-static int set_limits(LDAP *ld, const struct ldap_settings *settings)
-{
-    struct timeval network = timeval_of(settings->network_timeout_us), operation = timeval_of(settings->operation_timeout_us);
-    unsigned user_timeout_ms = (unsigned)(settings->operation_timeout_us / 1000);
-    int version = LDAP_VERSION3, never = LDAP_DEREF_NEVER, none = LDAP_NO_LIMIT;
-    ber_len_t most = (ber_len_t)settings->answer_bytes_most;
-    Sockbuf *socket = NULL;
-    const struct handle_option options[] = {
-        { LDAP_OPT_PROTOCOL_VERSION, &version },
-        { LDAP_OPT_REFERRALS, LDAP_OPT_OFF },
-        { LDAP_OPT_DEREF, &never },
-        { LDAP_OPT_SIZELIMIT, &none },
-        { LDAP_OPT_TIMELIMIT, &none },
-        { LDAP_OPT_RESTART, LDAP_OPT_ON },
-        { LDAP_OPT_NETWORK_TIMEOUT, &network },
-        { LDAP_OPT_TIMEOUT, &operation },
-        { LDAP_OPT_TCP_USER_TIMEOUT, &user_timeout_ms },
-    };
-
-    if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &socket) == LDAP_OPT_SUCCESS)
-        ber_sockbuf_ctrl(socket, LBER_SB_OPT_SET_MAX_INCOMING, &most);
-    return set_options(ld, options, sizeof(options) / sizeof(options[0]));
-}
-
-static void handle_free(LDAP *ld)
-{
-    ldap_unbind_ext(ld, NULL, NULL);
-}
-DEFINE_CLEANUP(LDAP, handle_free);
-
-/* ---- connecting: each step that fails says so by itself ---- */
-
-struct attempt {
-    struct connector_session *session;
-    LDAP *ld;
-    struct buf failures;
-    int code;
-};
-
-static char *last_diagnostic(LDAP *ld)
-{
-    char *text = NULL;
-
-    ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
-    return text;
-}
-
-/* What the server (code > 0) or the walk of diagnose.c says of a failed step. */
-static void note_failure(struct attempt *attempt, LDAP *ld, const char *uri, int code, const char *step)
-{
-    struct buf *failures = &attempt->failures;
-    char *diagnostic = last_diagnostic(ld), *ca_file = NULL;
-
-    attempt->code = code;
-    if (failures->length != 0)
-        buf_add_str(failures, "; ");
-    ldap_get_option(ld, LDAP_OPT_X_TLS_CACERTFILE, &ca_file);
-    if (code > 0)
-        buf_printf(failures, "%s refuses %s: %s (%s %d)%s%s", uri, step, outcome_row(code)->sentence, outcome_row(code)->name,
-                   code, text_or(diagnostic, NULL) != NULL ? ": " : "", text_or(diagnostic, ""));
-    else if (!diagnose(attempt->session->settings, uri, ca_file, failures))
-        buf_printf(failures, "%s could be reached, but %s failed: %s%s%s", uri, step,
-                   code == LDAP_TIMEOUT ? "no answer in time" : ldap_err2string(code),
-                   text_or(diagnostic, NULL) != NULL ? ": " : "", text_or(diagnostic, ""));
-    ldap_memfree(diagnostic);
-    ldap_memfree(ca_file);
-}
-
-static int authenticate(LDAP *ld, const struct ldap_settings *settings)
-{
-    struct berval password = { 0, settings->password };
-
-    if (settings->sasl == LDAP_SASL_BY_SOCKET) {
-        struct berval ourselves = { 0, (char[]){ "" } };
-        return ldap_sasl_bind_s(ld, NULL, "EXTERNAL", &ourselves, NULL, NULL, NULL);
-    }
-    if (settings->bind_dn == NULL || settings->password == NULL || *settings->password == '\0')
-        return LDAP_INAPPROPRIATE_AUTH; /* an empty password would log in as nobody, and succeed */
-    password.bv_len = strlen(settings->password);
-    return ldap_sasl_bind_s(ld, settings->bind_dn, LDAP_SASL_SIMPLE, &password, NULL, NULL, NULL);
-}
-
-/* 0: this one failed, try the next; 1: connected. */
-static int try_uri(void *arg, const char *uri)
-{
-    struct attempt *attempt = arg;
-    const struct ldap_settings *settings = attempt->session->settings;
-    cleanup_of(handle_free) LDAP *ld = NULL;
-    const char *step = "the connection";
-    cleanup_free char *bind_step =
-        str_printf("the log-in %s%s%s", settings->sasl ? "by SASL EXTERNAL over its socket" : "of ",
-                   settings->sasl ? "" : text_or(settings->bind_dn, "nobody"),
-                   settings->sasl || text_or(settings->password, NULL) != NULL ? "" : " without a password");
-
-    int code = ldap_initialize(&ld, uri);
-    if (code != LDAP_SUCCESS || ld == NULL || bind_step == NULL)
-        return ERROR_NOMEM;
-    code = set_limits(ld, settings);
-    if (code == LDAP_SUCCESS && (settings->starttls || strncasecmp(uri, "ldaps:", 6) == 0))
-        code = set_tls(ld, settings);
-    if (code == LDAP_SUCCESS)
-        code = ldap_connect(ld);
-    if (code == LDAP_SUCCESS && settings->starttls) {
-        step = "StartTLS";
-        code = ldap_start_tls_s(ld, NULL, NULL);
-    }
-    if (code == LDAP_SUCCESS) {
-        step = bind_step;
-        code = authenticate(ld, settings);
-    }
-    if (code != LDAP_SUCCESS) {
-        note_failure(attempt, ld, uri, code, step);
-        return 0;
-    }
-    attempt->ld = take_pointer(ld);
-    return 1;
-}
+/* ---- the connection ---- */
 
 static void disconnect(struct connector_session *session)
 {
@@ -175,17 +28,9 @@ static void disconnect(struct connector_session *session)
 /* True, or false with the receipt set. */
 static bool session_connect(struct connector_session *session, struct receipt *receipt)
 {
-    struct attempt attempt = { .session = session };
-
     disconnect(session);
-    int result = ldap_settings_each_uri(session->settings, try_uri, &attempt);
-    session->ld = attempt.ld;
     session->made++;
-    if (session->ld == NULL)
-        receipt_set(receipt, result < 0 ? OUTCOME_RETRY : OUTCOME_TARGET_DOWN, attempt.code, "%s",
-                    result < 0 ? "out of memory" : text_or(attempt.failures.bytes, "uri is empty"));
-    buf_free(&attempt.failures);
-    return session->ld != NULL;
+    return directory_connect(session->settings, &session->ld, receipt);
 }
 
 /* ---- asking ---- */

@@ -1,4 +1,5 @@
 /* How the LDAP connector reaches a directory, and what it says when it does not. */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -6,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -301,6 +302,50 @@ static void a_server_that_hangs_is_down_within_the_time_outs(void **state)
     assert_string_equal(outcome_name(probe()), "applied");
 }
 
+/* A port that takes connections and never says a word. */
+static int silent_port(int *ret_port)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t length = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    *ret_port = ntohs(address.sin_port);
+    return fd;
+}
+
+static void a_silent_server_is_down_within(const char *scheme, const char *more, const char *words)
+{
+    struct mono before = clock_mono(clock_system());
+    int port = 0;
+    cleanup_close int fd = silent_port(&port);
+
+    assert_true(fd >= 0);
+    open_target("uri = \"%s://127.0.0.1:%d\"; %s" LOG_IN, scheme, port, more);
+    assert_down(words);
+    assert_true(clock_mono(clock_system()).us - before.us < 12 * 1000000);
+}
+
+static void a_server_that_never_answers_the_log_in_is_down(void **state)
+{
+    (void)state;
+    a_silent_server_is_down_within("ldap", "", "no answer in time");
+}
+
+static void a_server_that_never_answers_the_handshake_is_down(void **state)
+{
+    (void)state;
+    a_silent_server_is_down_within("ldaps", "", "does not finish the TLS handshake");
+}
+
+static void a_server_that_never_answers_to_starttls_is_down(void **state)
+{
+    (void)state;
+    a_silent_server_is_down_within("ldap", "starttls = true; ", "does not answer to StartTLS");
+}
+
 static int start(void **state)
 {
     struct error error = { 0 };
@@ -349,6 +394,9 @@ int main(void)
         TEST(a_server_without_tls_refuses_starttls_and_that_is_told),
         TEST(a_session_survives_a_restart_of_the_server),
         TEST(a_killed_server_is_down_and_the_session_comes_back_with_it),
+        TEST(a_server_that_never_answers_the_log_in_is_down),
+        TEST(a_server_that_never_answers_the_handshake_is_down),
+        TEST(a_server_that_never_answers_to_starttls_is_down),
         TEST(a_server_that_hangs_is_down_within_the_time_outs),
     };
     return slapd_skip() ? 0 : cmocka_run_group_tests_name("ldap connection", tests, start, stop);
