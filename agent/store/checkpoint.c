@@ -34,7 +34,7 @@ static void *checkpoint_main(void *arg)
         c->state = CHECKPOINT_RUNNING;
         pthread_mutex_unlock(&c->lock);
         struct db *db = NULL; /* opened anew: the file may have been replaced */
-        if (db_open(store->path, 0, &db, NULL) == 0)
+        if (db_open(store->path, false, &db, NULL) == 0)
             copy_log(db, SQLITE_CHECKPOINT_PASSIVE);
         db_close(db);
         pthread_mutex_lock(&c->lock);

@@ -107,6 +107,7 @@ int lane_delete(struct sqlite_store *store, int64_t key, enum lane_state from, s
 
 struct touch {
     struct request request;
+    struct sqlite_store *store;
     char *target, *id;
     enum identity_kind kind;
 };
@@ -127,8 +128,11 @@ static void touch_finish(struct request *request, int code, const struct error *
 {
     struct touch *touch = (struct touch *)request;
 
-    (void)code;
     (void)error;
+    if (code < 0 && code != ERROR_CLOSED && code != ERROR_NOMEM) {
+        store_postpone(touch->store, request);
+        return;
+    }
     free(touch->target);
     free(touch->id);
     free(touch);
@@ -140,7 +144,7 @@ void sqlite_touch(struct store *store, const char *target, enum identity_kind ki
 
     if (touch == NULL)
         return;
-    *touch = (struct touch){ { NULL, touch_run, touch_finish }, strdup(target), strdup(id), kind };
+    *touch = (struct touch){ { NULL, touch_run, touch_finish }, (struct sqlite_store *)store, strdup(target), strdup(id), kind };
     if (touch->target == NULL || touch->id == NULL)
         touch_finish(&touch->request, ERROR_NOMEM, NULL);
     else

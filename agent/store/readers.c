@@ -22,7 +22,7 @@ static struct timespec after_ms(long ms)
 static int open_reader(struct sqlite_store *store, struct db **ret_db, struct error *error)
 {
     struct db *db;
-    int code = db_open(store->path, DB_READER, &db, error);
+    int code = db_open(store->path, true, &db, error);
 
     if (code < 0)
         return code;

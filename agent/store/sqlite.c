@@ -44,7 +44,7 @@ static int wal_grew(void *arg, sqlite3 *handle, const char *name, int pages)
 }
 
 static const char writer_pragmas[] =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-4000; PRAGMA secure_delete=FAST;"
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8000; PRAGMA secure_delete=FAST;"
     "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;";
 
 static int configure_writer(struct sqlite_store *store, struct db *db, struct error *error)
@@ -67,10 +67,10 @@ static int apply_page_limit(struct sqlite_store *store, struct error *error)
     return db_execute(store->writer, pragma, error);
 }
 
-static int open_writer(struct sqlite_store *store, unsigned flags, struct error *error)
+static int open_writer(struct sqlite_store *store, struct error *error)
 {
     struct db *db;
-    int code = db_open(store->path, flags, &db, error);
+    int code = db_open(store->path, false, &db, error);
 
     if (code < 0)
         return code;
@@ -113,7 +113,7 @@ static int write_group(struct sqlite_store *store, struct request *group, struct
     int code = fault_error(store, "store.begin", error);
 
     if (code == 0 && store->writer == NULL)
-        code = open_writer(store, 0, error);
+        code = open_writer(store, error);
     if (code == 0)
         code = db_run(store->writer, SQL_BEGIN, error, "");
     store->now = clock_wall(store->clock);
@@ -201,6 +201,21 @@ static void finish_group(struct request *group, int code, const struct error *er
     }
 }
 
+void store_postpone(struct sqlite_store *store, struct request *request)
+{
+    request->next = store->postponed;
+    store->postponed = request;
+}
+
+static void queue_postponed(struct sqlite_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    *store->last = take_pointer(store->postponed);
+    while (*store->last != NULL)
+        store->last = &(*store->last)->next;
+    pthread_mutex_unlock(&store->lock);
+}
+
 /* One request that nothing can be done for must not take the others with it. */
 static bool worth_one_by_one(int code)
 {
@@ -222,6 +237,8 @@ static void run_group(struct sqlite_store *store, struct request *group)
         return;
     }
     finish_group(group, code, code < 0 ? &error : NULL);
+    if (code == 0 && store->postponed != NULL)
+        queue_postponed(store);
     tell_ready(store);
 }
 
@@ -283,8 +300,7 @@ static void retain_when_due(struct sqlite_store *store)
     if (monotonic_us() < store->retain_at_us)
         return;
     store->retain_at_us = monotonic_us() + RETAIN_REST_US;
-    if (store->writer != NULL)
-        run_group(store, &request);
+    run_group(store, &request);
 }
 
 static void *writer_main(void *arg)
@@ -428,6 +444,15 @@ static int take_lock(struct sqlite_store *store, struct error *error)
     return 0;
 }
 
+/* It holds people's names: not for everyone to read. SQLite gives its other
+ * files the same mode. */
+static int create_file(struct sqlite_store *store, struct error *error)
+{
+    cleanup_close int fd = open(store->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+
+    return fd < 0 ? folder_error(store->path, errno, error) : 0;
+}
+
 static int copy_settings(struct sqlite_store *store, const struct store_settings *settings, struct error *error)
 {
     store->path = str_dup(settings->path);
@@ -456,6 +481,10 @@ static void init_threads(struct sqlite_store *store)
 
 static void free_store(struct sqlite_store *store)
 {
+    struct error closed;
+
+    error_set(&closed, ERROR_CLOSED, "store %s: shutting down", store->path);
+    finish_group(take_pointer(store->postponed), ERROR_CLOSED, &closed);
     checkpoint_stop(store);
     readers_close(store);
     db_close(store->writer);
@@ -490,7 +519,9 @@ int store_open(const struct store_settings *settings, struct store **ret_store, 
     if (code == 0)
         code = take_lock(store, error);
     if (code == 0)
-        code = open_writer(store, DB_CREATE, error);
+        code = create_file(store, error);
+    if (code == 0)
+        code = open_writer(store, error);
     if (code == 0)
         code = checkpoint_start(store, error);
     if (code == 0 && pthread_create(&store->thread, NULL, writer_main, store) != 0)

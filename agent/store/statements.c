@@ -188,24 +188,23 @@ static void configure_library(void)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-int db_open(const char *path, unsigned flags, struct db **ret_db, struct error *error)
+int db_open(const char *path, bool reader, struct db **ret_db, struct error *error)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct db *db = calloc(1, sizeof(*db));
-    int open_flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | ((flags & DB_CREATE) != 0 ? SQLITE_OPEN_CREATE : 0);
 
     pthread_once(&once, configure_library);
     if (db == NULL)
         return error_nomem(error);
     db->path = path;
-    int result = sqlite3_open_v2(path, &db->handle, open_flags, NULL);
+    int result = sqlite3_open_v2(path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (result != SQLITE_OK) {
         int code = db_error(db, result, "opening", error);
         db_close(db);
         return code;
     }
     sqlite3_extended_result_codes(db->handle, 1);
-    sqlite3_busy_timeout(db->handle, (flags & DB_READER) != 0 ? 2000 : 250);
+    sqlite3_busy_timeout(db->handle, reader ? 2000 : 250);
     *ret_db = db;
     return 0;
 }

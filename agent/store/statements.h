@@ -46,9 +46,8 @@ struct db {
     sqlite3_stmt *statements[SQL_COUNT];
 };
 
-#define DB_CREATE 1u
-#define DB_READER 2u
-int db_open(const char *path, unsigned flags, struct db **ret_db, struct error *error);
+/* A file that is there. A reader waits longer for others than the writer. */
+int db_open(const char *path, bool reader, struct db **ret_db, struct error *error);
 void db_close(struct db *db); /* NULL is allowed */
 
 /* To the end; rows are passed over. 0 or negative. */

@@ -179,7 +179,7 @@ int store_put_link(struct store *store, const char *target, enum identity_kind k
                    struct error *error);
 
 /* Makes a lane ready without an event (a group's first member came, an
- * administrator asked). Queued. */
+ * administrator asked). Queued; tried again when its commit failed. */
 void store_touch(struct store *store, const char *target, enum identity_kind kind, const char *id);
 
 /* ---- what people do (each waits for its commit) ---- */

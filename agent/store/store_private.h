@@ -150,6 +150,7 @@ struct sqlite_store {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct request *first, **last;
+    struct request *postponed; /* writer thread: queued again after the next commit that goes well */
     bool closing;
     store_ready *ready;
     void *ready_arg;
@@ -177,6 +178,9 @@ struct sqlite_store {
 
 /* sqlite.c */
 void store_enqueue(struct sqlite_store *store, struct request *request);
+/* For a request that nobody waits for: tried again when the fault has passed.
+ * From its `finish`; it comes again with ERROR_CLOSED at the latest. */
+void store_postpone(struct sqlite_store *store, struct request *request);
 /* Runs `run` in a transaction and waits for its commit. Its result, or why
  * nothing was committed. */
 typedef int store_work(struct sqlite_store *store, void *arg, struct error *error);

@@ -126,6 +126,23 @@ static void a_lease_outlives_a_failure_of_the_store(void **state)
     assert_int_equal(world_done(w, &lease, "applied"), 0);
 }
 
+static void a_touch_that_failed_comes_again_when_the_fault_has_passed(void **state)
+{
+    struct world *w = *state;
+
+    world_route(w);
+    fault_set("store.commit=full*1", NULL);
+    store_touch(w->store, "ldap", IDENTITY_USER, "u1");
+    while (store_retain(w->store, NULL) < 0) /* may have ridden on the same commit */
+        ;
+    store_retain(w->store, NULL); /* comes after it */
+    assert_int_equal(world_counts(w).ready, 1);
+    fault_set("store.commit=full", NULL);
+    store_touch(w->store, "ldap", IDENTITY_USER, "u2");
+    world_reopen(w); /* is lost, and leaks nothing */
+    fault_set(NULL, NULL);
+}
+
 static void a_failed_lease_leaves_its_outputs_alone(void **state)
 {
     struct world *w = *state;
@@ -448,6 +465,18 @@ static void a_folder_that_cannot_be_written_is_named(void **state)
     assert_non_null(strstr(w->error.text, "/proc"));
 }
 
+static void others_cannot_read_the_file(void **state)
+{
+    struct world *w = *state;
+    cleanup_free char *log = str_printf("%s-wal", w->path);
+    struct stat file;
+
+    assert_int_equal(stat(w->path, &file), 0);
+    assert_int_equal(file.st_mode & 0007, 0);
+    assert_int_equal(stat(log, &file), 0);
+    assert_int_equal(file.st_mode & 0007, 0);
+}
+
 static void a_second_agent_is_refused(void **state)
 {
     struct world *w = *state;
@@ -493,7 +522,7 @@ static void an_older_schema_is_brought_up_to_date(void **state)
 
     world_take(w, "a", 1, STATUS("u1", "ACTIVE"));
     world_close(w);
-    assert_int_equal(db_open(w->path, 0, &db, &w->error), 0);
+    assert_int_equal(db_open(w->path, false, &db, &w->error), 0);
     assert_int_equal(schema_bring_up(db, steps, 3, &w->error), 0);
     assert_int_equal(schema_bring_up(db, steps, 3, &w->error), 0); /* nothing left to do */
     db_close(db);
@@ -511,7 +540,7 @@ static void a_step_that_fails_leaves_the_file_as_it_was(void **state)
     struct db *db;
 
     world_close(w);
-    assert_int_equal(db_open(w->path, 0, &db, &w->error), 0);
+    assert_int_equal(db_open(w->path, false, &db, &w->error), 0);
     assert_true(schema_bring_up(db, steps, 2, &w->error) < 0);
     assert_non_null(strstr(w->error.text, "version 2"));
     db_close(db);
@@ -635,6 +664,7 @@ int main(void)
         TEST(killed_while_writing_nothing_is_half_there),
         TEST(every_code_is_handed_on_and_heals),
         TEST(a_lease_outlives_a_failure_of_the_store),
+        TEST(a_touch_that_failed_comes_again_when_the_fault_has_passed),
         TEST(a_failed_lease_leaves_its_outputs_alone),
         TEST(a_full_disk_refuses_and_takes_again_when_there_is_room),
         TEST(a_write_that_fails_is_an_error_and_heals),
@@ -647,6 +677,7 @@ int main(void)
         TEST(the_log_stays_bounded_while_readers_read),
         TEST(a_missing_folder_is_named),
         TEST(a_folder_that_cannot_be_written_is_named),
+        TEST(others_cannot_read_the_file),
         TEST(a_second_agent_is_refused),
         TEST(a_file_that_is_no_store_is_refused),
         TEST(a_newer_schema_is_refused),
