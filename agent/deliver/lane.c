@@ -335,24 +335,22 @@ static bool relink(struct lane_run *run, const struct plan *plan)
     return same || set_link(run, key, plan->wanted.locator, plan->wanted.values, false, plan->due);
 }
 
-static bool make_plan(struct lane_run *run, struct plan *plan)
+static bool make_plan(struct lane_run *run, struct member_list *members, struct plan *plan)
 {
     struct error error = { 0 };
     struct link_view view = link_view_of(&run->link);
-    struct member_list members = { 0 };
 
-    if (run->job->kind == IDENTITY_GROUP && member_list_read(run, &members) < 0)
+    if (run->job->kind == IDENTITY_GROUP && member_list_read(run, members) < 0)
         return false;
     struct plan_input input = {
         .identity = &run->identity,
         .link = run->linked ? &view : NULL,
         .account = run->found ? &run->account : NULL,
-        .members = members.list,
-        .member_count = members.count,
+        .members = members->list,
+        .member_count = members->count,
         .now = clock_wall(run->job->clock),
     };
     int code = plan_make(run->mapping, &input, plan, &error);
-    member_list_free(&members);
     return code == 0 ? true : lane_fail_error(run, &error);
 }
 
@@ -368,25 +366,35 @@ static void remember_account(struct lane_run *run, const struct plan *plan)
 
 /* A group's entry that came, went or was adopted: members that were linked
  * meanwhile did not see its link, so they are looked at once more. */
-static bool look_again(struct lane_run *run, const struct plan *plan, bool was_there, bool adopted, bool *ret_again)
+static bool look_again(struct lane_run *run, const struct plan *plan, const struct member_list *members, bool was_there, bool adopted,
+                       bool *ret_again)
 {
     bool changed_place = plan->operation_count > 0 && was_there != plan->present;
 
-    if (run->job->kind != IDENTITY_GROUP || !(changed_place || adopted))
+    if (run->job->kind != IDENTITY_GROUP)
         return true;
-    *ret_again = lane_store_link(run);
-    return *ret_again;
+    if (changed_place || adopted) {
+        if (!lane_store_link(run))
+            return false;
+        *ret_again = true;
+    }
+    if (!plan->present || plan->operation_count == 0 || mapping_member_attribute(run->mapping) == NULL)
+        return true;
+    return members_recheck(run, members, plan->wanted.locator, ret_again);
 }
 
 /* True: go on (again or to the end); false: the result is final. */
 static bool round_once(struct lane_run *run, bool *ret_again)
 {
     struct plan plan = { 0 };
+    struct member_list members = { 0 };
     bool adopted = false;
 
     *ret_again = false;
-    if (!read_account(run) || !make_plan(run, &plan))
+    if (!read_account(run) || !make_plan(run, &members, &plan)) {
+        member_list_free(&members);
         return false;
+    }
     remember_account(run, &plan);
     run->result->due = plan.due;
     run->result->out_of_scope = plan.verdict != PLAN_CONVERGE;
@@ -395,8 +403,9 @@ static bool round_once(struct lane_run *run, bool *ret_again)
     ok = ok && groups_before(run, &plan) && apply_all(run, &plan, ret_again);
     if (ok && !*ret_again)
         ok = groups_after(run, &plan, was_there, relink) && (remember_account(run, &plan), true) &&
-             look_again(run, &plan, was_there, adopted, ret_again);
+             look_again(run, &plan, &members, was_there, adopted, ret_again);
     plan_clear(&plan);
+    member_list_free(&members);
     return ok;
 }
 

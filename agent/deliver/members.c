@@ -51,6 +51,69 @@ int member_list_read(struct lane_run *run, struct member_list *ret_list)
     return 0;
 }
 
+static bool member_value(struct lane_run *run, const char *locator, const json_t *values, char **ret_value)
+{
+    struct error error = { 0 };
+
+    if (locator == NULL || plan_member_value(run->job->group_mapping, locator, values, ret_value, &error) < 0)
+        return locator == NULL ? true : lane_fail_error(run, &error);
+    return true;
+}
+
+/* The list's values as the keys of a JSON object; owned by the caller, false or not. */
+static bool value_set(struct lane_run *run, const struct member_list *members, json_t *set)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        cleanup_free char *value = NULL;
+        if (!member_value(run, members->list[i].locator, members->list[i].account, &value))
+            return false;
+        if (value != NULL)
+            json_object_set_new_nocheck(set, value, json_true());
+    }
+    return true;
+}
+
+static bool take_out(struct lane_run *run, const char *locator, const char *value)
+{
+    json_t *here = json_pack("[{s:s}]", "locator", locator);
+    struct operation *operations = NULL;
+    size_t count = 0;
+    struct error error = { 0 };
+    enum outcome outcome;
+    bool ok = true;
+
+    if (plan_memberships(run->job->group_mapping, NULL, value, NULL, 0, NULL, here, &operations, &count, &error) < 0)
+        ok = lane_fail_error(run, &error);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = lane_apply(run, &operations[i], NULL, &outcome);
+    operations_free(operations, count);
+    json_decref(here);
+    return ok;
+}
+
+bool members_recheck(struct lane_run *run, const struct member_list *written, const char *locator, bool *ret_again)
+{
+    struct member_list now = { 0 };
+    json_t *before = json_object(), *after = json_object();
+    const char *value;
+    json_t *unused;
+
+    bool ok = member_list_read(run, &now) == 0 && value_set(run, written, before) && value_set(run, &now, after);
+    if (ok) {
+        json_object_foreach(before, value, unused)
+        {
+            if (json_object_get(after, value) == NULL)
+                ok = ok && take_out(run, locator, value);
+        }
+        json_object_foreach(after, value, unused)
+            *ret_again = *ret_again || json_object_get(before, value) == NULL;
+    }
+    json_decref(before);
+    json_decref(after);
+    member_list_free(&now);
+    return ok;
+}
+
 /* ---- a person's groups ---- */
 
 struct group_list { /* groups of the person's facts that have an entry here */
@@ -187,15 +250,6 @@ static bool has_groups(const struct lane_run *run)
            mapping_member_attribute(run->job->group_mapping) != NULL;
 }
 
-static bool member_value(struct lane_run *run, const char *locator, const json_t *values, char **ret_value)
-{
-    struct error error = { 0 };
-
-    if (locator == NULL || plan_member_value(run->job->group_mapping, locator, values, ret_value, &error) < 0)
-        return locator == NULL ? true : lane_fail_error(run, &error);
-    return true;
-}
-
 /* The value that the account stood with when its link was last stored. */
 static bool linked_value(struct lane_run *run, char **ret_value)
 {
@@ -220,13 +274,25 @@ bool groups_before(struct lane_run *run, const struct plan *plan)
     return converge_groups(run, NULL, value);
 }
 
+/* A group that was made while the account went may still have taken it in: with the link gone, look once more. */
+static bool groups_left(struct lane_run *run, const struct plan *plan, relink_function *relink)
+{
+    cleanup_free char *value = NULL;
+
+    if (!linked_value(run, &value) || !relink(run, plan))
+        return false;
+    return value == NULL || plan->operation_count == 0 || (lane_store_link(run) && converge_groups(run, NULL, value));
+}
+
 bool groups_after(struct lane_run *run, const struct plan *plan, bool was_there, relink_function *relink)
 {
     cleanup_free char *old_value = NULL;
     cleanup_free char *new_value = NULL;
 
-    if (!has_groups(run) || !plan->present)
+    if (!has_groups(run))
         return relink(run, plan);
+    if (!plan->present)
+        return groups_left(run, plan, relink);
     if (!linked_value(run, &old_value) || !member_value(run, plan->wanted.locator, plan->wanted.values, &new_value))
         return false;
     bool renamed = was_there && old_value != NULL && !str_equal(old_value, new_value);

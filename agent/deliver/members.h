@@ -17,6 +17,12 @@ struct member_list {
 };
 int member_list_read(struct lane_run *run, struct member_list *ret_list); /* negative: result set */
 void member_list_free(struct member_list *list);
+/*
+ * After a group's lane wrote `written`: members may have been renamed or gone
+ * meanwhile, and their lanes could not see the entry yet. The values of those
+ * go out again; *ret_again where others have come.
+ */
+bool members_recheck(struct lane_run *run, const struct member_list *written, const char *locator, bool *ret_again);
 
 /* Before the account goes: its values go out of all groups. */
 bool groups_before(struct lane_run *run, const struct plan *plan);
