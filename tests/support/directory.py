@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-SOURCE = os.environ.get("PROVOST_SOURCE") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SOURCE = os.path.abspath(os.environ.get("PROVOST_SOURCE") or os.path.join(os.path.dirname(__file__), "..", ".."))
 SCRIPT = os.path.join(SOURCE, "tests", "support", "private-slapd")
 SUFFIX = "dc=example,dc=org"
 ADMIN, ADMIN_PASSWORD = f"cn=admin,{SUFFIX}", "admin-secret"
