@@ -38,6 +38,7 @@ static json_t *probe_target(const struct config_target *target)
 {
     struct connector_session *session = NULL;
     struct receipt receipt = { 0 };
+
     signal(SIGPIPE, SIG_IGN); /* a connector may write to a connection that the other side closed */
     enum outcome outcome = target->ops->open(target->settings, &session, &receipt);
 
