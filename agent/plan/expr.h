@@ -88,6 +88,8 @@ void template_free(struct template *template); /* NULL is allowed */
 unsigned template_uses(const struct template *template);
 bool template_is_constant(const struct template *template);
 const char *template_text(const struct template *template); /* as written */
+/* The text with `stand_in` for each interpolation, to look at its form; the caller frees. NULL: out of memory. */
+char *template_sample(const struct template *template, const char *stand_in);
 int template_render(const struct template *template, const struct expr_input *input, json_t **ret_value, struct error *error);
 /* Could `text` have been rendered from it? Each interpolation stands for any
  * text; a template without constant text never matches. */

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/settings.h"
 #include "base/str.h"
+#include "plan/dn.h"
 #include "plan/source_text.h"
 
 #define FILE_BYTES_MOST ((size_t)1 << 20)
@@ -210,6 +211,20 @@ static bool is_locator(const struct mapping *mapping, const char *name)
     return mapping->locator_name != NULL && strcmp(mapping->locator_name, name) == 0;
 }
 
+/* What no value in the braces could mend. An interpolation is a value or, with account.dn, DNs by itself. */
+static void check_dn(struct loader *loader, const config_setting_t *setting, const char *where, const struct value *value)
+{
+    cleanup_free char *values = template_sample(value->template, "x"), *names = template_sample(value->template, "x=x");
+    cleanup_free char *normal_values = NULL;
+    cleanup_free char *normal_names = NULL;
+
+    if (values == NULL || names == NULL)
+        abort();
+    if (dn_normalize(values, &normal_values) < 0 && dn_normalize(names, &normal_names) < 0)
+        complain(loader, setting, "%s: \"%s\" is no distinguished name, whatever stands in the braces; right would be "
+                 "\"uid={id},ou=people,dc=example,dc=org\"", where, template_text(value->template));
+}
+
 /* One line of `account` or `disable`. */
 static void load_attribute(struct loader *loader, const config_setting_t *setting, const char *name, bool disable)
 {
@@ -236,6 +251,8 @@ static void load_attribute(struct loader *loader, const config_setting_t *settin
         return;
     }
     *slot = compile_value(loader, setting, context);
+    if (locator && mapping->directory && *slot != NULL && template_text((*slot)->template)[0] != '\0')
+        check_dn(loader, setting, where, *slot);
 }
 
 static void load_attributes(struct loader *loader, const config_setting_t *group, bool disable)
@@ -352,7 +369,10 @@ static void load_required(struct loader *loader, const config_setting_t *list)
             attribute->required = true;
             continue;
         }
-        const char *nearest = name != NULL ? str_nearest(name, known) : NULL;
+        bool told = attribute != NULL && attribute->disable == NULL; /* what is wrong with it */
+        if (told || (name != NULL && is_locator(loader->mapping, name)))
+            continue;
+        const char *nearest = name != NULL && attribute == NULL ? str_nearest(name, known) : NULL;
         complain(loader, list, "required: \"%s\" is not in account%s%s%s", name != NULL ? name : "(no text)",
                  nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
     }
@@ -375,6 +395,19 @@ static void load_scope(struct loader *loader, const config_setting_t *setting)
         mapping->uses |= expr_uses(mapping->scope);
 }
 
+/* Parentheses inside the braces are the expression's own, and those of values are escaped. */
+static bool parentheses_match(const struct template *template)
+{
+    cleanup_free char *sample = template_sample(template, "x");
+    int depth = 0;
+
+    if (sample == NULL)
+        abort();
+    for (const char *c = sample; *c != '\0' && depth >= 0; c++)
+        depth += *c == '(' ? 1 : *c == ')' ? -1 : 0;
+    return depth == 0;
+}
+
 static void load_match(struct loader *loader, const config_setting_t *setting)
 {
     struct mapping *mapping = loader->mapping;
@@ -390,6 +423,9 @@ static void load_match(struct loader *loader, const config_setting_t *setting)
             continue;
         if (template_is_constant(value->template))
             complain(loader, item, "match: \"%s\" is the same for everyone; put in what tells people apart, such as {id}",
+                     template_text(value->template));
+        else if (mapping->directory && !parentheses_match(value->template))
+            complain(loader, item, "match: \"%s\" is no filter: its parentheses do not match; right would be \"(employeeNumber={id})\"",
                      template_text(value->template));
         mapping->match[mapping->match_count++] = value;
     }
@@ -418,9 +454,11 @@ static bool is_leaving(enum on on)
 static void load_reaction(struct loader *loader, const config_setting_t *setting, enum on on)
 {
     struct error error = { 0 };
-    const char *text = string_of(loader, setting, on_names[on]);
+    char where[32];
     struct reaction reaction;
 
+    snprintf(where, sizeof(where), "on.%s", on_names[on]);
+    const char *text = string_of(loader, setting, where);
     if (text == NULL)
         return;
     if (reaction_parse(text, &reaction, &error) < 0)
@@ -473,17 +511,17 @@ static void load_members(struct loader *loader, const config_setting_t *group)
     const config_setting_t *value = config_setting_is_group(group) ? config_setting_get_member(group, "value") : NULL;
     int first = 0;
 
-    if (value == NULL || !config_setting_lookup_string(group, "attribute", &attribute)) {
-        complain(loader, group, "members needs both: members: { attribute = \"member\"; value = \"{member.account.dn}\"; };");
-        return;
-    }
-    for (int i = 0; i < config_setting_length(group); i++) {
+    for (int i = 0; config_setting_is_group(group) && i < config_setting_length(group); i++) {
         const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
         size_t k = 0;
         while (known[k] != NULL && strcmp(known[k], config_setting_name(setting)) != 0)
             k++;
         if (known[k] == NULL)
             unknown_key(loader, setting, known);
+    }
+    if (value == NULL || !config_setting_lookup_string(group, "attribute", &attribute)) {
+        complain(loader, group, "members needs both: members: { attribute = \"member\"; value = \"{member.account.dn}\"; };");
+        return;
     }
     mapping->members.attribute = strdup(attribute);
     mapping->members.escape = place_escape(mapping, attribute);

@@ -136,6 +136,15 @@ const char *template_text(const struct template *template)
     return template->text;
 }
 
+char *template_sample(const struct template *template, const char *stand_in)
+{
+    struct buf sample = { 0 };
+
+    for (size_t i = 0; i < template->count; i++)
+        buf_add_str(&sample, template->segments[i].constant != NULL ? template->segments[i].constant : stand_in);
+    return buf_take(&sample);
+}
+
 bool template_is_constant(const struct template *template)
 {
     return template->count == 0 || (template->count == 1 && template->segments[0].node == NULL);

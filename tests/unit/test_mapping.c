@@ -145,6 +145,9 @@ static void wrong_values_say_what_is_possible(void **state)
     assert_one_mistake(HEAD ACCOUNT DISABLE "on: { deactivated = \"provision\"; };\n", 5, 0, "\"keep\"");
     assert_one_mistake(HEAD ACCOUNT DISABLE "on: { deleted = \"remove, remove after 3 days\"; };\n", 5, 0, "later removal");
     assert_one_mistake(HEAD ACCOUNT DISABLE "match = \"(objectClass=person)\";\n", 5, 0, "the same for everyone");
+    assert_one_mistake(HEAD ACCOUNT DISABLE "match = \"(&(uid={id})\";\n", 5, 0, "its parentheses do not match");
+    assert_one_mistake(HEAD ACCOUNT DISABLE "on: { created = 5; };\n", 5, 0, "on.created must be text");
+    assert_one_mistake(HEAD "account: { dn = \"uid={id},,dc=x\"; };\n" DISABLE, 3, 0, "no distinguished name");
     assert_one_mistake("target = \"t\";\nkind = \"person\";\n" ACCOUNT DISABLE, 2, 0, "it is \"user\" or \"group\"");
     assert_one_mistake(HEAD "account: { dn = \"uid={id}\"; a: { b = 1; }; };\n" DISABLE, 3, 0, "not a group");
 }
@@ -169,6 +172,29 @@ static void every_mistake_is_told_at_once(void **state)
          &problems);
     assert_int_equal(problems.count, 6);
     problems_free(&problems);
+}
+
+static void one_mistake_is_told_once_and_hides_no_other(void **state)
+{
+    struct problems problems = { 0 };
+
+    (void)state;
+    assert_one_mistake(HEAD "account: { dn = \"uid={id},dc=x\"; cn = \"{nam}\"; };\nrequired = [ \"cn\", \"dn\" ];\n" DISABLE, 3, 41,
+                       "unknown name \"nam\"");
+    load(GROUP "account: { dn = \"cn={name},dc=x\"; };\nmembers: { attribute = \"member\"; valu = \"{member.account.dn}\"; };\n", &problems);
+    assert_int_equal(problems.count, 2); /* the wrong name, and what is missing for it */
+    problems_free(&problems);
+}
+
+static void parentheses_and_dns_of_expressions_are_their_own(void **state)
+{
+    struct problems problems = { 0 };
+    struct mapping *mapping = load(HEAD "account: { dn = \"uid={(login | before '@') ?? ')'},dc=x\"; };\nmatch = \"(uid={(login)})\";\n"
+                                   "disable: { dn = \"{account.dn},ou=away\"; };\n", &problems);
+
+    (void)state;
+    assert_non_null(mapping);
+    mapping_free(mapping);
 }
 
 static void a_syntax_error_has_its_line(void **state)
@@ -363,6 +389,8 @@ int main(void)
         cmocka_unit_test(wrong_values_say_what_is_possible),
         cmocka_unit_test(what_is_missing_is_said),
         cmocka_unit_test(every_mistake_is_told_at_once),
+        cmocka_unit_test(one_mistake_is_told_once_and_hides_no_other),
+        cmocka_unit_test(parentheses_and_dns_of_expressions_are_their_own),
         cmocka_unit_test(a_syntax_error_has_its_line),
         cmocka_unit_test(a_group_that_needs_a_member_says_how),
         cmocka_unit_test(groups_have_no_logins_and_users_no_members),
