@@ -89,12 +89,13 @@ static const struct option_row *const all_rows[] = { top_rows, listen_rows, tls_
 /* ---- what no single row can check ---- */
 
 /* The line of an option, or of the group where it stands by default. */
-static void add_at(struct problems *problems, const config_setting_t *group, const char *name, const char *text, const char *seen)
+static void add_at(struct problems *problems, const config_setting_t *group, const char *prefix, const char *name, const char *text,
+                   const char *seen)
 {
     const config_setting_t *setting = group != NULL ? config_setting_get_member(group, name) : NULL;
 
     setting = setting != NULL ? setting : group;
-    problems_add(problems, setting_file(setting), setting_line(setting), 0, "%s: %s, not \"%.100s\"", name, text, seen);
+    problems_add(problems, setting_file(setting), setting_line(setting), 0, "%s%s: %s, not \"%.100s\"", prefix, name, text, seen);
 }
 
 static bool is_loopback(const char *address)
@@ -122,9 +123,9 @@ static void check_listen(const struct loaded *loaded, struct problems *problems)
     if (address == NULL)
         return;
     if (!is_address(address))
-        add_at(problems, group, "address", "a numeric IPv4 or IPv6 address is expected, such as 0.0.0.0 or ::1", address);
+        add_at(problems, group, "listen.", "address", "a numeric IPv4 or IPv6 address is expected, such as 0.0.0.0 or ::1", address);
     else if (loaded->tls == NULL && !is_loopback(address))
-        add_at(problems, group, "address",
+        add_at(problems, group, "listen.", "address",
                "without tls Provost listens on the loopback only; add tls: { certificate = …; key = …; } or use 127.0.0.1", address);
 }
 
@@ -144,9 +145,9 @@ static void check_hook(const struct loaded *loaded, struct problems *problems)
     const char *path = loaded->config.hook.path, *header = loaded->config.hook.header;
 
     if (path != NULL && (path[0] != '/' || strpbrk(path, "?# \t") != NULL))
-        add_at(problems, loaded->hook, "path", "a path that begins with \"/\" and has no \"?\", \"#\" or blank is expected", path);
+        add_at(problems, loaded->hook, "hook.", "path", "a path that begins with \"/\" and has no \"?\", \"#\" or blank is expected", path);
     if (header != NULL && (header[0] == '\0' || strspn(header, TOKEN_CHARS) != strlen(header)))
-        add_at(problems, loaded->hook, "header", "the name of a header is expected, such as \"Authorization\"", header);
+        add_at(problems, loaded->hook, "hook.", "header", "the name of a header is expected, such as \"Authorization\"", header);
 }
 
 static void check_okta(const struct loaded *loaded, struct problems *problems)
@@ -154,7 +155,7 @@ static void check_okta(const struct loaded *loaded, struct problems *problems)
     const char *org = loaded->config.okta.org;
 
     if (org != NULL && !str_starts(org, "https://") && !str_starts(org, "http://127.0.0.1") && !str_starts(org, "http://[::1]"))
-        add_at(problems, loaded->okta, "org", "an address that begins with \"https://\" is expected", org);
+        add_at(problems, loaded->okta, "okta.", "org", "an address that begins with \"https://\" is expected", org);
 }
 
 static void check_top(const struct loaded *loaded, struct problems *problems)
@@ -166,7 +167,7 @@ static void check_top(const struct loaded *loaded, struct problems *problems)
         problems_add(problems, config->path, setting_line(config_setting_get_member(root, "keep_keys")), 0,
                      "keep_keys is shorter than keep; an event's key must be remembered at least as long as the event");
     if (config->control != NULL && strlen(config->control) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        add_at(problems, root, "control", "a socket's path has at most 107 bytes", config->control);
+        add_at(problems, root, "", "control", "a socket's path has at most 107 bytes", config->control);
 }
 
 /* A status log that is a file stands relative to the configuration. */

@@ -128,6 +128,11 @@ static void load_mappings(const struct context *context, struct config_target *t
     target->mappings = calloc(files + 1, sizeof(struct mapping *));
     if (target->mappings == NULL)
         abort();
+    if (files == 0) {
+        const config_setting_t *setting = config_setting_get_member(context->setting, "mappings");
+        problems_add(context->problems, setting_file(setting), setting_line(setting), 0,
+                     "targets.%s.mappings names no file; without one the target would get nothing", target->name);
+    }
     for (size_t i = 0; i < files; i++) {
         struct mapping *mapping = NULL;
         cleanup_free char *path = file_join(context->config->mappings, target->mapping_files[i]);

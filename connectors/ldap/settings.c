@@ -87,6 +87,8 @@ static int check_uri(void *arg, const char *uri)
                 uri);
         return 0;
     }
+    if (url->lud_port < 0 || url->lud_port > 65535)
+        PROBLEM(check, "uri \"%s\" has no such port: they end at 65535", uri);
     bool local = strcmp(url->lud_scheme, "ldapi") == 0;
     bool plain = strcmp(url->lud_scheme, "ldap") == 0;
     if (settings->starttls && !plain)
@@ -135,6 +137,8 @@ void ldap_settings_check(const void *arg, const char *file, int line, struct pro
         PROBLEM(&check, "sasl = \"external\" and bind_dn or password exclude each other; remove one");
     if (settings->sasl == LDAP_SASL_OFF && settings->bind_dn == NULL)
         PROBLEM(&check, "nothing says how to log in; set bind_dn and password, or sasl = \"external\" over ldapi://");
+    if (settings->sasl == LDAP_SASL_OFF && settings->bind_dn != NULL && settings->password == NULL)
+        PROBLEM(&check, "bind_dn is given without a password; add password = \"file:PATH\" (a log-in without one is nobody's)");
     if (settings->key_attribute != NULL && !is_attribute_name(settings->key_attribute))
         PROBLEM(&check, "key_attribute \"%s\" is no attribute's name; right would be \"entryUUID\"", settings->key_attribute);
 }

@@ -264,9 +264,9 @@ static const struct {
     { HEAD "listen: { tls: {\n certificate = \"gone\"; key = \"secret\"; }; };", 4, "gone: No such file or directory" },
     { HEAD "listen: { tls: { key = \"secret\"; }; };", 3, "listen.tls.certificate is missing" },
     { HEAD "listen: { body_limit = \"2 TB\"; };", 3, "listen.body_limit" },
-    { "hook: { secret = \"file:secret\"; path = \"okta\"; };", 1, "path: a path that begins with \"/\"" },
-    { "hook: { secret = \"file:secret\"; header = \"X Y\"; };", 1, "header: the name of a header is expected" },
-    { HEAD "okta: { org = \"ftp://x\"; token = \"file:secret\"; };", 3, "org: an address that begins with \"https://\"" },
+    { "hook: { secret = \"file:secret\"; path = \"okta\"; };", 1, "hook.path: a path that begins with \"/\"" },
+    { "hook: { secret = \"file:secret\"; header = \"X Y\"; };", 1, "hook.header: the name of a header is expected" },
+    { HEAD "okta: { org = \"ftp://x\"; token = \"file:secret\"; };", 3, "okta.org: an address that begins with \"https://\"" },
     { HEAD "okta: { org = \"https://x\"; };", 3, "okta.token is missing" },
     { HEAD "keep_keys = \"10 days\";", 3, "keep_keys is shorter than keep" },
     { HEAD "targets = 5;", 3, "targets: a list of groups is expected" },
@@ -288,6 +288,8 @@ static const struct {
     { HEAD "targets: ( { name = \"a\"; connector = \"sample\"; mappings = [ \"people.conf\", \"people.conf\" ]; settings: { uri = \"x\"; }; } );", 3,
       "are both for kind = \"user\"" },
     { HEAD "targets: ( { name = \"a\"; connector = \"sample\"; mappings = \"gone.conf\"; settings: { uri = \"x\"; }; } );", 1, "no mapping" },
+    { HEAD "targets: ( { name = \"a\"; connector = \"sample\"; mappings = [ ]; settings: { uri = \"x\"; }; } );", 3,
+      "targets.a.mappings names no file" },
     { HEAD "x = ;", 3, "syntax error" },
 };
 

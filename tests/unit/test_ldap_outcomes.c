@@ -221,7 +221,8 @@ static size_t count_problems(const struct ldap_settings *settings, const char *w
 
 static struct ldap_settings settings_with(const char *uri)
 {
-    return (struct ldap_settings){ .uri = (char *)(uintptr_t)uri, .bind_dn = (char *)(uintptr_t)"cn=a,dc=x", .verify = true };
+    return (struct ldap_settings){ .uri = (char *)(uintptr_t)uri, .bind_dn = (char *)(uintptr_t)"cn=a,dc=x",
+                                   .password = (char *)(uintptr_t)"secret", .verify = true };
 }
 
 static void a_password_does_not_go_over_a_plain_connection_unasked(void **state)
@@ -256,6 +257,11 @@ static void options_that_exclude_each_other_are_refused(void **state)
     settings = settings_with("ldap://localhost");
     settings.base_dn = (char *)(uintptr_t)"people";
     assert_int_equal(count_problems(&settings, "base_dn"), 1);
+    settings = settings_with("ldap://localhost");
+    settings.password = NULL;
+    assert_int_equal(count_problems(&settings, "without a password"), 1);
+    settings = settings_with("ldap://localhost:99999");
+    assert_int_equal(count_problems(&settings, "65535"), 1);
 }
 
 int main(void)
