@@ -80,18 +80,48 @@ static unsigned get_status(struct request *request, json_t **ret_json, struct er
     return *ret_json != NULL ? MHD_HTTP_OK : status_of(error_nomem(error));
 }
 
+static int check_target(const struct request *request, const char *target, struct error *error)
+{
+    const struct control_settings *settings = &request->control->settings;
+
+    if (target == NULL || settings->knows_target(settings->arg, target))
+        return 0;
+    return error_set(error, ERROR_NOTFOUND, "there is no target \"%s\" in the configuration", target);
+}
+
+/* An empty list is no answer about a target or user that was never heard of: a typing error would read as "all is well". */
+static int check_empty(struct request *request, const struct store_filter *filter, json_t **json, struct error *error)
+{
+    cleanup_free char *id = NULL;
+    enum identity_kind kind;
+    int code = 0;
+
+    if (json_array_size(*json) > 0)
+        return 0;
+    code = check_target(request, filter->target, error);
+    if (code == 0 && filter->user != NULL)
+        code = store_find_identity(request->control->settings.store, filter->user, &kind, &id, error);
+    if (code < 0) {
+        json_decref(*json);
+        *json = NULL;
+    }
+    return code;
+}
+
 static unsigned get_events(struct request *request, json_t **ret_json, struct error *error)
 {
     struct store_filter filter = filter_of(request);
+    int code = store_list_events(request->control->settings.store, &filter, ret_json, error);
 
-    return status_of(store_list_events(request->control->settings.store, &filter, ret_json, error));
+    return status_of(code < 0 ? code : check_empty(request, &filter, ret_json, error));
 }
 
 static unsigned get_dead(struct request *request, json_t **ret_json, struct error *error)
 {
     struct store_filter filter = filter_of(request);
+    int code = store_list_dead(request->control->settings.store, &filter, ret_json, error);
 
-    return status_of(store_list_dead(request->control->settings.store, &filter, ret_json, error));
+    return status_of(code < 0 ? code : check_empty(request, &filter, ret_json, error));
 }
 
 static unsigned get_quarantine(struct request *request, json_t **ret_json, struct error *error)
@@ -108,15 +138,6 @@ static unsigned get_show(struct request *request, json_t **ret_json, struct erro
     if (id == NULL)
         return status_of(error_set(error, ERROR_INVALID, "show needs the id of an event, an identity or an operation"));
     return status_of(store_show(request->control->settings.store, id, ret_json, error));
-}
-
-static int check_target(const struct request *request, const char *target, struct error *error)
-{
-    const struct control_settings *settings = &request->control->settings;
-
-    if (target == NULL || settings->knows_target(settings->arg, target))
-        return 0;
-    return error_set(error, ERROR_NOTFOUND, "there is no target \"%s\" in the configuration", target);
 }
 
 /* Every id of the word's user, or all when no user was named. */

@@ -97,7 +97,7 @@ static void print_target(const struct ctl *ctl, const json_t *target)
     if (json_is_true(answers)) {
         printf("    %sanswers%s\n", ctl_paint(ctl, COLOUR_GOOD), ctl_paint(ctl, COLOUR_NONE));
     } else if (answers != NULL) {
-        printf("    %sdoes not do: ", ctl_paint(ctl, COLOUR_BAD));
+        printf("    %snot usable: ", ctl_paint(ctl, COLOUR_BAD));
         table_put_text(json_string_value(json_object_get(target, "reason")));
         printf("%s\n", ctl_paint(ctl, COLOUR_NONE));
     }
@@ -116,6 +116,8 @@ static void print_summary(const struct ctl *ctl, const struct config *config, co
     printf("  store %s, status log %s\n", config->store, config->log);
     json_array_foreach(targets, index, target)
         print_target(ctl, target);
+    if (config->target_count == 0)
+        printf("  no targets: events are taken and kept, nothing is written\n");
 }
 
 static int report(const struct ctl *ctl, const struct config *config, const struct problems *problems)

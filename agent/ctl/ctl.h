@@ -58,6 +58,14 @@ const char *ctl_value(const struct ctl *ctl, const char *name);
 /* The same as a number in 1 … most; the fallback where it was not given. False: said so, CTL_USAGE. */
 bool ctl_number(const struct ctl *ctl, const char *name, long long fallback, long long most, long long *ret_number);
 
+/* Is the option one of these words (NULL ends them), or not given? False: said so, CTL_USAGE. */
+bool ctl_word(const struct ctl *ctl, const char *name, const char *const *words);
+/* What a delivery may end as; and what an event's may stand at before. */
+#define CTL_OUTCOMES                                                                                                             \
+    "applied", "unchanged", "superseded", "recorded", "duplicate", "out_of_scope", "retry", "target_down", "rejected",           \
+        "ambiguous", "dead"
+#define CTL_STATES "ready", "leased", "waiting", "due", "held", "changed"
+
 /* "provostctl: …" to standard error; returns `code`. */
 int ctl_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -231,7 +231,9 @@ int ctl_log(struct ctl *ctl)
     struct config *config = NULL;
     long long most;
 
-    if (!ctl_number(ctl, "lines", 20, 1000000, &most))
+    static const char *const outcomes[] = { CTL_OUTCOMES, NULL };
+
+    if (!ctl_number(ctl, "lines", 20, 1000000, &most) || !ctl_word(ctl, "outcome", outcomes))
         return CTL_USAGE;
     int code = ctl_load(ctl, 0, &config);
     if (code != 0)

@@ -151,6 +151,21 @@ bool ctl_number(const struct ctl *ctl, const char *name, long long fallback, lon
     return true;
 }
 
+bool ctl_word(const struct ctl *ctl, const char *name, const char *const *words)
+{
+    cleanup_buf struct buf known = { 0 };
+    const char *text = ctl_value(ctl, name);
+    size_t i = 0;
+
+    if (text == NULL)
+        return true;
+    for (; words[i] != NULL && strcmp(words[i], text) != 0; i++)
+        buf_printf(&known, "%s%s", i > 0 ? ", " : "", words[i]);
+    if (words[i] == NULL)
+        ctl_fail(CTL_USAGE, "--%s: there is no \"%s\"; there are %s", name, text, known.bytes);
+    return words[i] != NULL;
+}
+
 enum { GLOBAL_SOCKET = 256, GLOBAL_JSON, GLOBAL_VERSION, COMMAND_FIRST };
 #define GLOBAL_SHORT "c:h"
 #define GLOBAL_COUNT 5
@@ -262,6 +277,10 @@ int main(int argc, char **argv)
     ctl.colour = isatty(STDOUT_FILENO) != 0 && getenv("NO_COLOR") == NULL;
     if (!read_options(&ctl, argc, argv, &line))
         return ctl_fail(CTL_USAGE, "see provostctl --help");
+    if (optind < argc && strcmp(argv[optind], "help") == 0) { /* "help COMMAND" is "COMMAND --help" */
+        line.help = true;
+        optind++;
+    }
     if (optind == argc && line.help)
         return print_help();
     if (optind == argc)

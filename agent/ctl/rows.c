@@ -85,7 +85,9 @@ int ctl_events(struct ctl *ctl)
     char most[32];
     long long number;
 
-    if (!ctl_number(ctl, "most", 30, 10000, &number))
+    static const char *const outcomes[] = { CTL_OUTCOMES, CTL_STATES, NULL };
+
+    if (!ctl_number(ctl, "most", 30, 10000, &number) || !ctl_word(ctl, "outcome", outcomes))
         return CTL_USAGE;
     snprintf(most, sizeof(most), "%lld", number);
     const struct api_param params[] = {

@@ -200,6 +200,8 @@ static int from_objects(const json_t *list, const char *id, struct identity *ide
     size_t index;
     const json_t *object;
 
+    if (json_array_size(list) == 0)
+        return error_set(error, ERROR_NOTFOUND, "an empty list; nobody to try");
     json_array_foreach(list, index, object)
         if (id == NULL || str_equal(id, text_of(object, "id")))
             return from_object(object, identity, error);

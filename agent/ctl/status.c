@@ -192,7 +192,7 @@ static bool advise_all(const struct ctl *ctl, const json_t *status)
         advise(ctl, COLOUR_WARN, "%" PRId64 " request%s had a wrong or no secret; compare the hook's secret in Okta with hook.secret.",
                unauthorized, unauthorized == 1 ? "" : "s");
     if (number_of(store, "quarantined") > 0)
-        advise(ctl, COLOUR_WARN, "Bodies that could not be understood are in quarantine; the status log has the reasons.");
+        advise(ctl, COLOUR_WARN, "Bodies that could not be understood are in quarantine; journalctl -u provostd has the reasons.");
     json_array_foreach(json_object_get(status, "targets"), index, target)
         well = advise_target(ctl, target) && well;
     return well;

@@ -275,7 +275,10 @@ static int run_file(const struct ctl *ctl, const struct config *config, const ch
     if (failed < 0) {
         failed = 1;
         problems_print(&problems, stderr);
-        if (run->tap)
+        if (run->results != NULL)
+            json_array_append_new(run->results, json_pack("{s:n, s:s, s:b, s:s}", "name", "file", path, "passed", 0, "difference",
+                                                          "the file cannot be used"));
+        else if (run->tap)
             fprintf(run->stream, "not ok %d %s cannot be used\n", ++run->number, path);
         else
             fprintf(run->stream, "%s cannot be used\n", path);
@@ -289,6 +292,9 @@ static int run_files(const struct ctl *ctl, const struct config *config, const s
     struct mapping_test_run run = { .stream = stdout, .tap = ctl_value(ctl, "tap") != NULL, .colour = ctl->colour };
     int passed = 0, failed = 0;
 
+    if (ctl->json)
+        run = (struct mapping_test_run){ .stream = stdout, .results = json_array() };
+
     if (run.tap)
         printf("TAP version 13\n");
     for (size_t i = 0; i < files->count; i++) {
@@ -296,7 +302,9 @@ static int run_files(const struct ctl *ctl, const struct config *config, const s
         failed += run_file(ctl, config, files->paths[i], &run, &here);
         passed += here;
     }
-    if (run.tap)
+    if (run.results != NULL)
+        ctl_print_json(json_pack("{s:i, s:i, s:o}", "passed", passed, "failed", failed, "tests", run.results));
+    else if (run.tap)
         printf("1..%d\n", run.number);
     else
         printf("%d passed, %d failed\n", passed, failed);

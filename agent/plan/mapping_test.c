@@ -503,6 +503,12 @@ static void report(struct mapping_test_run *test_run, const struct run *run, con
     bool passed = run->diff.length == 0;
 
     test_run->number++;
+    if (test_run->results != NULL) {
+        json_array_append_new(test_run->results, json_pack("{s:s, s:s, s:i, s:b, s:s?}", "name", name, "file", run->file, "line",
+                                                           setting_line(run->test), "passed", passed, "difference",
+                                                           passed ? NULL : run->diff.bytes));
+        return;
+    }
     if (test_run->tap)
         fprintf(test_run->stream, "%s %d - %s\n", passed ? "ok" : "not ok", test_run->number, name);
     else

@@ -13,7 +13,8 @@
  *         # or: expect: { refused = "sn is absent"; }; or: expect: { out_of_scope = true; };
  *       } );
  *
- * Threads: no state. Output goes to `stream`, as TAP 13 with `tap`.
+ * Threads: no state. Output goes to `stream`, as TAP 13 with `tap`, or as JSON
+ * into `results`.
  * Returns the number of failed tests, or negative when the file is unusable
  * (told in `problems`).
  */
@@ -29,6 +30,7 @@ typedef const struct connector_ops *mapping_test_ops(void *arg, const char *mapp
 
 struct mapping_test_run {
     FILE *stream;
+    json_t *results; /* not NULL: an object for each test is added here, and nothing is printed */
     bool tap;
     bool colour;
     int number; /* of the last test; carried from file to file */

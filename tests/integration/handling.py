@@ -209,6 +209,31 @@ def an_agent_that_does_not_run_is_told_apart(world):
     assert code == 3 and "control.sock" in out + err, f"exit {code}: {out}{err}"
 
 
+@test
+def a_running_agent_is_asked_even_while_mistakes_are_in_the_file(world):
+    agent = world.agent()
+    agent.target = {"wrkers": 2}
+    agent.write_config()
+    assert "All is well" in out_of(agent, "status")
+    code, out, err = agent.ctl("reload")
+    assert code == 1 and err.count("wrkers") == 1 and "workers" in err, f"exit {code}: {out}{err}"
+
+
+@test
+def a_word_that_names_nothing_is_no_empty_list(world):
+    agent = world.agent()
+    agent.send(okta.create(ANN))
+    agent.settle()
+    for command in ("dead", "events"):
+        for option, word in (("--target", "elsewhere"), ("--user", "nobody@example.com")):
+            code, out, err = agent.ctl(command, option, word)
+            assert code == 1 and word in err, f"{command} {option}: exit {code}: {out}{err}"
+    for command in ("log", "events"):
+        code, out, err = agent.ctl(command, "--outcome", "aplied")
+        assert code == 2 and "applied" in err, f"{command}: exit {code}: {out}{err}"
+    assert "No dead letters" in out_of(agent, "dead", "--user", "ann@example.com", "--target", TARGET)
+
+
 # --- files
 
 @test
@@ -278,6 +303,9 @@ def a_failing_mapping_test_shows_the_difference(world):
     agent.write_mapping("openldap-people.conf", agent.mapping_texts["openldap-people.conf"].replace("ou=people", "ou=persons"))
     text = out_of(agent, "test", agent.path("mappings"), code=1)
     assert "ou=persons" in text and "ou=people" in text, text
+    result = json.loads(out_of(agent, "test", "--json", agent.path("mappings"), code=1))
+    failed = [test for test in result["tests"] if not test["passed"]]
+    assert result["failed"] == len(failed) > 0 and "ou=persons" in failed[0]["difference"], result
 
 
 @test
