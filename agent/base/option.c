@@ -17,6 +17,16 @@ struct place {
     struct problems *problems;
 };
 
+/* The file that was read first; NULL: none was. libconfig 1.7 ends the list with NULL instead of counting it. */
+static const char *first_file(const config_t *config)
+{
+#if LIBCONFIG_VER_MAJOR > 1 || LIBCONFIG_VER_MINOR >= 7
+    return config != NULL && config->filenames != NULL ? config->filenames[0] : NULL;
+#else
+    return config != NULL && config->num_filenames > 0 ? config->filenames[0] : NULL;
+#endif
+}
+
 const char *setting_file(const config_setting_t *setting)
 {
     if (setting == NULL)
@@ -24,9 +34,8 @@ const char *setting_file(const config_setting_t *setting)
     if (setting->file != NULL)
         return setting->file;
     /* the root has no place of its own: it is the file that was read */
-    if (setting->config != NULL && setting->config->num_filenames > 0)
-        return setting->config->filenames[0];
-    return "";
+    const char *first = first_file(setting->config);
+    return first != NULL ? first : "";
 }
 
 int setting_line(const config_setting_t *setting)
@@ -37,11 +46,11 @@ int setting_line(const config_setting_t *setting)
 /* The folder that the file of this setting was included from; NULL for the file that was read first. */
 static const char *include_folder(const config_setting_t *setting)
 {
-    const config_t *config = setting->config;
+    const char *first = first_file(setting->config);
 
-    if (config == NULL || config->num_filenames == 0 || str_equal(setting_file(setting), config->filenames[0]))
+    if (first == NULL || str_equal(setting_file(setting), first))
         return NULL;
-    return config_get_include_dir(config);
+    return config_get_include_dir(setting->config);
 }
 
 /* ---- words for people ---- */
