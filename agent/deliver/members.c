@@ -5,6 +5,9 @@
 /* LDAP's objectClassViolation: the last value of a group that must have one */
 #define REMOTE_LAST_VALUE 65
 
+/* Groups that move while they are worked on are looked up again; then it is a retry. */
+#define GROUP_ROUNDS_MOST 4
+
 /* ---- a group's members ---- */
 
 static int add_member(void *arg, const char *user_id, const struct link *link)
@@ -185,10 +188,11 @@ static bool read_groups(struct lane_run *run, const char *value, json_t **ret_gr
     return ok;
 }
 
-static const char *group_id_at(const struct group_list *groups, const char *locator)
+static const char *group_id_of(const struct group_list *groups, const struct operation *operation)
 {
     for (size_t i = 0; i < groups->count; i++)
-        if (str_equal(groups->list[i].locator, locator))
+        if (groups->list[i].key != NULL ? str_equal(groups->list[i].key, operation->key)
+                                        : str_equal(groups->list[i].locator, operation->locator))
             return groups->list[i].id;
     return NULL;
 }
@@ -201,14 +205,16 @@ static bool is_last_value(const struct lane_run *run, const struct operation *op
            mapping_with_first_member(run->job->group_mapping);
 }
 
-static bool apply_membership(struct lane_run *run, const struct group_list *groups, const struct operation *operation)
+static bool apply_membership(struct lane_run *run, const struct group_list *groups, const struct operation *operation, bool *ret_again)
 {
     enum outcome outcome;
     bool ok = lane_apply(run, operation, NULL, &outcome);
     bool last = !ok && is_last_value(run, operation, outcome);
     bool missing = ok && outcome == OUTCOME_GONE && operation->kind == OPERATION_MEMBER_ADD;
-    const char *id = last || missing ? group_id_at(groups, operation->locator) : NULL;
+    const char *id = last || missing ? group_id_of(groups, operation) : NULL;
 
+    if (ok && outcome == OUTCOME_GONE && operation->kind == OPERATION_MEMBER_REMOVE)
+        *ret_again = true; /* renamed under our hands, with the member in it? */
     if (id != NULL)
         touch_group(run, id);
     if (last) {
@@ -218,8 +224,7 @@ static bool apply_membership(struct lane_run *run, const struct group_list *grou
     return ok || last;
 }
 
-/* Brings the values of one account in all groups to what the facts say. */
-static bool converge_groups(struct lane_run *run, const char *new_value, const char *old_value)
+static bool converge_groups_once(struct lane_run *run, const char *new_value, const char *old_value, bool *ret_again)
 {
     bool renamed = old_value != NULL && !str_equal(old_value, new_value);
     struct group_list groups = { 0 };
@@ -236,12 +241,24 @@ static bool converge_groups(struct lane_run *run, const char *new_value, const c
                                &count, &error) < 0)
         ok = lane_fail_error(run, &error);
     for (size_t i = 0; ok && i < count; i++)
-        ok = apply_membership(run, &groups, &operations[i]);
+        ok = apply_membership(run, &groups, &operations[i], ret_again);
     operations_free(operations, count);
     json_decref(current);
     json_decref(stale);
     group_list_free(&groups);
     return ok;
+}
+
+/* Brings the values of one account in all groups to what the facts say. */
+static bool converge_groups(struct lane_run *run, const char *new_value, const char *old_value)
+{
+    bool ok = true, again = true;
+
+    for (int round = 0; ok && again && round < GROUP_ROUNDS_MOST; round++) {
+        again = false;
+        ok = converge_groups_once(run, new_value, old_value, &again);
+    }
+    return ok && again ? lane_fail(run, OUTCOME_RETRY, "groups kept moving while a member was taken out of them") : ok;
 }
 
 static bool has_groups(const struct lane_run *run)
@@ -261,15 +278,42 @@ static bool linked_value(struct lane_run *run, char **ret_value)
     return ok;
 }
 
+/* May the linked account, which is not there any more, be taken out of groups by
+ * its name? Not when another account has taken its place. */
+static bool place_is_vacant(struct lane_run *run, bool *ret_vacant)
+{
+    static const char *const no_names[] = { NULL };
+    struct account_query query = { .locator = run->link.locator, .names = no_names };
+    struct account account = { 0 };
+    struct receipt receipt = { 0 };
+
+    *ret_vacant = false;
+    if (run->link.locator == NULL)
+        return true;
+    enum outcome outcome = run->job->ops->read(run->job->session, &query, &account, &receipt);
+    *ret_vacant = outcome == OUTCOME_GONE;
+    bool ok = *ret_vacant || outcome == OUTCOME_APPLIED ? true : lane_fail_receipt(run, &receipt);
+    account_clear(&account);
+    receipt_clear(&receipt);
+    return ok;
+}
+
+/* An account that the plan does not touch is somebody else's, and so are its groups. */
 bool groups_before(struct lane_run *run, const struct plan *plan)
 {
     cleanup_free char *value = NULL;
+    bool ours = run->found ? plan->operation_count > 0 : run->linked && !run->link.gone;
+    bool vacant = true;
 
-    if (!has_groups(run) || plan->present || !run->found)
+    if (!has_groups(run) || plan->present || !ours)
+        return true;
+    if (!run->found && !place_is_vacant(run, &vacant))
+        return false;
+    if (!vacant)
         return true;
     if (!linked_value(run, &value))
         return false;
-    if (value == NULL && !member_value(run, run->account.locator, run->account.values, &value))
+    if (value == NULL && run->found && !member_value(run, run->account.locator, run->account.values, &value))
         return false;
     return converge_groups(run, NULL, value);
 }

@@ -79,12 +79,12 @@ static bool is_entry_of(const struct plan_group *group, const json_t *entry)
     return group->locator != NULL && locator != NULL && dn_same(group->locator, locator);
 }
 
-static bool holds(const json_t *entries, const struct plan_group *group)
+static const json_t *find_entry(const json_t *entries, const struct plan_group *group)
 {
     for (size_t i = 0; i < json_array_size(entries); i++)
         if (is_entry_of(group, json_array_get(entries, i)))
-            return true;
-    return false;
+            return json_array_get(entries, i);
+    return NULL;
 }
 
 static const struct plan_group *find_group(const struct plan_group *groups, size_t count, const json_t *entry)
@@ -95,18 +95,20 @@ static const struct plan_group *find_group(const struct plan_group *groups, size
     return NULL;
 }
 
-/* The facts' groups: in, or out. */
+/* The facts' groups: in, or out. What holds the value is where it was just
+ * seen: the link's place is old when the group was renamed meanwhile. */
 static int plan_named_groups(struct membership_plan *plan, const char *value, const struct plan_group *groups, size_t count,
                              const json_t *current)
 {
     int code = 0;
 
     for (size_t i = 0; code == 0 && i < count; i++) {
-        bool held = holds(current, &groups[i]);
-        if (groups[i].member && !held)
+        const json_t *holder = find_entry(current, &groups[i]);
+        const char *place = text_at(holder, "locator");
+        if (groups[i].member && holder == NULL)
             code = add_member_operation(plan, OPERATION_MEMBER_ADD, groups[i].key, groups[i].locator, value);
-        else if (!groups[i].member && held)
-            code = add_member_operation(plan, OPERATION_MEMBER_REMOVE, groups[i].key, groups[i].locator, value);
+        else if (!groups[i].member && holder != NULL)
+            code = add_member_operation(plan, OPERATION_MEMBER_REMOVE, groups[i].key, place != NULL ? place : groups[i].locator, value);
     }
     return code;
 }
@@ -121,7 +123,7 @@ static int carry_over(struct membership_plan *plan, const char *value, const str
     for (size_t i = 0; code == 0 && i < json_array_size(stale); i++) {
         const json_t *entry = json_array_get(stale, i);
         struct plan_group unnamed = { .key = text_at(entry, "key"), .locator = text_at(entry, "locator") };
-        if (find_group(groups, count, entry) == NULL && !holds(current, &unnamed))
+        if (find_group(groups, count, entry) == NULL && find_entry(current, &unnamed) == NULL)
             code = add_member_operation(plan, OPERATION_MEMBER_ADD, unnamed.key, unnamed.locator, value);
     }
     return code;

@@ -197,6 +197,18 @@ def two_matching_accounts_are_ambiguous_and_named(world):
     await_gone(world, one)
 
 
+@test
+def the_groups_of_a_strangers_account_are_left_alone(world):
+    guest = User("00uguest", "guest@contractor.example.org", "Guest")  # the mapping leaves contractors out
+    dn = world.directory().add_person("guest", mail=guest.login)
+    world.directory().add(f"cn=Ops,{GROUPS}", objectClass="groupOfNames", cn="Ops", member=[dn])
+    agent = world.agent()
+    agent.send(okta.create(guest), okta.activate(guest))
+    agent.await_log(id=guest.id, outcome="out_of_scope")
+    agent.settle()
+    assert world.directory().members(f"cn=Ops,{GROUPS}") == [dn], "a stranger was taken out of a group"
+
+
 # --- groups
 
 @test
@@ -274,6 +286,45 @@ def a_renamed_member_is_renamed_in_its_groups(world):
     married = ANN.renamed("ann.roe@example.com")
     agent.send(okta.update(married))
     await_entry(world, group_dn(STAFF), lambda entry: dn_of(married) in entry["member"] and dn_of(ANN) not in entry["member"])
+
+
+@test
+def a_member_is_taken_out_of_a_group_that_was_renamed_by_hand(world):
+    agent = world.agent()
+    join(world, agent, ANN)
+    agent.send(okta.group_create(STAFF), okta.member_add(ANN, STAFF))
+    await_entry(world, group_dn(STAFF), lambda entry: dn_of(ANN) in entry["member"])
+    agent.settle()
+    world.directory().connection().modrdn_s(group_dn(STAFF), "cn=Byhand")
+    agent.send(okta.member_remove(ANN, STAFF))
+    await_condition("she is out of it", lambda: dn_of(ANN) not in world.directory().members(f"cn=Byhand,{GROUPS}"))
+
+
+@test
+def a_leaver_whose_account_went_by_hand_leaves_her_groups_too(world):
+    agent = world.agent()
+    join(world, agent, ANN)
+    agent.send(okta.group_create(STAFF), okta.member_add(ANN, STAFF))
+    await_entry(world, group_dn(STAFF), lambda entry: dn_of(ANN) in entry["member"])
+    agent.settle()
+    world.directory().delete(dn_of(ANN))
+    agent.send(okta.deactivate(ANN))
+    await_condition("her name is out of it", lambda: dn_of(ANN) not in world.directory().members(group_dn(STAFF)))
+
+
+@test
+def whoever_has_the_place_of_an_account_that_went_by_hand_keeps_the_groups(world):
+    agent = world.agent()
+    join(world, agent, ANN)
+    agent.send(okta.group_create(STAFF), okta.member_add(ANN, STAFF))
+    await_entry(world, group_dn(STAFF), lambda entry: dn_of(ANN) in entry["member"])
+    agent.settle()
+    world.directory().delete(dn_of(ANN))
+    world.directory().add_person("ann")  # another Ann
+    agent.send(okta.deactivate(ANN))
+    agent.await_log(id=ANN.id, type="user.lifecycle.deactivate")
+    agent.settle()
+    assert dn_of(ANN) in world.directory().members(group_dn(STAFF))
 
 
 # --- text that wants to be more than text
