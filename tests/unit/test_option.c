@@ -289,7 +289,8 @@ static void an_include_is_read_and_its_paths_stand_beside_it(void **state)
     parse("uri = \"u\";\n@include \"sub/c.conf\"\n");
     assert_string_equal(sample.path, right);
     assert_int_equal(problems.count, 1);
-    assert_string_equal(problems.list[0].file, "sub/c.conf");
+    /* libconfig 1.5 tells the name as it was written, 1.7 the whole path */
+    assert_true(str_ends(problems.list[0].file, "sub/c.conf"));
     assert_int_equal(problems.list[0].line, 2);
 }
 
