@@ -5,7 +5,7 @@
     provisioning  accounts per second in a private slapd, beside a bare libldap loop on the same slapd
 
 Ratios are what to compare between machines; the aims are the design's. PROVOST_BENCH_SECONDS (default 8) is the length
-of one wrk run, PROVOST_BENCH_ACCOUNTS (default 4000) the number of accounts. Exit status 1 when an aim is missed.
+of one wrk run, PROVOST_BENCH_ACCOUNTS (default 4000) the number of accounts. A busy machine misses aims: nothing fails.
 """
 
 import os
@@ -63,7 +63,7 @@ def bench_intake(world):
         stored = agent.status()["store"]["events"]
         agent.end()
         row(f"{connections} connections: parsed and forgotten", forgotten, "events/s")
-        row(f"{connections} connections: durable", durable, "events/s", 20000)
+        row(f"{connections} connections: durable", durable, "events/s", 20_000)
         row(f"{connections} connections: durable / forgotten", durable / forgotten, "", 0.5)
         row(f"{connections} connections: p50", p50, "ms")
         row(f"{connections} connections: p99", p99, "ms")
@@ -125,9 +125,8 @@ def bench_memory(world):
 
 
 def main():
-    for program in ("wrk",):
-        if shutil.which(program) is None:
-            sys.exit(f"bench: {program} is missing (Debian: {program})")
+    if shutil.which("wrk") is None:
+        sys.exit("bench: wrk is missing (Debian: wrk)")
     world = World()
     try:
         bench_intake(world)
@@ -135,8 +134,7 @@ def main():
         bench_memory(world)
     finally:
         world.close()
-    if missed:
-        sys.exit("aims missed: " + "; ".join(missed))
+    print("all aims met" if not missed else "aims missed: " + "; ".join(missed))
 
 
 main()
