@@ -60,7 +60,7 @@ prepare_slapd() {
 build_in() {
     local dir=$1
     shift
-    if [ ! configure -nt configure.ac ] || [ ! Makefile.in -nt Makefile.am ]; then
+    if [ ! configure -nt configure.ac ] || [ ! Makefile.in -nt Makefile.am ] || [ ! -e build-aux/ltmain.sh ]; then
         quietly ./autogen.sh || return
     fi
     mkdir -p "$dir"
