@@ -60,11 +60,8 @@ bool ctl_number(const struct ctl *ctl, const char *name, long long fallback, lon
 
 /* Is the option one of these words (NULL ends them), or not given? False: said so, CTL_USAGE. */
 bool ctl_word(const struct ctl *ctl, const char *name, const char *const *words);
-/* What a delivery may end as; and what an event's may stand at before. */
-#define CTL_OUTCOMES                                                                                                             \
-    "applied", "unchanged", "superseded", "recorded", "duplicate", "out_of_scope", "retry", "target_down", "rejected",           \
-        "ambiguous", "dead"
-#define CTL_STATES "ready", "leased", "waiting", "due", "held", "changed"
+/* What the status log's lines end as: provost-log(5). */
+#define CTL_OUTCOMES "applied", "unchanged", "superseded", "out_of_scope", "retry", "target_down", "rejected", "ambiguous", "dead"
 
 /* "provostctl: …" to standard error; returns `code`. */
 int ctl_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));

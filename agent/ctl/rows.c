@@ -4,8 +4,8 @@
 #include "ctl/table.h"
 
 static const char *const event_columns[] = { "row", "time", "type", "user", "result", "effect", "deliveries", "event", NULL };
-static const char *const dead_columns[] = { "target", "user", "id", "since", "time", "attempt", "action", "outcome", "reason", "type",
-                                            "event", NULL };
+static const char *const dead_columns[] = { "target", "user", "id", "time", "attempt", "action", "outcome", "reason", "type", "event",
+                                            NULL };
 static const char *const any_columns[] = { "operation", "time", "target", "action", "outcome", "account", "reason", NULL };
 
 /* "corp-ldap applied (create), payroll retry" */
@@ -26,17 +26,17 @@ static json_t *summarize_deliveries(const json_t *deliveries)
     return json_string(text.length > 0 ? text.bytes : "-");
 }
 
-/* What of an event fits in a line; `show` has the rest. */
-static json_t *summarize_events(const json_t *events)
+/* What of an event or a dead letter fits in a line; `show` has the rest. */
+static json_t *summarize(const json_t *objects, const char *const *columns)
 {
     json_t *rows = json_array();
     size_t index;
-    const json_t *event;
+    const json_t *object;
 
-    json_array_foreach(events, index, event) {
+    json_array_foreach(objects, index, object) {
         json_t *row = json_object();
-        for (const char *const *name = event_columns; *name != NULL; name++) {
-            json_t *value = json_object_get(event, *name);
+        for (const char *const *name = columns; *name != NULL; name++) {
+            json_t *value = json_object_get(object, *name);
             if (json_is_array(value))
                 json_object_set_new(row, *name, summarize_deliveries(value));
             else if (value != NULL)
@@ -47,21 +47,16 @@ static json_t *summarize_events(const json_t *events)
     return rows;
 }
 
-static void print_events(const struct ctl *ctl, const json_t *events)
+static void print_summary(const struct ctl *ctl, const json_t *objects, const char *const *columns)
 {
-    json_t *rows = summarize_events(events);
+    json_t *rows = summarize(objects, columns);
 
-    table_print_rows(ctl, rows, event_columns, "");
+    table_print_rows(ctl, rows, columns, "");
     json_decref(rows);
 }
 
-static void print_dead(const struct ctl *ctl, const json_t *rows)
-{
-    table_print_rows(ctl, rows, dead_columns, "");
-}
-
 static int print_list(struct ctl *ctl, const char *path, const struct api_param *params,
-                      void (*print)(const struct ctl *ctl, const json_t *rows), const char *none)
+                      const char *const *columns, const char *none)
 {
     json_t *rows = NULL;
     int code = api_call(ctl, "GET", path, params, &rows);
@@ -75,7 +70,7 @@ static int print_list(struct ctl *ctl, const char *path, const struct api_param 
     if (json_array_size(rows) == 0)
         printf("%s\n", none);
     else
-        print(ctl, rows);
+        print_summary(ctl, rows, columns);
     json_decref(rows);
     return CTL_OK;
 }
@@ -85,7 +80,7 @@ int ctl_events(struct ctl *ctl)
     char most[32];
     long long number;
 
-    static const char *const outcomes[] = { CTL_OUTCOMES, CTL_STATES, NULL };
+    static const char *const outcomes[] = { CTL_OUTCOMES, "ready", "leased", "waiting", "due", "held", "changed", "recorded", NULL };
 
     if (!ctl_number(ctl, "most", 30, 10000, &number) || !ctl_word(ctl, "outcome", outcomes))
         return CTL_USAGE;
@@ -95,7 +90,7 @@ int ctl_events(struct ctl *ctl)
         { "outcome", ctl_value(ctl, "outcome") }, { "before", ctl_value(ctl, "before") }, { "most", most },
         { NULL, NULL },
     };
-    return print_list(ctl, "/v1/events", params, print_events, "No events match.");
+    return print_list(ctl, "/v1/events", params, event_columns, "No events match.");
 }
 
 int ctl_dead(struct ctl *ctl)
@@ -112,7 +107,7 @@ int ctl_dead(struct ctl *ctl)
         { "most", most },
         { NULL, NULL },
     };
-    return print_list(ctl, "/v1/dead", params, print_dead, "No dead letters.");
+    return print_list(ctl, "/v1/dead", params, dead_columns, "No dead letters.");
 }
 
 /* ---- show: anything, indented ---- */
