@@ -535,8 +535,8 @@ static bool run_test(const char *path, const struct mapping *mapping, const conf
         complain(&run, test, "a test needs expect: { … } with action, account, refused, out_of_scope, waits_for_member or due");
     else if (known_names(&run, expect, "expect", known) && read_test(&run))
         run_plan(&run, expect);
-    if (problems->count > before)
-        buf_add_str(&run.diff, "- the test cannot be run; see above\n");
+    for (size_t i = before; i < problems->count; i++)
+        buf_printf(&run.diff, "- cannot be run: %s\n", problems->list[i].text);
     report(test_run, &run, name != NULL ? name : "(a test without a name)");
     bool passed = run.diff.length == 0;
     run_clear(&run);

@@ -354,23 +354,31 @@ static void a_refusal_is_expected_in_words(void **state)
 
 static void a_test_that_cannot_be_understood_fails(void **state)
 {
-    static const char *const bad[] = {
-        TEST_HEAD "{ name = \"x\"; " IDENTITY " expct: { action = \"create\"; }; } );\n",
-        TEST_HEAD "{ name = \"x\"; " IDENTITY " expect: { acton = \"create\"; }; } );\n",
-        TEST_HEAD "{ name = \"x\"; expect: { action = \"create\"; }; } );\n",
-        TEST_HEAD "{ name = \"x\"; identity: { login = \"a\"; }; expect: { action = \"create\"; }; } );\n",
-        TEST_HEAD "{ name = \"x\"; events = \"no JSON\"; expect: { action = \"create\"; }; } );\n",
-        TEST_HEAD "{ name = \"x\"; events = \"file:absent.json\"; expect: { action = \"create\"; }; } );\n",
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        { TEST_HEAD "{ name = \"x\"; " IDENTITY " expct: { action = \"create\"; }; } );\n",
+          "needs expect" },
+        { TEST_HEAD "{ name = \"x\"; " IDENTITY " expect: { acton = \"create\"; }; } );\n",
+          "did you mean \"action\"?" },
+        { TEST_HEAD "{ name = \"x\"; expect: { action = \"create\"; }; } );\n",
+          "either identity" },
+        { TEST_HEAD "{ name = \"x\"; identity: { login = \"a\"; }; expect: { action = \"create\"; }; } );\n",
+          "id" },
+        { TEST_HEAD "{ name = \"x\"; events = \"no JSON\"; expect: { action = \"create\"; }; } );\n",
+          "not JSON" },
+        { TEST_HEAD "{ name = \"x\"; events = \"file:absent.json\"; expect: { action = \"create\"; }; } );\n",
+          "absent.json" },
     };
     int failed, passed;
 
     (void)state;
     write_file(path, HEAD ACCOUNT DISABLE);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        write_file(test_path, bad[i]);
+        write_file(test_path, bad[i].text);
         char *text = run_test_file(test_path, false, &failed, &passed);
-        if (failed != 1 || passed != 0)
-            fail_msg("%s: %d failed, %d passed:\n%s", bad[i], failed, passed, text);
+        if (failed != 1 || passed != 0 || strstr(text, bad[i].says) == NULL)
+            fail_msg("%s: %d failed, %d passed:\n%s", bad[i].text, failed, passed, text);
         free(text);
     }
     write_file(test_path, "mapping = \"absent.conf\"; tests: ( );\n");
