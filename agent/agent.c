@@ -283,6 +283,12 @@ static int start_stages(struct agent *agent, const struct agent_settings *settin
     return code;
 }
 
+static void say_what_is_not_used(const struct config *config)
+{
+    if (config->okta.org != NULL)
+        log_warning("\"okta\" is kept for a later version: this one works from events alone, without profiles and gap repair");
+}
+
 int agent_start(const struct agent_settings *settings, struct agent **ret_agent, struct error *error)
 {
     struct agent *agent = calloc(1, sizeof(*agent));
@@ -300,6 +306,7 @@ int agent_start(const struct agent_settings *settings, struct agent **ret_agent,
         agent_stop(agent);
         return code;
     }
+    say_what_is_not_used(agent->config);
     *ret_agent = agent;
     return 0;
 }
@@ -367,6 +374,7 @@ static int reload_locked(struct agent *agent, struct error *error)
         return error_set(error, ERROR_NOMEM, "the new configuration is right but its workers cannot be started; restart the agent");
     }
     use(agent, config, deliverer);
+    say_what_is_not_used(config);
     log_notice("reloaded %s", agent->config_path);
     return 0;
 }

@@ -43,7 +43,7 @@ static const struct option_row top_rows[] = {
     OPTION_PATH(struct loaded, config.connectors, "connectors", 0, NULL, "the folder of the connectors, where it is not the installed one"),
     OPTION_DURATION(struct loaded, config.stop_us, "stop_within", "30 s", 0, 3600 * SECOND_US,
                     "how long an orderly stop waits for work in flight"),
-    OPTION_GROUP(struct loaded, okta, "okta", 0, "Okta's Management API; without it Provost works from events alone"),
+    OPTION_GROUP(struct loaded, okta, "okta", 0, "Okta's Management API; kept for a later version: this one works from events alone"),
     OPTION_ANY(struct loaded, targets, "targets", OPTION_REQUIRED, "the systems that accounts are kept in, a list of groups"),
     OPTION_END
 };
