@@ -28,17 +28,6 @@ static void add_start(struct buf *line, enum log_level level)
     buf_printf(line, "%s %s: ", now, level_names[level]);
 }
 
-static void add_escaped(struct buf *line, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c < 0x20 || c == 0x7f)
-            buf_printf(line, "\\x%02x", c);
-        else
-            buf_add_char(line, (char)c);
-    }
-}
-
 void log_write(enum log_level level, const char *format, ...)
 {
     cleanup_buf struct buf text = { 0 };
@@ -51,7 +40,7 @@ void log_write(enum log_level level, const char *format, ...)
     buf_vprintf(&text, format, args);
     va_end(args);
     add_start(&line, level);
-    add_escaped(&line, text.bytes != NULL ? text.bytes : "");
+    buf_add_visible(&line, text.bytes != NULL ? text.bytes : "");
     buf_add_char(&line, '\n');
     if (!line.failed && write(STDERR_FILENO, line.bytes, line.length) < 0)
         return; /* nowhere left to say so */

@@ -175,6 +175,54 @@ bool str_is_utf8(const char *bytes, size_t length)
     return true;
 }
 
+/* Terminals obey some of U+0080 to U+009F; those that turn the direction show a line other than it is. */
+static const struct {
+    char first[4], last[4];
+} unsafe_ranges[] = {
+    { "\xc2\x80", "\xc2\x9f" },         /* C1 */
+    { "\xd8\x9c", "\xd8\x9c" },         /* U+061C */
+    { "\xe2\x80\x8e", "\xe2\x80\x8f" }, /* U+200E, U+200F */
+    { "\xe2\x80\xa8", "\xe2\x80\xae" }, /* U+2028 to U+202E */
+    { "\xe2\x81\xa6", "\xe2\x81\xa9" }, /* U+2066 to U+2069 */
+};
+
+static bool is_unsafe(const char *text, size_t bytes)
+{
+    unsigned char c = (unsigned char)text[0];
+
+    if (c < 0x20 || c == 0x7f)
+        return true;
+    for (size_t i = 0; i < sizeof(unsafe_ranges) / sizeof(unsafe_ranges[0]); i++)
+        if (strlen(unsafe_ranges[i].first) == bytes && memcmp(text, unsafe_ranges[i].first, bytes) >= 0 &&
+            memcmp(text, unsafe_ranges[i].last, bytes) <= 0)
+            return true;
+    return false;
+}
+
+size_t str_character(const char *text, bool *ret_safe)
+{
+    size_t bytes = utf8_sequence_bytes((unsigned char)text[0]);
+    bool valid = bytes > 0 && strnlen(text, bytes) == bytes && str_is_utf8(text, bytes);
+
+    if (text[0] == '\0')
+        return 0;
+    *ret_safe = valid && !is_unsafe(text, bytes);
+    return valid ? bytes : 1;
+}
+
+void buf_add_visible(struct buf *buf, const char *text)
+{
+    size_t bytes;
+    bool safe;
+
+    for (; (bytes = str_character(text, &safe)) > 0; text += bytes) {
+        if (safe)
+            buf_add(buf, text, bytes);
+        for (size_t i = 0; !safe && i < bytes; i++)
+            buf_printf(buf, "\\x%02x", (unsigned char)text[i]);
+    }
+}
+
 #define NEAREST_MAX 64
 
 static size_t edit_distance(const char *a, const char *b)

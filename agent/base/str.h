@@ -62,6 +62,12 @@ bool str_ends(const char *text, const char *suffix);
 /* Cuts an incomplete UTF-8 sequence off the end, in place. */
 void str_trim_partial_utf8(char *text);
 bool str_is_utf8(const char *bytes, size_t length);
+/* Bytes of the first character; 0 at the end, 1 for what is no UTF-8. Not safe
+ * to show on a terminal or in a log: a control character (C0, DEL, C1), a
+ * separator of lines, one that turns the direction of writing, no UTF-8. */
+size_t str_character(const char *text, bool *ret_safe);
+/* Adds `text`, the bytes of what is not safe to show as \xNN. */
+void buf_add_visible(struct buf *buf, const char *text);
 
 /* The entry of a NULL-terminated list that is nearest to `word` (edit distance
  * of at most a third of its length), or NULL: for "did you mean". */

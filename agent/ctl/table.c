@@ -16,24 +16,11 @@ void table_start(struct table *table, const char *const *heads)
     }
 }
 
-/* U+0080 to U+009F steer some terminals too. */
-static bool is_control(const char *text)
-{
-    unsigned char c = (unsigned char)text[0], next = (unsigned char)text[1];
-
-    return c < 0x20 || c == 0x7f || (c == 0xc2 && next >= 0x80 && next <= 0x9f);
-}
-
 static char *visible(const char *text)
 {
     struct buf buf = { 0 };
 
-    for (; *text != '\0'; text++) {
-        if (is_control(text))
-            buf_printf(&buf, "\\x%02x", (unsigned char)*text);
-        else
-            buf_add_char(&buf, *text);
-    }
+    buf_add_visible(&buf, text);
     return buf_take(&buf);
 }
 

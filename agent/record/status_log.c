@@ -26,50 +26,33 @@ struct status_log {
 
 /* ---- one line ---- */
 
-/* Bytes of the valid UTF-8 sequence at `text`, 0 when there is none. */
-static size_t utf8_bytes(const char *text)
-{
-    size_t left = strnlen(text, 4);
-
-    for (size_t n = 1; n <= left; n++)
-        if (str_is_utf8(text, n))
-            return n;
-    return 0;
-}
-
-/* U+0080 to U+009F: terminals obey some of them. */
-static bool is_c1_control(const char *text)
-{
-    const unsigned char *p = (const unsigned char *)text;
-
-    return p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f;
-}
-
 static bool needs_quotes(const char *text)
 {
+    size_t bytes;
+    bool safe;
+
     if (*text == '\0')
         return true;
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
-        if (*p <= 0x20 || *p == 0x7f || *p == '"' || *p == '=' || *p == '\\' || is_c1_control((const char *)p))
+    for (; (bytes = str_character(text, &safe)) > 0; text += bytes)
+        if (!safe || strchr(" \"=\\", *text) != NULL)
             return true;
-    return !str_is_utf8(text, strlen(text));
+    return false;
 }
 
 static void add_escaped(struct buf *line, const char *text)
 {
     static const char from[] = "\"\\\n\t\r", to[] = "\"\\ntr";
+    size_t bytes;
+    bool safe;
 
-    while (*text != '\0') {
+    for (; (bytes = str_character(text, &safe)) > 0; text += bytes) {
         const char *known = strchr(from, *text);
-        size_t bytes = is_c1_control(text) ? 0 : utf8_bytes(text);
-        unsigned char c = (unsigned char)*text;
         if (known != NULL)
             buf_printf(line, "\\%c", to[known - from]);
-        else if (bytes == 0 || c < 0x20 || c == 0x7f)
-            buf_printf(line, "\\x%02x", c);
-        else
+        else if (safe)
             buf_add(line, text, bytes);
-        text += bytes > 0 ? bytes : 1;
+        for (size_t i = 0; known == NULL && !safe && i < bytes; i++)
+            buf_printf(line, "\\x%02x", (unsigned char)text[i]);
     }
 }
 

@@ -10,7 +10,7 @@
  * Ownership: field values are borrowed for the call.
  * Format: time level key=value …; a value with a space, quote, '=', backslash or
  * control character, and an empty one, is quoted; in quotes \" \\ \n \t \r \xNN stand
- * for themselves. Values that are not UTF-8 have their bytes escaped. Keys: provost-log(5).
+ * for themselves. What is not safe to show (str_character) has its bytes escaped. Keys: provost-log(5).
  */
 #ifndef PROVOST_RECORD_STATUS_LOG_H
 #define PROVOST_RECORD_STATUS_LOG_H

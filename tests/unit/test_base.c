@@ -131,6 +131,28 @@ static void utf8_is_told_from_what_is_not(void **state)
             fail_msg("row %zu", i);
 }
 
+static const struct {
+    const char *text, *shown;
+} visible[] = {
+    { "plain \xc3\xa9 \xf0\x9f\x98\x80", "plain \xc3\xa9 \xf0\x9f\x98\x80" },
+    { "\x1b[31m\x7f\n", "\\x1b[31m\\x7f\\x0a" },
+    { "\xc2\x9b" "31m", "\\xc2\\x9b31m" },      /* C1's CSI: both bytes */
+    { "a\xe2\x80\xae" "b", "a\\xe2\\x80\\xaeb" }, /* right to left */
+    { "\xe2\x81\xa6\xe2\x80\xa8", "\\xe2\\x81\\xa6\\xe2\\x80\\xa8" },
+    { "\xc3\xa9\xa9\xff\xc3", "\xc3\xa9\\xa9\\xff\\xc3" },                            /* no UTF-8 */
+    { "\xe2\x80\xa7\xe2\x80\xaf\xc2\xa0", "\xe2\x80\xa7\xe2\x80\xaf\xc2\xa0" }, /* beside the ranges */
+};
+
+static void what_would_steer_a_terminal_is_made_visible(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(visible) / sizeof(visible[0]); i++) {
+        cleanup_buf struct buf buf = { 0 };
+        buf_add_visible(&buf, visible[i].text);
+        assert_string_equal(buf.bytes, visible[i].shown);
+    }
+}
+
 static void a_cut_character_goes_whole(void **state)
 {
     char cut[] = "ab\xe2\x82", whole[] = "ab\xe2\x82\xac", plain[] = "ab", only[] = "\xc3";
@@ -505,6 +527,7 @@ int main(void)
         TEST(a_buffer_that_cannot_grow_stays_failed),
         TEST(prefixes_and_suffixes),
         TEST(utf8_is_told_from_what_is_not),
+        TEST(what_would_steer_a_terminal_is_made_visible),
         TEST(a_cut_character_goes_whole),
         TEST(the_nearest_word_is_found_and_a_far_one_is_not),
         TEST(durations_need_a_unit_and_do_not_overflow),

@@ -87,7 +87,7 @@ static void a_line_is_logfmt_with_time_and_level(void **state)
 
 static const char *const odd_values[] = {
     "plain", "", " ", "two words", "a=b", "say \"hi\"", "back\\slash", "line\nbreak", "tab\tcr\r", "\x01\x1b[31m\x7f", "\xc3\xa9t\xc3\xa9",
-    "bad\xff\xfe bytes", "cut\xc3", "\xe2\x82", "\xf0\x9f\x98\x80", "csi\xc2\x9b 31m", "\\x41", "ends in \\", "\"",
+    "bad\xff\xfe bytes", "cut\xc3", "\xe2\x82", "\xf0\x9f\x98\x80", "csi\xc2\x9b 31m", "\\x41", "ends in \\", "\"", "turned\xe2\x80\xae", "line\xe2\x80\xa8", "\xc3\xa9\xa9",
 };
 #define ODD_COUNT (sizeof(odd_values) / sizeof(odd_values[0]))
 
@@ -128,6 +128,7 @@ static void a_line_is_one_line_of_clean_text(void **state)
     }
     assert_int_equal(lines, ODD_COUNT);
     assert_true(str_is_utf8(text, strlen(text)));
+    assert_null(strstr(text, "\xe2\x80"));
 }
 
 static const char *const no_lines[] = {
