@@ -6,6 +6,7 @@ whose names contain one of them.
 """
 
 import os
+import signal
 import sys
 import traceback
 
@@ -54,6 +55,8 @@ def _run_one(number, function, world):
 
 
 def run():
+    # A test run that is told to end (a time-out) ends its servers, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     chosen = [t for t in _tests if len(sys.argv) < 2 or any(word in t.__name__ for word in sys.argv[1:])]
     _print(f"1..{len(chosen)}")
     world = World()
