@@ -197,15 +197,22 @@ static const char *group_id_of(const struct group_list *groups, const struct ope
     return NULL;
 }
 
+/* What one look at a person's groups could not bring to an end. */
+struct unfinished {
+    bool moved; /* a group was renamed under our hands, maybe with the member in it */
+    bool last;  /* a group lives by this member, who is to leave it */
+};
+
 /* The last member cannot be taken out of a group that lives by its members:
- * the group's lane takes the entry away. */
+ * the group's lane takes the entry away, unless another member came. */
 static bool is_last_value(const struct lane_run *run, const struct operation *operation, enum outcome outcome)
 {
     return operation->kind == OPERATION_MEMBER_REMOVE && outcome == OUTCOME_REJECTED && run->remote_code == REMOTE_LAST_VALUE &&
            mapping_with_first_member(run->job->group_mapping);
 }
 
-static bool apply_membership(struct lane_run *run, const struct group_list *groups, const struct operation *operation, bool *ret_again)
+static bool apply_membership(struct lane_run *run, const struct group_list *groups, const struct operation *operation,
+                             struct unfinished *unfinished)
 {
     enum outcome outcome;
     bool ok = lane_apply(run, operation, NULL, &outcome);
@@ -214,17 +221,18 @@ static bool apply_membership(struct lane_run *run, const struct group_list *grou
     const char *id = last || missing ? group_id_of(groups, operation) : NULL;
 
     if (ok && outcome == OUTCOME_GONE && operation->kind == OPERATION_MEMBER_REMOVE)
-        *ret_again = true; /* renamed under our hands, with the member in it? */
+        unfinished->moved = true;
     if (id != NULL)
         touch_group(run, id);
     if (last) {
+        unfinished->last = true;
         free(take_pointer(run->result->reason));
         run->result->outcome = OUTCOME_UNCHANGED;
     }
     return ok || last;
 }
 
-static bool converge_groups_once(struct lane_run *run, const char *new_value, const char *old_value, bool *ret_again)
+static bool converge_groups_once(struct lane_run *run, const char *new_value, const char *old_value, struct unfinished *unfinished)
 {
     bool renamed = old_value != NULL && !str_equal(old_value, new_value);
     struct group_list groups = { 0 };
@@ -241,7 +249,7 @@ static bool converge_groups_once(struct lane_run *run, const char *new_value, co
                                &count, &error) < 0)
         ok = lane_fail_error(run, &error);
     for (size_t i = 0; ok && i < count; i++)
-        ok = apply_membership(run, &groups, &operations[i], ret_again);
+        ok = apply_membership(run, &groups, &operations[i], unfinished);
     operations_free(operations, count);
     json_decref(current);
     json_decref(stale);
@@ -249,16 +257,23 @@ static bool converge_groups_once(struct lane_run *run, const char *new_value, co
     return ok;
 }
 
-/* Brings the values of one account in all groups to what the facts say. */
+/* Brings the values of one account in all groups to what the facts say. An
+ * account that stays comes again until a group that lives by it is gone or has
+ * another member; one that goes cannot wait, as the group waits for its link. */
 static bool converge_groups(struct lane_run *run, const char *new_value, const char *old_value)
 {
-    bool ok = true, again = true;
+    struct unfinished unfinished = { .moved = true };
+    bool ok = true;
 
-    for (int round = 0; ok && again && round < GROUP_ROUNDS_MOST; round++) {
-        again = false;
-        ok = converge_groups_once(run, new_value, old_value, &again);
+    for (int round = 0; ok && unfinished.moved && round < GROUP_ROUNDS_MOST; round++) {
+        unfinished = (struct unfinished){ 0 };
+        ok = converge_groups_once(run, new_value, old_value, &unfinished);
     }
-    return ok && again ? lane_fail(run, OUTCOME_RETRY, "groups kept moving while a member was taken out of them") : ok;
+    if (ok && unfinished.moved)
+        return lane_fail(run, OUTCOME_RETRY, "groups kept moving while a member was taken out of them");
+    if (ok && unfinished.last && new_value != NULL)
+        return lane_fail(run, OUTCOME_RETRY, "the last member of a group that cannot be empty leaves with the group, or when another came");
+    return ok;
 }
 
 static bool has_groups(const struct lane_run *run)

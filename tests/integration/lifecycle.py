@@ -278,6 +278,21 @@ def the_last_member_can_leave_and_another_come(world):
 
 
 @test
+def the_last_member_leaves_a_group_that_lives_by_its_members_while_another_comes(world):
+    groups = [('placeholder = "cn=nobody,dc=example,dc=org";', "with_first_member = true;")]
+    agent = world.agent(mappings_=mappings(groups=groups), target={"workers": 1})
+    join(world, agent, ANN)
+    join(world, agent, BOB)
+    agent.send(okta.group_create(STAFF), okta.member_add(ANN, STAFF))
+    await_entry(world, group_dn(STAFF), lambda entry: dn_of(ANN) in entry["member"])
+    agent.settle()
+    agent.send(okta.member_add(BOB, STAFF), okta.member_remove(ANN, STAFF))  # who leaves goes first
+    await_condition("one for the other", lambda: world.directory().members(group_dn(STAFF)) == [dn_of(BOB)])
+    agent.settle()
+    assert agent.target_status()["dead"] == 0
+
+
+@test
 def a_renamed_member_is_renamed_in_its_groups(world):
     agent = world.agent()
     join(world, agent, ANN)
