@@ -82,7 +82,7 @@ void deliver_wake(struct deliverer *deliverer, const char *target)
         return;
     pthread_mutex_lock(&pool->lock);
     pool->ready = true;
-    if (pool->state == TARGET_UP && pool->queued <= pool->worker_count)
+    if (pool->state == TARGET_UP && pool->queued <= pool->queue_most / 2)
         pthread_cond_signal(&pool->wake_scheduler);
     pthread_mutex_unlock(&pool->lock);
 }

@@ -194,7 +194,7 @@ static void *scheduler_main(void *arg)
             set_state(pool, TARGET_HELD, "held by an administrator");
             if (pool->held && !pool->stopping)
                 wait_us(pool, IDLE_US);
-        } else if (pool->queued > pool->worker_count) {
+        } else if (pool->queued > pool->queue_most / 2) {
             wait_us(pool, IDLE_US);
         } else {
             set_state(pool, TARGET_UP, NULL);
@@ -241,7 +241,7 @@ int target_pool_start(struct target_pool *pool, const struct deliver_settings *s
 
     *pool = (struct target_pool){ .settings = settings, .target = *target, .held = target->held, .ready = true };
     pool->since = clock_wall(settings->clock);
-    pool->queue_most = 3 * (size_t)target->workers;
+    pool->queue_most = 8 * (size_t)target->workers;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -19,6 +19,7 @@ struct ending {
     enum lane_end end;
     int64_t retry_in_us;
     int64_t took_us;
+    int64_t lag_us;
 };
 
 /* What the agent does with each outcome. APPLIED and UNCHANGED with
@@ -72,7 +73,6 @@ static void report(const struct ending *ending)
 {
     const struct deliver_settings *settings = ending->pool->settings;
     const struct lease *lease = &ending->lease;
-    int64_t now_us = clock_wall(settings->clock).us;
 
     settings->sink.delivered(settings->sink.arg, &(struct delivery_report){
         .target = lease->target,
@@ -88,7 +88,7 @@ static void report(const struct ending *ending)
         .superseded = lease->deliveries > 1 ? lease->deliveries - 1 : 0,
         .attempt = lease->attempt,
         .took_us = ending->took_us,
-        .lag_us = lease->oldest_received.us != 0 ? now_us - lease->oldest_received.us : -1,
+        .lag_us = ending->lag_us,
         .retry_in_us = ending->retry_in_us,
     });
 }
@@ -246,6 +246,7 @@ static void work(struct worker *worker, struct lease *lease)
         lane_converge(&job, &ending->result);
     }
     ending->took_us = clock_mono(settings->clock).us - begun.us;
+    ending->lag_us = lease->oldest_received.us != 0 ? clock_wall(settings->clock).us - lease->oldest_received.us : -1;
     decide_end(ending);
     target_pool_note(pool, ending->end == LANE_DONE, ending->reason);
     if (ending->end == LANE_RELEASE) {
@@ -266,7 +267,7 @@ static bool next_lease(struct target_pool *pool, struct lease *ret_lease)
     if (pool->queued > 0 && !pool->stopping) {
         *ret_lease = pool->queue[--pool->queued];
         got = true;
-        if (pool->queued <= pool->worker_count)
+        if (pool->queued <= pool->queue_most / 2)
             pthread_cond_signal(&pool->wake_scheduler);
     }
     pthread_mutex_unlock(&pool->lock);

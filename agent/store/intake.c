@@ -387,5 +387,5 @@ void sqlite_quarantine(struct store *store, const char *body, size_t length, con
     }
     if (kept != 0)
         memcpy(q->body, body, kept);
-    store_enqueue((struct sqlite_store *)store, &q->request);
+    store_enqueue_patient((struct sqlite_store *)store, &q->request);
 }

@@ -148,7 +148,7 @@ void sqlite_touch(struct store *store, const char *target, enum identity_kind ki
     if (touch->target == NULL || touch->id == NULL)
         touch_finish(&touch->request, ERROR_NOMEM, NULL);
     else
-        store_enqueue((struct sqlite_store *)store, &touch->request);
+        store_enqueue_patient((struct sqlite_store *)store, &touch->request);
 }
 
 /* ---- lease ---- */
@@ -521,5 +521,5 @@ void sqlite_complete(struct store *store, const struct completion *completion, s
     call->request = (struct request){ NULL, end_run, end_finish };
     call->done = done;
     call->arg = arg;
-    store_enqueue((struct sqlite_store *)store, &call->request);
+    store_enqueue_patient((struct sqlite_store *)store, &call->request);
 }

@@ -14,6 +14,8 @@
 #include "store/store_private.h"
 
 #define GROUP_MOST 512           /* requests in one transaction */
+#define GATHER_US 5000           /* what nobody waits for is committed this late at the most */
+#define GATHER_ENOUGH 64         /* or when so many have come */
 #define RETAIN_IDLE_US 20000     /* between steps of retention with nothing else to do */
 #define RETAIN_BUSY_US 100000    /* and with much to do */
 #define RETAIN_REST_US 60000000  /* when nothing was left */
@@ -211,7 +213,7 @@ static void queue_postponed(struct sqlite_store *store)
 {
     pthread_mutex_lock(&store->lock);
     *store->last = take_pointer(store->postponed);
-    while (*store->last != NULL)
+    for (; *store->last != NULL; store->queued++)
         store->last = &(*store->last)->next;
     pthread_mutex_unlock(&store->lock);
 }
@@ -244,14 +246,20 @@ static void run_group(struct sqlite_store *store, struct request *group)
 
 /* ---- the writer thread ---- */
 
+/* What is queued is to be committed now. */
+static bool is_due(const struct sqlite_store *store)
+{
+    return store->urgent || store->closing || store->queued >= GATHER_ENOUGH;
+}
+
 static void wait_for_work(struct sqlite_store *store)
 {
-    int64_t until = store->retain_at_us;
-    struct timespec deadline = { until / 1000000, until % 1000000 * 1000 };
-
-    while (store->first == NULL && !store->closing)
+    while (!is_due(store)) {
+        int64_t until = store->first != NULL ? store->gather_until_us : store->retain_at_us;
+        struct timespec deadline = { until / 1000000, until % 1000000 * 1000 };
         if (pthread_cond_timedwait(&store->wake, &store->lock, &deadline) == ETIMEDOUT)
             break;
+    }
 }
 
 /* Up to GROUP_MOST requests; NULL when there was nothing to do for a while. */
@@ -260,13 +268,17 @@ static struct request *take_group(struct sqlite_store *store, bool *ret_closed)
     pthread_mutex_lock(&store->lock);
     wait_for_work(store);
     struct request *group = store->first, *last = group;
-    for (int i = 1; i < GROUP_MOST && last != NULL && last->next != NULL; i++)
+    size_t count = last != NULL;
+    for (; count < GROUP_MOST && last != NULL && last->next != NULL; count++)
         last = last->next;
     if (last != NULL) {
         store->first = last->next;
+        store->queued -= count;
         last->next = NULL;
-        if (store->first == NULL)
+        if (store->first == NULL) {
             store->last = &store->first;
+            store->urgent = false;
+        }
     }
     *ret_closed = group == NULL && store->closing;
     pthread_mutex_unlock(&store->lock);
@@ -319,7 +331,7 @@ static void *writer_main(void *arg)
     }
 }
 
-void store_enqueue(struct sqlite_store *store, struct request *request)
+static void enqueue(struct sqlite_store *store, struct request *request, bool urgent)
 {
     struct error error;
 
@@ -327,13 +339,28 @@ void store_enqueue(struct sqlite_store *store, struct request *request)
     pthread_mutex_lock(&store->lock);
     bool closing = store->closing;
     if (!closing) {
+        if (store->first == NULL)
+            store->gather_until_us = monotonic_us() + GATHER_US;
         *store->last = request;
         store->last = &request->next;
-        pthread_cond_signal(&store->wake);
+        store->queued++;
+        store->urgent = store->urgent || urgent;
+        if (is_due(store) || store->queued == 1)
+            pthread_cond_signal(&store->wake);
     }
     pthread_mutex_unlock(&store->lock);
     if (closing)
         request->finish(request, error_set(&error, ERROR_CLOSED, "store %s: shutting down", store->path), &error);
+}
+
+void store_enqueue(struct sqlite_store *store, struct request *request)
+{
+    enqueue(store, request, true);
+}
+
+void store_enqueue_patient(struct sqlite_store *store, struct request *request)
+{
+    enqueue(store, request, false);
 }
 
 /* ---- calls that wait ---- */

@@ -150,6 +150,9 @@ struct sqlite_store {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct request *first, **last;
+    size_t queued;
+    bool urgent;           /* somebody waits for one of them */
+    int64_t gather_until_us; /* when nobody does: more may join the first until then */
     struct request *postponed; /* writer thread: queued again after the next commit that goes well */
     bool closing;
     store_ready *ready;
@@ -178,6 +181,9 @@ struct sqlite_store {
 
 /* sqlite.c */
 void store_enqueue(struct sqlite_store *store, struct request *request);
+/* The same for one that nobody waits for: it gathers company for a few
+ * milliseconds, so that a commit carries many of them. */
+void store_enqueue_patient(struct sqlite_store *store, struct request *request);
 /* For a request that nobody waits for: tried again when the fault has passed.
  * From its `finish`; it comes again with ERROR_CLOSED at the latest. */
 void store_postpone(struct sqlite_store *store, struct request *request);
