@@ -76,45 +76,84 @@ static bool value_set(struct lane_run *run, const struct member_list *members, j
     return true;
 }
 
-static bool take_out(struct lane_run *run, const char *locator, const char *value)
+/* The last member cannot be taken out of a group that lives by its members:
+ * the group's lane takes the entry away, unless another member came. */
+static bool is_last_value(const struct lane_run *run, const struct operation *operation, enum outcome outcome)
 {
+    return operation->kind == OPERATION_MEMBER_REMOVE && outcome == OUTCOME_REJECTED && run->remote_code == REMOTE_LAST_VALUE &&
+           mapping_with_first_member(run->job->group_mapping);
+}
+
+/* One value put into the group's own entry or taken out of it. A last one that
+ * cannot be taken out asks for another round, which takes the entry away. */
+static bool change_own(struct lane_run *run, const char *locator, const char *value, bool in, bool *ret_again)
+{
+    struct plan_group group = { .locator = locator, .member = true };
     json_t *here = json_pack("[{s:s}]", "locator", locator);
     struct operation *operations = NULL;
     size_t count = 0;
     struct error error = { 0 };
     enum outcome outcome;
-    bool ok = true;
+    bool ok = true, last = false;
 
-    if (plan_memberships(run->job->group_mapping, NULL, value, NULL, 0, NULL, here, &operations, &count, &error) < 0)
+    if (plan_memberships(run->job->group_mapping, in ? value : NULL, in ? NULL : value, &group, in ? 1 : 0, NULL, in ? NULL : here,
+                         &operations, &count, &error) < 0)
         ok = lane_fail_error(run, &error);
-    for (size_t i = 0; ok && i < count; i++)
+    for (size_t i = 0; ok && i < count; i++) {
         ok = lane_apply(run, &operations[i], NULL, &outcome);
+        last = !ok && is_last_value(run, &operations[i], outcome);
+    }
+    if (last) {
+        free(take_pointer(run->result->reason));
+        run->result->outcome = OUTCOME_UNCHANGED;
+        *ret_again = true;
+    }
     operations_free(operations, count);
     json_decref(here);
+    return ok || last;
+}
+
+/* Changes each value of `values` that `other` lacks. */
+static bool change_own_all(struct lane_run *run, const char *locator, json_t *values, const json_t *other, bool in, bool *ret_again)
+{
+    const char *value;
+    json_t *unused;
+    bool ok = true;
+
+    json_object_foreach(values, value, unused)
+    {
+        if (ok && json_object_get(other, value) == NULL)
+            ok = change_own(run, locator, value, in, ret_again);
+    }
     return ok;
 }
 
-bool members_recheck(struct lane_run *run, const struct member_list *written, const char *locator, bool *ret_again)
+/* One look at what the members are now; *written becomes that. */
+static bool recheck_once(struct lane_run *run, const char *locator, json_t **written, bool *ret_same, bool *ret_again)
 {
     struct member_list now = { 0 };
-    json_t *before = json_object(), *after = json_object();
-    const char *value;
-    json_t *unused;
+    json_t *after = json_object();
 
-    bool ok = member_list_read(run, &now) == 0 && value_set(run, written, before) && value_set(run, &now, after);
-    if (ok) {
-        json_object_foreach(before, value, unused)
-        {
-            if (json_object_get(after, value) == NULL)
-                ok = ok && take_out(run, locator, value);
-        }
-        json_object_foreach(after, value, unused)
-            *ret_again = *ret_again || json_object_get(before, value) == NULL;
-    }
-    json_decref(before);
-    json_decref(after);
+    /* in first: a group must not run empty between the two */
+    bool ok = member_list_read(run, &now) == 0 && value_set(run, &now, after) &&
+              change_own_all(run, locator, after, *written, true, ret_again) &&
+              change_own_all(run, locator, *written, after, false, ret_again);
+    *ret_same = json_equal(*written, after);
     member_list_free(&now);
+    json_decref(*written);
+    *written = after;
     return ok;
+}
+
+bool members_recheck(struct lane_run *run, const struct member_list *members, const char *locator, bool *ret_again)
+{
+    json_t *written = json_object();
+    bool same = false, ok = value_set(run, members, written);
+
+    for (int round = 0; ok && !same && round < GROUP_ROUNDS_MOST; round++)
+        ok = recheck_once(run, locator, &written, &same, ret_again);
+    json_decref(written);
+    return ok && !same ? lane_fail(run, OUTCOME_RETRY, "a group's members kept changing while it was written") : ok;
 }
 
 /* ---- a person's groups ---- */
@@ -202,14 +241,6 @@ struct unfinished {
     bool moved; /* a group was renamed under our hands, maybe with the member in it */
     bool last;  /* a group lives by this member, who is to leave it */
 };
-
-/* The last member cannot be taken out of a group that lives by its members:
- * the group's lane takes the entry away, unless another member came. */
-static bool is_last_value(const struct lane_run *run, const struct operation *operation, enum outcome outcome)
-{
-    return operation->kind == OPERATION_MEMBER_REMOVE && outcome == OUTCOME_REJECTED && run->remote_code == REMOTE_LAST_VALUE &&
-           mapping_with_first_member(run->job->group_mapping);
-}
 
 static bool apply_membership(struct lane_run *run, const struct group_list *groups, const struct operation *operation,
                              struct unfinished *unfinished)

@@ -19,8 +19,9 @@ int member_list_read(struct lane_run *run, struct member_list *ret_list); /* neg
 void member_list_free(struct member_list *list);
 /*
  * After a group's lane wrote `written`: members may have been renamed or gone
- * meanwhile, and their lanes could not see the entry yet. The values of those
- * go out again; *ret_again where others have come.
+ * meanwhile, and their lanes could not see the entry yet. Values that are
+ * missing go in, those that are old go out, until nobody moves any more;
+ * *ret_again where the last one could not be taken out.
  */
 bool members_recheck(struct lane_run *run, const struct member_list *written, const char *locator, bool *ret_again);
 

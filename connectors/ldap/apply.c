@@ -7,6 +7,10 @@
 #include "connectors/ldap/read.h"
 #include "connectors/ldap/value.h"
 
+/* Between our look at an entry and the change others may have made it: members
+ * of one group come and go by many sessions at a time. */
+#define CHANGE_ROUNDS_MOST 8
+
 #define NOMEM(receipt) receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory")
 
 static enum outcome refused(const struct operation *operation, const struct answer *answer, const char *doing, const char *dn,
@@ -95,8 +99,9 @@ static enum outcome make_changes(struct connector_session *session, const struct
 {
     if (operation->change_count == 0)
         return receipt_set(receipt, OUTCOME_UNCHANGED, 0, NULL);
-    if (change_round(session, operation, dn, false, receipt))
-        change_round(session, operation, dn, true, receipt);
+    bool again = change_round(session, operation, dn, false, receipt);
+    for (int round = 1; again && round < CHANGE_ROUNDS_MOST; round++)
+        again = change_round(session, operation, dn, true, receipt);
     return receipt->outcome;
 }
 

@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import okta
+from agent import mappings
 from okta import Group, User, body, hours_ago
 from tap import run, test
 
@@ -64,6 +65,20 @@ class Story:
             self.at(6, "user.lifecycle.suspend", self.roe),
             self.at(7, "user.lifecycle.deactivate", self.roe),
             self.at(8, "group.user_membership.remove", self.staff, self.roe),
+        ]
+
+    def lone(self):
+        """For groups that live by their members: one goes, one comes, and the last."""
+        bob = User(f"00u{self.tag}b", f"{self.tag}bob@example.com", f"Bob {self.tag}")
+        return [
+            self.at(1, "user.lifecycle.activate", self.ann),
+            self.at(2, "user.lifecycle.activate", bob),
+            self.at(3, "group.user_membership.add", self.ann, self.staff),
+            self.at(4, "group.user_membership.add", bob, self.crew),
+            self.at(5, "user.account.update_profile", self.roe),
+            self.at(6, "group.user_membership.add", bob, self.staff),
+            self.at(7, "group.user_membership.remove", self.staff, self.roe),
+            self.at(8, "group.user_membership.remove", self.crew, bob),
         ]
 
     def group(self):
@@ -132,12 +147,12 @@ def ends_of(dump, stories):
     return ends
 
 
-def check(world, name):
+def check(world, name, **options):
     chance = random.Random(SEED)
     chosen = orders(8, chance)
     stories = [Story(number) for number in range(len(chosen))]
     plays = [[events[i] for i in order] for order, events in zip(chosen, (getattr(s, name)() for s in stories))]
-    agent = world.agent(target={"workers": 4})
+    agent = world.agent(target={"workers": 4}, **options)
     play_settled(agent, plays[0::2], chance)
     play_burst(agent, plays[1::2], chance)
     assert agent.target_status()["dead"] == 0, agent.ctl("dead")[1]
@@ -162,6 +177,11 @@ def a_leaver_ends_alike_in_every_order(world):
 @test
 def groups_end_alike_in_every_order(world):
     check(world, "group")
+
+
+@test
+def groups_that_live_by_their_members_end_alike_in_every_order(world):
+    check(world, "lone", mappings_=mappings(groups=[('placeholder = "cn=nobody,dc=example,dc=org";', "with_first_member = true;")]))
 
 
 run()
