@@ -1,5 +1,6 @@
 /* How the LDAP connector reaches a directory, and what it says when it does not. */
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -238,11 +239,22 @@ static void a_certificate_for_another_host_is_told_with_both_names(void **state)
     assert_down("not for the host \"127.0.0.1\" but for ldap.elsewhere.example");
 }
 
+/* A bare root file system may have no /etc/hosts: then the name is what fails, and that is told. */
+static bool localhost_resolves(void)
+{
+    struct addrinfo *list = NULL;
+    bool resolves = getaddrinfo("localhost", NULL, NULL, &list) == 0;
+
+    if (resolves)
+        freeaddrinfo(list);
+    return resolves;
+}
+
 static void localhost_is_checked_as_the_machine_s_name_and_that_is_told(void **state)
 {
     (void)state;
     open_target("uri = \"ldap://localhost:%d\"; starttls = true; ca_file = \"%s\"; " LOG_IN, slapd.port, slapd.ca_file);
-    assert_down("what \"localhost\" is checked as");
+    assert_down(localhost_resolves() ? "what \"localhost\" is checked as" : "\"localhost\" of ldap://localhost:");
 }
 
 static void a_server_without_tls_refuses_starttls_and_that_is_told(void **state)
