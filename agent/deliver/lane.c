@@ -33,10 +33,12 @@ bool lane_fail(struct lane_run *run, enum outcome outcome, const char *reason)
     return false;
 }
 
-/* A failure of our own: of the store (passes), of memory (passes), of the mapping (does not). */
+/* A failure of our own: of the store (passes), of memory (passes), of the
+ * mapping (does not). An account that is another's may be free soon: the
+ * event that renames or removes that one may only be late. */
 bool lane_fail_error(struct lane_run *run, const struct error *error)
 {
-    bool permanent = error->code == ERROR_INVALID || error->code == ERROR_EXISTS || error->code == ERROR_SYNTAX;
+    bool permanent = error->code == ERROR_INVALID || error->code == ERROR_SYNTAX;
 
     return lane_fail(run, permanent ? OUTCOME_REJECTED : OUTCOME_RETRY, error->text);
 }
@@ -269,10 +271,10 @@ bool lane_store_link(struct lane_run *run)
 
     if (!run->link_dirty)
         return true;
-    if (store_put_link(run->job->store, run->job->target, run->job->kind, run->job->id, &run->link, &error) < 0)
-        return lane_fail_error(run, &error);
-    run->link_dirty = false;
-    return true;
+    int code = store_put_link(run->job->store, run->job->target, run->job->kind, run->job->id, &run->link, &error);
+    if (code == 0 || code == ERROR_EXISTS) /* another's: not to be stored with the receipt either */
+        run->link_dirty = false;
+    return code == 0 ? true : lane_fail_error(run, &error);
 }
 
 /* An account that was there before we knew of it becomes ours, or is another's. */

@@ -148,7 +148,7 @@ static enum outcome move(struct connector_session *session, const struct operati
     if (answer.code == LDAP_NO_SUCH_OBJECT)
         return tell_missing(session, operation, parent, &answer, receipt);
     if (answer.code == LDAP_ALREADY_EXISTS)
-        return receipt_set(receipt, OUTCOME_REJECTED, answer.code, "cannot move \"%s\": another entry stands at \"%s\" (%s %d)",
+        return receipt_set(receipt, OUTCOME_RETRY, answer.code, "cannot move \"%s\": another entry stands at \"%s\" (%s %d)",
                            operation->locator, operation->new_locator, outcome_row(answer.code)->name, answer.code);
     return refused(operation, &answer, "move", operation->locator, receipt);
 }

@@ -87,7 +87,7 @@ static enum outcome tell_occupied(struct connector_session *session, const struc
         return outcome;
     LDAPMessage *entry = answer_entry(session, &answer);
     if (!entry_holds(session->ld, entry, operation->values, unseen))
-        return receipt_set(receipt, OUTCOME_REJECTED, LDAP_ALREADY_EXISTS,
+        return receipt_set(receipt, OUTCOME_RETRY, LDAP_ALREADY_EXISTS,
                            "cannot add \"%s\": an entry that matches none of `match` stands there "
                            "(entryAlreadyExists 68); give it what `match` looks for, remove it, or change the mapping's dn",
                            operation->locator);

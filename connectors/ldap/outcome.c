@@ -48,7 +48,7 @@ static const struct outcome_row table[] = {
     { LDAP_OBJECT_CLASS_VIOLATION, OUTCOME_REJECTED, "objectClassViolation", "the entry would break its object classes" },
     { LDAP_NOT_ALLOWED_ON_NONLEAF, OUTCOME_REJECTED, "notAllowedOnNonLeaf", "there are entries below it" },
     { LDAP_NOT_ALLOWED_ON_RDN, OUTCOME_REJECTED, "notAllowedOnRDN", "the value is part of the entry's name" },
-    { LDAP_ALREADY_EXISTS, OUTCOME_REJECTED, "entryAlreadyExists", "another entry stands there" },
+    { LDAP_ALREADY_EXISTS, OUTCOME_RETRY, "entryAlreadyExists", "another entry stands there; its own event may be on the way" },
     { LDAP_NO_OBJECT_CLASS_MODS, OUTCOME_REJECTED, "objectClassModsProhibited", "the structural object class cannot be changed" },
     { LDAP_RESULTS_TOO_LARGE, OUTCOME_REJECTED, "resultsTooLarge", "the answer is too large" },
     { LDAP_AFFECTS_MULTIPLE_DSAS, OUTCOME_REJECTED, "affectsMultipleDSAs",

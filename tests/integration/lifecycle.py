@@ -136,6 +136,19 @@ def late_create_does_not_revive_a_leaver(world):
     assert entry is None or disabled(entry), entry
 
 
+@test
+def a_name_that_is_free_only_later_is_taken_then(world):
+    agent = world.agent()
+    join(world, agent, ANN)
+    heir = User("00ubob", "ann@example.com", "Bob Roe")
+    agent.send(okta.create(heir), okta.activate(heir))
+    agent.await_log(id="00ubob", outcome="retry")
+    agent.send(okta.update(User("00uann", "ann.old@example.com", "Ann Lee")))
+    await_entry(world, f"uid=ann,{PEOPLE}", lambda entry: entry["employeeNumber"] == ["00ubob"])
+    await_entry(world, f"uid=ann.old,{PEOPLE}", lambda entry: entry["employeeNumber"] == ["00uann"])
+    agent.settle()
+
+
 GRACE = [('deactivated = "disable";', 'deactivated = "disable, remove after 2 s";')]
 
 

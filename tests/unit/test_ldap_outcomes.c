@@ -56,7 +56,7 @@ static const struct {
     { 65, "objectClassViolation", OUTCOME_REJECTED },
     { 66, "notAllowedOnNonLeaf", OUTCOME_REJECTED },
     { 67, "notAllowedOnRDN", OUTCOME_REJECTED },
-    { 68, "entryAlreadyExists", OUTCOME_REJECTED },
+    { 68, "entryAlreadyExists", OUTCOME_RETRY },
     { 69, "objectClassModsProhibited", OUTCOME_REJECTED },
     { 71, "affectsMultipleDSAs", OUTCOME_REJECTED },
     { 80, "other", OUTCOME_RETRY },
