@@ -81,8 +81,9 @@ void deliver_wake(struct deliverer *deliverer, const char *target)
     if (pool == NULL)
         return;
     pthread_mutex_lock(&pool->lock);
+    bool news = !pool->ready || pool->queued <= pool->queue_most / 2;
     pool->ready = true;
-    if (pool->state == TARGET_UP && pool->queued <= pool->queue_most / 2)
+    if (pool->state == TARGET_UP && news)
         pthread_cond_signal(&pool->wake_scheduler);
     pthread_mutex_unlock(&pool->lock);
 }

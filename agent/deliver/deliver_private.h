@@ -32,6 +32,7 @@ struct target_pool {
     atomic_size_t unfinished; /* lanes whose end is not committed yet */
     struct ending *refused;/* ends that the store could not take: tried again */
     bool ready;            /* the store said that there is work */
+    struct mono fed_at;    /* when leases were last asked for */
     bool stopping;
     bool held;
     enum target_state state;

@@ -8,6 +8,8 @@
 
 #define IDLE_US 60000000       /* looks at the store at least this often */
 #define STORE_AGAIN_US 1000000 /* after the store refused */
+#define QUEUE_LEAST 32         /* so many leases share a commit */
+#define FEED_EARLY_US 50000    /* with new work, a queue that is half full is topped up: a leaver may be in it */
 
 /* ---- state ---- */
 
@@ -136,6 +138,16 @@ static void queue_lease(struct target_pool *pool, const struct lease *lease)
     pool->queued++;
 }
 
+/* How long to leave the queue as it is. */
+static int64_t feed_wait_us(const struct target_pool *pool)
+{
+    if (pool->queued <= pool->queue_most / 2)
+        return 0;
+    if (!pool->ready || pool->queued == pool->queue_most)
+        return IDLE_US;
+    return pool->fed_at.us + FEED_EARLY_US - clock_mono(pool->settings->clock).us;
+}
+
 /* Leases more; sets how long nothing is due. */
 static void feed(struct target_pool *pool)
 {
@@ -145,6 +157,7 @@ static void feed(struct target_pool *pool)
     struct error error = { 0 };
 
     pool->ready = false;
+    pool->fed_at = clock_mono(settings->clock);
     pthread_mutex_unlock(&pool->lock);
     int got = store_lease(settings->store, pool->target.name, most, settings->lease_us, pool->batch, &next, &error);
     int64_t wait = IDLE_US;
@@ -194,8 +207,8 @@ static void *scheduler_main(void *arg)
             set_state(pool, TARGET_HELD, "held by an administrator");
             if (pool->held && !pool->stopping)
                 wait_us(pool, IDLE_US);
-        } else if (pool->queued > pool->queue_most / 2) {
-            wait_us(pool, IDLE_US);
+        } else if (feed_wait_us(pool) > 0) {
+            wait_us(pool, feed_wait_us(pool));
         } else {
             set_state(pool, TARGET_UP, NULL);
             feed(pool);
@@ -241,7 +254,7 @@ int target_pool_start(struct target_pool *pool, const struct deliver_settings *s
 
     *pool = (struct target_pool){ .settings = settings, .target = *target, .held = target->held, .ready = true };
     pool->since = clock_wall(settings->clock);
-    pool->queue_most = 8 * (size_t)target->workers;
+    pool->queue_most = QUEUE_LEAST + 8 * (size_t)target->workers;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

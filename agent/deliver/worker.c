@@ -267,7 +267,7 @@ static bool next_lease(struct target_pool *pool, struct lease *ret_lease)
     if (pool->queued > 0 && !pool->stopping) {
         *ret_lease = pool->queue[--pool->queued];
         got = true;
-        if (pool->queued <= pool->queue_most / 2)
+        if (pool->queued <= pool->queue_most / 2 || pool->queued == pool->queue_most - 1)
             pthread_cond_signal(&pool->wake_scheduler);
     }
     pthread_mutex_unlock(&pool->lock);
