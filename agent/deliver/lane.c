@@ -144,7 +144,7 @@ static int rank_of(enum operation_kind kind)
     return -1;
 }
 
-void lane_note_action(struct lane_run *run, enum operation_kind kind)
+static void note_action(struct lane_run *run, enum operation_kind kind)
 {
     if (rank_of(kind) > run->action_rank) {
         run->action_rank = rank_of(kind);
@@ -159,7 +159,7 @@ bool lane_apply(struct lane_run *run, const struct operation *operation, struct 
     struct receipt receipt = { 0 };
     struct account made = { 0 };
 
-    lane_note_action(run, operation->kind);
+    note_action(run, operation->kind);
     enum outcome outcome = run->job->ops->apply(run->job->session, operation, &made, &receipt);
     *ret_outcome = outcome;
     if (outcome == OUTCOME_APPLIED)

@@ -28,7 +28,6 @@ bool lane_fail_error(struct lane_run *run, const struct error *error);
 bool lane_fail_receipt(struct lane_run *run, const struct receipt *receipt);
 
 bool lane_apply(struct lane_run *run, const struct operation *operation, struct account *ret_account, enum outcome *ret_outcome);
-void lane_note_action(struct lane_run *run, enum operation_kind kind);
 bool lane_store_link(struct lane_run *run);
 
 #endif

@@ -136,7 +136,4 @@ int plan_memberships(const struct mapping *group_mapping, const char *new_value,
                      struct operation **ret_operations, size_t *ret_count, struct error *error);
 void operations_free(struct operation *operations, size_t count);
 
-/* An expression, compiled and evaluated on an identity: for `try` and tests. */
-int plan_render(const struct mapping *mapping, const struct identity *identity, struct plan *ret_plan, struct error *error);
-
 #endif

@@ -455,10 +455,3 @@ void plan_clear(struct plan *plan)
     account_clear(&plan->wanted);
     *plan = (struct plan){ 0 };
 }
-
-int plan_render(const struct mapping *mapping, const struct identity *identity, struct plan *ret_plan, struct error *error)
-{
-    struct plan_input input = { .identity = identity, .now = identity->status.as_of };
-
-    return plan_make(mapping, &input, ret_plan, error);
-}
