@@ -36,6 +36,7 @@ const char *operation_kind_name(enum operation_kind kind)
 void receipt_clear(struct receipt *receipt)
 {
     free(receipt->reason);
+    free(receipt->note);
     *receipt = (struct receipt){ 0 };
 }
 
@@ -80,6 +81,8 @@ void operation_clear(struct operation *operation)
     free(operation->attribute);
     free(operation->value);
     free(operation->placeholder);
+    json_decref(operation->settings);
+    free(operation->idempotency_key);
     json_decref(operation->before_image);
     *operation = (struct operation){ 0 };
 }

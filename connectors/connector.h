@@ -9,11 +9,14 @@
  *
  * Calling sequence (the agent's side)
  *     check    once for each target, at start and reload; no input or output
+ *     check_mapping  once for each of its mapping files; the same
+ *     share    once for each target that is worked on: what its sessions share
  *     open     by each worker; a session belongs to that worker alone
  *     probe    after open, and while the target is suspended
  *     read     before each planning: the account as it is now
  *     apply    once for each operation of the plan, in order
  *     close    at the end, and after a TARGET_DOWN (a new open follows)
+ *     unshare  after the last close
  *
  * Responsibilities
  *     - Applying an operation twice is UNCHANGED the second time: the agent
@@ -28,8 +31,9 @@
  *
  * Threads: check and open may be called from any thread; all other calls of a
  * session come from one thread at a time. `settings` is shared by all
- * sessions and is read-only to them (state shared by a target's sessions, such
- * as a rate limit or a token, belongs to the connector, behind its own lock).
+ * sessions and is read-only to them; what a target's sessions share and change
+ * (a rate limit, a token, an index) lies in struct connector_shared, behind the
+ * connector's own lock.
  * Ownership: stated per function. account_clear and receipt_clear free.
  * Values are json_t, borrowed unless said otherwise.
  */
@@ -46,7 +50,7 @@
 #include "base/option.h"
 #include "base/problem.h"
 
-#define CONNECTOR_ABI 1u
+#define CONNECTOR_ABI 2u
 #define CONNECTOR_SYMBOL "provost_connector"
 
 /* code, name (as in the status log), what the agent does with it */
@@ -57,7 +61,8 @@
     X(TARGET_DOWN, "target_down", "suspend the target and probe; burns no attempts") \
     X(REJECTED, "rejected", "dead letter, with the reason")                          \
     X(AMBIGUOUS, "ambiguous", "more than one account matches: dead letter")          \
-    X(GONE, "gone", "the account or group is not there: plan again")
+    X(GONE, "gone", "the account or group is not there: plan again")                 \
+    X(CONFLICT, "conflict", "changed meanwhile: read and plan again, once; then retry")
 
 enum outcome {
 #define X(code, name, what) OUTCOME_##code,
@@ -73,6 +78,9 @@ struct receipt {
     int remote_code;        /* LDAP result code, HTTP status, …; 0: none */
     char *reason;           /* one sentence for a person; NULL when applied */
     int64_t retry_after_us; /* the target's own wish; 0: none */
+    int64_t sessions_found; /* REVOKE: the person's sessions that this sweep saw */
+    int64_t sessions_ended; /* and of these, ended */
+    char *note;             /* what a person should know although it went well ("cookie-only: cannot be ended"); NULL: none */
 };
 void receipt_clear(struct receipt *receipt);
 /* Sets all three and returns `outcome`; out of memory leaves reason NULL. */
@@ -82,10 +90,13 @@ enum outcome receipt_set(struct receipt *receipt, enum outcome outcome, int remo
 /*
  * An account or group entry, as read from the target or as written to it.
  *   key      the target's own immutable id (entryUUID, employee number)
- *   locator  where it stands now (DN, resource path); may change on rename
+ *   locator  where it stands now (DN, resource path); may change on rename.
+ *            A connector whose `locator_attribute` the target itself assigns
+ *            (`assigns_locator`) gives the key here, too.
  *   values   object: attribute → string, number, boolean, array or object.
  *            LDAP values are always arrays of strings; one that is no UTF-8
- *            is {"base64": "…"}.
+ *            is {"base64": "…"}. A connector of sessions has the markers that
+ *            it keeps for applications: "denied", "signed_in".
  *   disabled 1, 0, or -1 where the target does not tell
  */
 struct account {
@@ -103,7 +114,7 @@ struct account_query {
     const char *locator;        /* where it should stand (rendered), or NULL */
     const char *const *match;   /* rendered filters, tried in order; NULL-terminated or NULL */
     const char *const *names;   /* attributes to read; NULL-terminated */
-    const json_t *settings;     /* the mapping's connector-specific groups as rendered, or NULL */
+    const json_t *settings;     /* the connector's own groups of the mapping, see struct connector_group; or NULL */
 };
 
 enum operation_kind {
@@ -122,11 +133,13 @@ const char *operation_kind_name(enum operation_kind kind); /* "create", "member_
 
 enum change_kind { CHANGE_ADD, CHANGE_DELETE, CHANGE_REPLACE };
 
-/* One attribute's difference. DELETE without values removes all of it. */
+/* One attribute's difference. DELETE without values removes all of it. A
+ * directory gets ADD, DELETE and REPLACE with arrays of values; all others only
+ * REPLACE, with the one new value as it is (a list stays a list), or DELETE. */
 struct change {
     enum change_kind kind;
     char *name;
-    json_t *values; /* array of values; owned; NULL: none */
+    json_t *values; /* owned; NULL: none */
 };
 
 /* One change made in a target. Owned by the plan it is part of. */
@@ -136,13 +149,17 @@ struct operation {
     char *key;           /* of the account, where known */
     char *locator;       /* where it stands before */
     char *new_locator;   /* RENAME, DISABLE, ENABLE: where it shall stand; NULL: stays */
-    json_t *values;      /* CREATE: all of it */
+    json_t *values;      /* CREATE: all of it; no directory: also UPDATE, DISABLE, ENABLE, as it shall be afterwards */
     struct change *changes;
     size_t change_count;
     char *attribute;     /* MEMBER_*: the group's attribute */
     char *value;         /* MEMBER_*: the one value */
     char *placeholder;   /* MEMBER_REMOVE: put in when the last value goes; NULL: none */
-    struct wall before;  /* REVOKE */
+    struct wall before;  /* REVOKE: sessions from before this time are void; those that tell a later one stay */
+    int sweep;           /* REVOKE: 1, and 2 for the one after the longest request */
+    json_t *settings;    /* the connector's own groups of the mapping, see struct connector_group; owned; NULL: none */
+    char *idempotency_key; /* with CONNECTOR_IDEMPOTENCY: the same for every attempt, durable before the first */
+    bool repeated;       /* an attempt with this key was begun before, its end is not known */
     json_t *before_image; /* the touched attributes as they were; NULL on CREATE */
 };
 void operation_clear(struct operation *operation);
@@ -156,6 +173,7 @@ enum escape {
     ESCAPE_QUERY,    /* RFC 3986, one query component */
     ESCAPE_HEADER,   /* no control characters */
     ESCAPE_JSON,     /* inside a JSON string */
+    ESCAPE_QUOTED,   /* where it stands between double quotes as in JSON, between single ones these are doubled; else as it is */
 };
 
 /* One row says how values are escaped at a place of the mapping file:
@@ -168,15 +186,47 @@ struct connector_place {
     enum escape escape;
 };
 
+/*
+ * A group of the mapping file that belongs to the connector: it says what the
+ * connector cannot know (an API's requests, a session store's layout).
+ * The agent compiles it like any value: a text is a template, names may be
+ * nested, types are kept. It is rendered for one person (or group) and handed
+ * over as `settings`: { "GROUP": …, … }. Templates know the identity's names,
+ * account.X (what it shall look like; account.key where it is linked), and
+ * `value` in member_add, member_remove and groups_of.
+ *
+ * by_call: the members are named like what the connector is asked to do:
+ *   read, match, list, groups_of, and operation_kind_name(). A call gets those
+ *   that it needs: read: read and match; list: list; read_groups: groups_of;
+ *   an operation: its own, read and match. Where there is no "disable" or
+ *   "enable", an operation of that kind gets "update" under its own name. A
+ *   change that has no member is not planned at all.
+ *   Within these members `places` names the parts that are escaped, at any
+ *   depth; nothing within a part that is named there may be absent: `read` and
+ *   each entry of `match` are then left out, an operation is ERROR_INVALID.
+ *   Elsewhere an absent member is left out.
+ * Not by_call: the whole group, each time; `places` as above.
+ * A text "file:NAME.json" under the name `file_member` is a JSON file beside
+ * the mapping file, whose texts are templates.
+ */
+struct connector_group {
+    const char *name;
+    bool by_call;
+    const struct connector_place *places; /* { NULL, … } at the end; NULL: none */
+    const char *file_member;              /* NULL: none */
+};
+
 enum connector_capability {
     CONNECTOR_ACCOUNTS = 1u << 0,
     CONNECTOR_GROUPS = 1u << 1,
     CONNECTOR_SESSIONS = 1u << 2,
     CONNECTOR_EVENTS = 1u << 3,
     CONNECTOR_LIST = 1u << 4,
+    CONNECTOR_IDEMPOTENCY = 1u << 5, /* operations that change get an idempotency_key (costs a commit) */
 };
 
 struct connector_session; /* the connector's own */
+struct connector_shared;  /* the same: what all sessions of one target share */
 
 /* Called for each account of a listing; a negative return ends it. */
 typedef int connector_list_entry(const struct account *account, void *arg);
@@ -189,15 +239,28 @@ struct connector_ops {
     size_t settings_bytes;            /* size of the struct those rows fill */
     uint32_t capabilities;
     const struct connector_place *places;
-    const char *locator_attribute; /* the account attribute that is the locator ("dn"); NULL: none */
+    const char *locator_attribute; /* the account attribute that is the locator ("dn", "key"); NULL: none */
+    bool assigns_locator;          /* the target gives the locator: no mapping sets it */
+    const struct connector_group *groups; /* { NULL, … } at the end; NULL: none */
 
     /* Looks at parsed settings as a whole (two options that exclude each
      * other, a URI that cannot be read). Adds to `problems`; no I/O. */
     void (*check)(const void *settings, const char *file, int line, struct problems *problems);
 
+    /* Looks at the connector's own groups of a mapping file (`root` is the
+     * whole file): names, types, what excludes each other. `group`: kind =
+     * "group". Templates are looked at by the agent. NULL: nothing to say. */
+    void (*check_mapping)(const config_setting_t *root, bool group, struct problems *problems);
+
+    /* What the sessions of a target share. NULL: nothing; open gets NULL.
+     * `settings` outlives it. 0 or ERROR_NOMEM. */
+    int (*share)(const void *settings, struct connector_shared **ret_shared, struct error *error);
+    void (*unshare)(struct connector_shared *shared); /* NULL is allowed */
+
     /* A session, connected and authenticated. APPLIED, TARGET_DOWN or
-     * REJECTED. `settings` outlives the session. */
-    enum outcome (*open)(const void *settings, struct connector_session **ret_session, struct receipt *receipt);
+     * REJECTED. `settings` and `shared` outlive the session. */
+    enum outcome (*open)(const void *settings, struct connector_shared *shared, struct connector_session **ret_session,
+                         struct receipt *receipt);
     void (*close)(struct connector_session *session); /* NULL is allowed */
 
     /* Does the target answer, as whom we claim to be? */
@@ -210,9 +273,10 @@ struct connector_ops {
                          struct receipt *receipt);
 
     /* The keys of all groups that hold `value` in `attribute`: a JSON array of
-     * {"key", "locator"}, owned by the caller. NULL: no groups. */
-    enum outcome (*read_groups)(struct connector_session *session, const char *attribute, const char *value, json_t **ret_groups,
-                                struct receipt *receipt);
+     * {"key", "locator"}, owned by the caller. `settings` as in the query.
+     * NULL: no groups. */
+    enum outcome (*read_groups)(struct connector_session *session, const char *attribute, const char *value,
+                                const json_t *settings, json_t **ret_groups, struct receipt *receipt);
 
     /* Makes one change. After CREATE *ret_account (may be NULL) has key and
      * locator; after a rename, the new locator. */

@@ -37,10 +37,14 @@ static json_t *problems_json(const struct problems *problems)
 static json_t *probe_target(const struct config_target *target)
 {
     struct connector_session *session = NULL;
+    struct connector_shared *shared = NULL;
     struct receipt receipt = { 0 };
+    struct error error = { 0 };
 
+    if (target->ops->share != NULL && target->ops->share(target->settings, &shared, &error) < 0)
+        return json_pack("{s:b, s:s}", "answers", false, "reason", error.text);
     signal(SIGPIPE, SIG_IGN); /* a connector may write to a connection that the other side closed */
-    enum outcome outcome = target->ops->open(target->settings, &session, &receipt);
+    enum outcome outcome = target->ops->open(target->settings, shared, &session, &receipt);
 
     if (outcome == OUTCOME_APPLIED)
         outcome = target->ops->probe(session, &receipt);
@@ -48,6 +52,8 @@ static json_t *probe_target(const struct config_target *target)
     json_t *result = json_pack("{s:b, s:s?}", "answers", good, "reason", good ? NULL : receipt.reason != NULL ? receipt.reason
                                                                                       : outcome_name(outcome));
     target->ops->close(session);
+    if (target->ops->unshare != NULL)
+        target->ops->unshare(shared);
     receipt_clear(&receipt);
     return result;
 }

@@ -17,6 +17,7 @@ struct target_pool {
     const struct deliver_settings *settings;
     struct deliver_target target; /* a copy; what it points to is borrowed */
     const struct mapping *user_mapping, *group_mapping;
+    struct connector_shared *shared; /* NULL: none */
     pthread_t scheduler;
     pthread_t *workers;
     size_t worker_count;   /* that were started */

@@ -215,7 +215,7 @@ static bool read_groups(struct lane_run *run, const char *value, json_t **ret_gr
     const char *attribute = mapping_member_attribute(run->job->group_mapping);
     struct receipt receipt = { 0 };
 
-    enum outcome outcome = run->job->ops->read_groups(run->job->session, attribute, value, ret_groups, &receipt);
+    enum outcome outcome = run->job->ops->read_groups(run->job->session, attribute, value, NULL, ret_groups, &receipt);
     bool ok = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
     if (outcome == OUTCOME_GONE) {
         *ret_groups = json_array();

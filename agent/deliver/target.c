@@ -96,7 +96,7 @@ static bool probe(struct target_pool *pool, struct receipt *receipt)
     const struct connector_ops *ops = pool->target.ops;
     struct connector_session *session = NULL;
 
-    enum outcome outcome = ops->open(pool->target.settings, &session, receipt);
+    enum outcome outcome = ops->open(pool->target.settings, pool->shared, &session, receipt);
     if (outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED)
         outcome = ops->probe(session, receipt);
     ops->close(session);
@@ -267,6 +267,11 @@ int target_pool_start(struct target_pool *pool, const struct deliver_settings *s
     pool->workers = calloc((size_t)target->workers, sizeof(*pool->workers));
     if (pool->queue == NULL || pool->batch == NULL || pool->workers == NULL)
         return error_nomem(error);
+    if (target->ops->share != NULL) {
+        int shared = target->ops->share(target->settings, &pool->shared, error);
+        if (shared < 0)
+            return shared;
+    }
     for (; pool->worker_count < (size_t)target->workers; pool->worker_count++) {
         int code = start_thread(pool, &pool->workers[pool->worker_count], worker_main, error);
         if (code < 0)
@@ -313,6 +318,8 @@ bool target_pool_wait(struct target_pool *pool, struct mono deadline)
 
 void target_pool_clear(struct target_pool *pool)
 {
+    if (pool->target.ops->unshare != NULL)
+        pool->target.ops->unshare(pool->shared);
     pthread_cond_destroy(&pool->wake_scheduler);
     pthread_cond_destroy(&pool->wake_workers);
     pthread_mutex_destroy(&pool->lock);

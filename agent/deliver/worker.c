@@ -35,6 +35,7 @@ static const struct {
     [OUTCOME_REJECTED] = { LANE_DEAD, "rejected" },
     [OUTCOME_AMBIGUOUS] = { LANE_DEAD, "ambiguous" },
     [OUTCOME_GONE] = { LANE_RETRY, "retry" },
+    [OUTCOME_CONFLICT] = { LANE_RETRY, "retry" },
 };
 
 static void decide_end(struct ending *ending)
@@ -201,7 +202,7 @@ static bool open_session(struct worker *worker, struct lane_result *result)
 
     if (worker->session != NULL)
         return true;
-    enum outcome outcome = target->ops->open(target->settings, &worker->session, &receipt);
+    enum outcome outcome = target->ops->open(target->settings, worker->pool->shared, &worker->session, &receipt);
     if (outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED) {
         receipt_clear(&receipt);
         return true;

@@ -146,8 +146,5 @@ int diff_value(const char *name, const json_t *current, const json_t *wanted, st
         return 0;
     if (wanted == NULL)
         return add_change(changes, CHANGE_DELETE, name, NULL);
-    json_t *values = json_is_array(wanted) ? json_incref((json_t *)wanted) : json_pack("[O]", wanted);
-    int code = values != NULL ? add_change(changes, CHANGE_REPLACE, name, values) : ERROR_NOMEM;
-    json_decref(values);
-    return code;
+    return add_change(changes, CHANGE_REPLACE, name, wanted);
 }

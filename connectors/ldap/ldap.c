@@ -10,8 +10,10 @@ static const struct connector_place places[] = {
     { "roleOccupant", ESCAPE_DN }, { NULL, ESCAPE_NONE },
 };
 
-static enum outcome open_session(const void *settings, struct connector_session **ret_session, struct receipt *receipt)
+static enum outcome open_session(const void *settings, struct connector_shared *shared, struct connector_session **ret_session,
+                                 struct receipt *receipt)
 {
+    (void)shared;
     return session_open(settings, ret_session, receipt);
 }
 

@@ -13,6 +13,22 @@
 
 static struct contract *contract; /* of the running group */
 static struct connector_session *session;
+static struct connector_shared *shared;
+
+static struct connector_shared *share(const void *settings)
+{
+    struct connector_shared *made = NULL;
+
+    if (contract->ops->share != NULL)
+        assert_int_equal(contract->ops->share(settings, &made, NULL), 0);
+    return made;
+}
+
+static void unshare(struct connector_shared *made)
+{
+    if (contract->ops->unshare != NULL)
+        contract->ops->unshare(made);
+}
 
 /* Every receipt of the suite passes here. */
 static enum outcome taken(enum outcome outcome, struct receipt *receipt)
@@ -47,7 +63,10 @@ static enum outcome open_with(const void *settings, struct connector_session **r
 {
     struct receipt receipt = { 0 };
 
-    return taken(contract->ops->open(settings, ret_session, &receipt), &receipt);
+    struct connector_shared *own = share(settings);
+    enum outcome outcome = taken(contract->ops->open(settings, own, ret_session, &receipt), &receipt);
+    unshare(own);
+    return outcome;
 }
 
 static int begin(void **state)
@@ -56,7 +75,8 @@ static int begin(void **state)
 
     (void)state;
     session = NULL;
-    if (contract->ops->open(contract->settings, &session, &receipt) != OUTCOME_APPLIED)
+    shared = share(contract->settings);
+    if (contract->ops->open(contract->settings, shared, &session, &receipt) != OUTCOME_APPLIED)
         print_message("# open: %s: %s\n", outcome_name(receipt.outcome), receipt.reason);
     receipt_clear(&receipt);
     return session != NULL ? 0 : -1;
@@ -75,6 +95,7 @@ static int end(void **state)
     }
     account_clear(&account);
     contract->ops->close(session);
+    unshare(shared);
     return 0;
 }
 

@@ -39,7 +39,7 @@ static void open_target(const char *format, ...)
     buf_vprintf(&text, format, args);
     va_end(args);
     settings = settings_make(ops, text.bytes);
-    ops->open(settings, &session, &receipt);
+    ops->open(settings, NULL, &session, &receipt);
 }
 
 static int close_target(void **state)
@@ -156,7 +156,7 @@ static void a_missing_password_is_not_an_anonymous_log_in(void **state)
     cleanup_free char *text = str_printf(LOG_IN "uri = \"%s\";", slapd.uri);
     settings = settings_make(ops, text);
     ((struct ldap_settings *)settings)->password[0] = '\0'; /* past the check, which refuses to leave it out */
-    ops->open(settings, &session, &receipt);
+    ops->open(settings, NULL, &session, &receipt);
     assert_down("without a password");
 }
 

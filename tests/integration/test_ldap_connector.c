@@ -129,7 +129,7 @@ static int begin(void **state)
         str_printf("uri = \"%s\"; bind_dn = \"" SLAPD_AGENT "\"; password = \"env:PROVOST_TEST_SECRET\";", slapd.uri);
 
     settings = settings_make(ops, text);
-    if (ops->open(settings, &session, &receipt) != OUTCOME_APPLIED)
+    if (ops->open(settings, NULL, &session, &receipt) != OUTCOME_APPLIED)
         print_message("# open: %s\n", receipt.reason);
     return session != NULL ? 0 : -1;
 }
@@ -627,14 +627,14 @@ static void the_groups_that_hold_a_member_are_told_with_their_keys(void **state)
     (void)state;
     slapd_add(&slapd, STAFF, "objectClass: groupOfNames\ncn: staff\nmember: " ANN);
     slapd_add(&slapd, "cn=crew," SLAPD_GROUPS, "objectClass: groupOfNames\ncn: crew\nmember: " BOB "|" ANN);
-    assert_outcome(ops->read_groups(session, "member", ANN, &groups, &receipt), APPLIED);
+    assert_outcome(ops->read_groups(session, "member", ANN, NULL, &groups, &receipt), APPLIED);
     assert_int_equal(json_array_size(groups), 2);
     cleanup_free char *uuid = slapd_value(&slapd, STAFF, "entryUUID");
     assert_string_equal(json_string_value(json_object_get(json_array_get(groups, 0), "key")), uuid);
     assert_string_equal(json_string_value(json_object_get(json_array_get(groups, 0), "locator")), STAFF);
     json_decref(groups);
     groups = NULL;
-    assert_outcome(ops->read_groups(session, "member", "x)(cn=*", &groups, &receipt), APPLIED);
+    assert_outcome(ops->read_groups(session, "member", "x)(cn=*", NULL, &groups, &receipt), APPLIED);
     assert_int_equal(json_array_size(groups), 0);
     json_decref(groups);
 }

@@ -28,8 +28,10 @@ static void check(const void *settings, const char *file, int line, struct probl
         problems_add(problems, file, line, 0, "uri: \"%s\" begins with \"!\"", sample->uri);
 }
 
-static enum outcome refuse(const void *settings, struct connector_session **ret_session, struct receipt *receipt)
+static enum outcome refuse(const void *settings, struct connector_shared *shared, struct connector_session **ret_session,
+                           struct receipt *receipt)
 {
+    (void)shared;
     (void)settings;
     (void)ret_session;
     receipt->outcome = OUTCOME_TARGET_DOWN;

@@ -39,8 +39,10 @@ static struct {
     char *existing_key; /* what every read finds; NULL: nothing, but for what was created */
 } world = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
-static enum outcome fake_open(const void *settings, struct connector_session **ret_session, struct receipt *receipt)
+static enum outcome fake_open(const void *settings, struct connector_shared *shared, struct connector_session **ret_session,
+                              struct receipt *receipt)
 {
+    (void)shared;
     (void)settings;
     pthread_mutex_lock(&world.lock);
     enum outcome outcome = world.open_outcome;
