@@ -1,0 +1,73 @@
+/*
+ * store.h: what each kind of session store implements.
+ *
+ * Purpose: the connector's common part (session.c) reads the mapping's layout
+ * and the person's names, and calls one of these. A store finds the sessions
+ * of these names by the layout, asks match.h whether a value is theirs, and
+ * ends those that are void.
+ *
+ * Calling sequence: open → (probe, sweep, read_marks, write_marks …) → close.
+ * Ownership: settings, shared, layouts and queries are borrowed; results are
+ * the caller's. Threads: an opened store belongs to one thread; `shared` (a
+ * throttle, an index) has its own lock.
+ * Errors: the outcomes of connector.h with a sentence in the receipt; no
+ * secret and no session's content in it.
+ * Safety: a foreign value is bytes. Nothing is deserialised, only looked at;
+ * names match as whole tokens. A store that goes away in mid-sweep answers
+ * TARGET_DOWN; sweeping again is harmless.
+ */
+#ifndef PROVOST_CONNECTORS_SESSION_STORE_H
+#define PROVOST_CONNECTORS_SESSION_STORE_H
+
+#include "connectors/connector.h"
+#include "connectors/session/layout.h"
+#include "connectors/session/settings.h"
+
+struct session_store;  /* one connection, the store kind's own */
+struct session_shared; /* what all connections of a target share; NULL for most kinds */
+
+struct session_query {
+    const struct layout *layout;
+    const char *const *users; /* the person's name in the sessions, and former ones; NULL-terminated */
+    int64_t before_us;        /* sessions created before are void; those that tell a later time stay */
+    bool dated_only;          /* leave sessions alone that do not tell when they were created */
+    int sweep;                /* 1, 2 */
+};
+
+struct sweep {
+    int64_t found; /* sessions of this person */
+    int64_t ended;
+    int64_t kept;  /* opened after `before_us` (or undated, with dated_only) */
+    int64_t locked;/* in use by a request all the time: the next sweep has them */
+    char *note;    /* NULL: none */
+};
+
+struct session_marks { /* of one person; see connector.h */
+    bool denied;
+    char *since, *expires; /* signed_in; RFC 3339 texts; NULL: not signed in */
+};
+void session_marks_clear(struct session_marks *marks);
+
+struct session_store_ops {
+    const char *name; /* "redis": as in `store = "redis"` */
+    int (*share)(const struct session_settings *settings, struct session_shared **ret_shared, struct error *error); /* NULL: none */
+    void (*unshare)(struct session_shared *shared);
+    void (*check)(const struct session_settings *settings, const char *file, int line, struct problems *problems); /* no I/O */
+    enum outcome (*open)(const struct session_settings *settings, struct session_shared *shared, struct session_store **ret_store,
+                         struct receipt *receipt);
+    void (*close)(struct session_store *store); /* NULL is allowed */
+    enum outcome (*probe)(struct session_store *store, struct receipt *receipt);
+    /* APPLIED (also when nothing was found); *ret_sweep is filled in then. */
+    enum outcome (*sweep)(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
+                          struct receipt *receipt);
+    /* NULL: this kind keeps no markers. */
+    enum outcome (*read_marks)(struct session_store *store, const struct layout *layout, const char *user,
+                               struct session_marks *ret_marks, struct receipt *receipt);
+    enum outcome (*write_marks)(struct session_store *store, const struct layout *layout, const char *user,
+                                const struct session_marks *marks, struct receipt *receipt);
+};
+
+extern const struct session_store_ops session_redis, session_memcached, session_files, session_sqlite, session_postgresql,
+    session_mysql;
+
+#endif
