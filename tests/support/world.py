@@ -6,6 +6,7 @@ import tempfile
 
 from agent import Agent
 from directory import Directory
+from payroll_service import Payroll
 
 
 class World:
@@ -32,6 +33,12 @@ class World:
         directory = Directory(self.new_folder("slapd"), *options)
         self._own.append(directory)
         return directory
+
+    def payroll(self, *options):
+        """One of this test's own."""
+        payroll = Payroll(self.new_folder("payroll"), *options)
+        self._own.append(payroll)
+        return payroll
 
     def agent(self, start=True, **options):
         """An agent on the shared directory unless told otherwise; see agent.py for the options."""

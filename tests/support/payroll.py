@@ -1,0 +1,460 @@
+#!/usr/bin/python3
+"""A payroll with a plain employee API, for tests, the demo and the bench. Python's standard library only.
+
+    payroll.py --db FILE [--port N] [--token-file FILE] [--tls CERT KEY] [--durable] [--not-unique] [--trouble JSON] [--seed N]
+
+Prints its URL once it answers, ends on SIGTERM. The API is payroll.openapi.json; each request and each answer is held
+against it: a request that it does not allow is answered 400 (404, 405, 415), noted, and told under /_control.
+
+Without a token, for the tests alone:
+    GET  /_control             {"requests": N, "unexpected": […], "lost": N, "by": {"POST /employees": N}}
+    GET  /_control/requests    the last 1000: method, path, query, body, key, if_match, status
+    POST /_control/trouble     an object of these, replacing what was there:
+        only            the troubles below befall only what begins with it: "POST", "POST /employees"
+        times           only so many requests, then none
+        delay_ms        each request waits so long before it is worked on
+        status          answered so, nothing done; with retry_after (seconds) and retry_after_date (true: as a date)
+        lose            this part (0.2) of the changes is made, but the connection is reset instead of answered
+        late_ms         with lose: the change is made only so long after the connection was reset
+        spoil           done, but the answer is: html, invalid, wrong_type, empty, cut, huge (50 MB), no_id
+        pretend         answered as if done, and nothing is
+        ignore_filters  a listing takes no notice of its filters
+        ignore_keys     nor a change of its Idempotency-Key
+    POST /_control/clear       no employees, no keys, no counts, no trouble
+"""
+
+import argparse
+import collections
+import datetime
+import email.utils
+import hashlib
+import hmac
+import json
+import os
+import random
+import signal
+import socket
+import socketserver
+import ssl
+import struct
+import sys
+import threading
+import time
+import urllib.parse
+
+sys.dont_write_bytecode = True
+
+from employees import Duplicate, Employees, document, etag
+from openapi import Description, Mismatch
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BODY_MOST = 1 << 20
+PAGE_MOST = 100
+TROUBLES = {"only": str, "times": int, "delay_ms": int, "status": int, "retry_after": int, "retry_after_date": bool, "lose": (int, float),
+            "late_ms": int, "spoil": str, "pretend": bool, "ignore_filters": bool, "ignore_keys": bool}
+REASONS = {200: "OK", 201: "Created", 204: "No Content", 429: "Too Many Requests", 503: "Service Unavailable"}
+
+
+class Answer:
+    def __init__(self, status, body=None, headers=None):
+        self.status, self.document, self.headers = status, body, headers or {}
+
+
+class Refusal(Exception):
+    def __init__(self, status, code, message):
+        super().__init__(message)
+        self.answer = Answer(status, {"error": {"code": code, "message": message}})
+
+
+class Request:
+    def __init__(self, method, target, headers, body):
+        parts = urllib.parse.urlsplit(target)
+        self.method, self.path, self.headers, self.body = method, parts.path, headers, body
+        self.query = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
+        self.line = f"{method} {self.path}"
+
+    def log_entry(self, status):
+        try:
+            body = json.loads(self.body) if self.body else None
+        except ValueError:
+            body = self.body.decode("utf-8", "backslashreplace")
+        return {"method": self.method, "path": self.path, "query": self.query, "body": body, "key": self.headers.get("idempotency-key"),
+                "if_match": self.headers.get("if-match"), "status": status}
+
+
+# --- the API
+
+class Payroll:
+    """What the operations of the description do; each method's name is an operationId."""
+
+    def __init__(self, employees, trouble):
+        self.rows, self.trouble = employees, trouble
+
+    def _row(self, arguments, request=None):
+        row = self.rows.get(arguments["id"])
+        if row is None:
+            raise Refusal(404, "no_such_employee", f"There is no employee {arguments['id']}.")
+        wanted = request.headers.get("if-match") if request else None
+        if wanted not in (None, "*", etag(row)):
+            raise Refusal(412, "changed", f"The employee is {etag(row)} now, not {wanted}.")
+        return row
+
+    @staticmethod
+    def _employee(row, status=200):
+        return Answer(status, document(row), {"ETag": etag(row)})
+
+    def listEmployees(self, request, arguments, body):
+        after = int(arguments.get("cursor", "0"), 16)
+        limit = max(1, min(arguments.get("limit", PAGE_MOST), PAGE_MOST))
+        filters = {} if self.trouble.has("ignore_filters") else {n: arguments[n] for n in ("external_id", "email", "status") if n in arguments}
+        rows = self.rows.find(filters, after, limit + 1)
+        more = len(rows) > limit
+        return Answer(200, {"items": [document(row) for row in rows[:limit]], "next": f"{rows[limit - 1]['id']:x}" if more else None})
+
+    def getEmployee(self, request, arguments, body):
+        return self._employee(self._row(arguments))
+
+    def createEmployee(self, request, arguments, body):
+        return self._employee(self.rows.create(body), 201)
+
+    def patchEmployee(self, request, arguments, body):
+        row = self._row(arguments, request)
+        return self._employee(self.rows.write(row["id"], merged(document(row), body)))
+
+    def putEmployee(self, request, arguments, body):
+        return self._employee(self.rows.write(self._row(arguments, request)["id"], body))
+
+    def terminateEmployee(self, request, arguments, body):
+        row = self._row(arguments)
+        if row["status"] == "terminated":
+            raise Refusal(409, "terminated", f"The employee left on {row['last_working_day']}.")
+        return self._employee(self.rows.set_status(row["id"], "terminated", body["last_working_day"], row["start_date"]))
+
+    def rehireEmployee(self, request, arguments, body):
+        row = self._row(arguments)
+        if row["status"] == "active":
+            raise Refusal(409, "active", "The employee has not left.")
+        return self._employee(self.rows.set_status(row["id"], "active", None, body["start_date"]))
+
+    def deleteEmployee(self, request, arguments, body):
+        self.rows.delete(self._row(arguments, request)["id"])
+        return Answer(204)
+
+    def perform(self, name, request, arguments, body):
+        work = lambda: getattr(self, name)(request, arguments, body)
+        if request.method == "GET":
+            return work()
+        key = request.headers.get("idempotency-key")
+        try:
+            with self.rows.change():
+                return work() if key is None or self.trouble.has("ignore_keys") else self._once(key, request, work)
+        except Duplicate as duplicate:
+            raise Refusal(409, f"duplicate_{duplicate}", f"Another employee has this {duplicate}.") from None
+
+    def _once(self, key, request, work):
+        """The same key with the same request is answered as before; with another one it is a mistake."""
+        digest = hashlib.sha256(f"{request.line}\n".encode() + request.body).hexdigest()
+        kept = self.rows.kept(key)
+        if kept is None:
+            answer = work()
+            self.rows.keep(key, digest, answer.status, answer.headers.get("ETag"), answer.document)
+            return answer
+        before, status, tag, body = kept
+        if before != digest:
+            raise Refusal(422, "key_reused", "This Idempotency-Key came with another request before.")
+        return Answer(status, body, {"Idempotent-Replayed": "true", **({"ETag": tag} if tag else {})})
+
+
+def merged(value, patch):
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(value) if isinstance(value, dict) else {}
+    for name, member in patch.items():
+        if member is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), member)
+    return result
+
+
+# --- trouble
+
+class Trouble:
+    def __init__(self, seed):
+        self._lock = threading.Lock()
+        self._random = random.Random(seed)
+        self._settings = {}
+
+    def set(self, settings):
+        for name, value in settings.items():
+            if name not in TROUBLES or not isinstance(value, TROUBLES[name]):
+                raise Mismatch(f"trouble: {name} = {json.dumps(value)} is none; see the head of payroll.py")
+        if settings.get("spoil", "html") not in SPOILT:
+            raise Mismatch(f"trouble: spoil is one of {' '.join(SPOILT)}")
+        with self._lock:
+            self._settings = dict(settings)
+
+    def has(self, name):
+        with self._lock:
+            return bool(self._settings.get(name))
+
+    def befalls(self, request):
+        """The troubles that this request meets; counts `times` down."""
+        with self._lock:
+            settings = self._settings
+            if not settings or not request.line.startswith(settings.get("only", "")) or settings.get("times") == 0:
+                return {}
+            if "times" in settings:
+                settings["times"] -= 1
+            met = dict(settings)
+            met["lose"] = request.method != "GET" and self._random.random() < met.get("lose", 0)
+            return met
+
+
+def dumped(value):
+    return json.dumps(value).encode()
+
+
+# An answer that is none, from the good one: its body. "cut" has fewer bytes than its Content-Length.
+SPOILT = {
+    "html": lambda good: b"<!DOCTYPE html><html><body><h1>Single sign-on</h1>Please log in.</body></html>",
+    "invalid": lambda good: dumped(good)[:-1] + b",,",
+    "wrong_type": lambda good: dumped({name: [None] for name in good or {}}),
+    "empty": lambda good: b"",
+    "cut": lambda good: dumped(good)[:len(dumped(good)) // 2],
+    "huge": lambda good: b'{"items": ["' + b"x" * 50_000_000 + b'"], "next": null}',
+    "no_id": lambda good: dumped({name: value for name, value in (good or {}).items() if name != "id"}),
+}
+
+
+# --- the service
+
+class Service:
+    def __init__(self, options):
+        self.description = Description(os.path.join(HERE, "payroll.openapi.json"))
+        self.rows = Employees(options.db, options.durable, not options.not_unique)
+        self.trouble = Trouble(options.seed)
+        self.trouble.set(json.loads(options.trouble))
+        self.payroll = Payroll(self.rows, self.trouble)
+        self.token = None
+        if options.token_file:
+            with open(options.token_file, encoding="utf-8") as file:
+                self.token = file.read().strip()
+        self._lock = threading.Lock()
+        self._forget()
+
+    def _forget(self):
+        self.by, self.lost, self.last = collections.Counter(), 0, collections.deque(maxlen=1000)
+
+    def control(self, request):
+        if request.line == "GET /_control":
+            with self._lock:
+                return Answer(200, {"requests": sum(self.by.values()), "unexpected": self.rows.unexpected(), "lost": self.lost, "by": dict(self.by)})
+        if request.line == "GET /_control/requests":
+            with self._lock:
+                return Answer(200, list(self.last))
+        if request.line == "POST /_control/trouble":
+            self.trouble.set(json.loads(request.body))
+            return Answer(204)
+        if request.line == "POST /_control/clear":
+            self.trouble.set({})
+            self.rows.clear()
+            with self._lock:
+                self._forget()
+            return Answer(204)
+        return Answer(404, {"error": {"code": "not_found", "message": request.path}})
+
+    def allowed(self, request):
+        given = request.headers.get("authorization", "")
+        return self.token is None or hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode())
+
+    def answer(self, request, pretend=False):
+        """Does what the request asks for. What the description does not allow, in either direction, is noted."""
+        if not self.allowed(request):
+            return Answer(401, {"error": {"code": "unauthorized", "message": "Who are you?"}}, {"WWW-Authenticate": "Bearer"})
+        try:
+            operation, in_path = self.description.find(request.method, request.path)
+            arguments, body = operation.check_request(in_path, request.query, request.headers.get("content-type", ""), request.body)
+        except Mismatch as mismatch:
+            self.rows.note_unexpected(f"{request.line}: {mismatch}")
+            return Answer(mismatch.status, {"error": {"code": "not_allowed", "message": str(mismatch)}})
+        try:
+            answer = self.pretended(operation) if pretend else self.payroll.perform(operation.name, request, arguments, body)
+        except Refusal as refusal:
+            answer = refusal.answer
+        if not pretend:
+            try:
+                operation.check_answer(answer.status, answer.document)
+            except Mismatch as mismatch:
+                self.rows.note_unexpected(f"answer to {request.line}: {mismatch}")
+        return answer
+
+    @staticmethod
+    def pretended(operation):
+        status = next(int(status) for status in operation.operation["responses"] if status.startswith("2"))
+        return Answer(status, None if status == 204 else {"result": "ok"})
+
+    def note(self, request, status, lost=False):
+        with self._lock:
+            self.by[f"{request.method} {generic(request.path)}"] += 1
+            self.lost += lost
+            self.last.append(request.log_entry(status))
+
+
+def generic(path):
+    return "/".join("{id}" if part.isdigit() else part for part in path.split("/"))
+
+
+class Handler(socketserver.BaseRequestHandler):
+    """One connection: HTTP/1.1 with keep-alive. By hand, since some answers have to be broken."""
+
+    def handle(self):
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.secure()
+        self.input = self.request.makefile("rb")
+        try:
+            while (request := self.read()) is not None and self.serve(request):
+                pass
+        except (OSError, ValueError):
+            pass  # the client went away, or speaks something else
+
+    def secure(self):
+        if self.server.tls is not None:
+            try:
+                self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+            except OSError:
+                self.request.close()
+
+    def read(self):
+        line = self.input.readline(16384)
+        if not line:
+            return None
+        method, target, _ = line.decode("latin-1").split()
+        headers = {}
+        while (line := self.input.readline(16384)) not in (b"\r\n", b""):
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.strip().lower()] = value.strip()
+        length = int(headers.get("content-length", "0"))
+        if length > BODY_MOST or "transfer-encoding" in headers:
+            self.send(Answer(413, {"error": {"code": "too_large", "message": f"{BODY_MOST} bytes at most, with Content-Length"}}))
+            return None
+        if headers.get("expect", "").lower() == "100-continue":
+            self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return Request(method, target, headers, self.input.read(length))
+
+    def serve(self, request):
+        """True: the connection goes on."""
+        service = self.server.service
+        if request.path.startswith("/_control"):
+            try:
+                self.send(service.control(request))
+            except (Mismatch, ValueError) as error:
+                self.send(Answer(400, {"error": {"code": "bad_control", "message": str(error)}}))
+            return True
+        met = service.trouble.befalls(request)
+        time.sleep(met.get("delay_ms", 0) / 1000)
+        if "status" in met:
+            service.note(request, met["status"])
+            self.send(Answer(met["status"], {"error": {"code": "trouble", "message": "Try again."}}, retry_after(met)))
+            return True
+        return self.lose(request, met.get("late_ms", 0)) if met.get("lose") else self.fulfil(request, met)
+
+    def fulfil(self, request, met):
+        answer = self.server.service.answer(request, met.get("pretend", False))
+        self.server.service.note(request, answer.status)
+        if "spoil" not in met:
+            self.send(answer)
+            return True
+        kind = met["spoil"]
+        headers = {**answer.headers, "Content-Type": "text/html" if kind == "html" else "application/json"}
+        self.send_bytes(answer.status, headers, SPOILT[kind](answer.document), len(dumped(answer.document)) if kind == "cut" else None)
+        return kind != "cut"
+
+    def lose(self, request, late_ms):
+        if late_ms:
+            self.reset()
+            time.sleep(late_ms / 1000)
+        answer = self.server.service.answer(request)
+        self.server.service.note(request, answer.status, lost=True)
+        self.reset()
+        return False
+
+    def reset(self):
+        """RST instead of FIN, once."""
+        if self.request.fileno() >= 0:
+            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.input.close()
+            self.request.close()
+
+    def send(self, answer):
+        if answer.document is None:
+            self.send_bytes(answer.status, answer.headers, b"")
+        else:
+            self.send_bytes(answer.status, {**answer.headers, "Content-Type": "application/json"}, json.dumps(answer.document).encode())
+
+    def send_bytes(self, status, headers, body, length=None):
+        lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}", f"Date: {email.utils.formatdate(usegmt=True)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if status != 204:
+            lines.append(f"Content-Length: {len(body) if length is None else length}")
+        self.request.sendall("\r\n".join(lines + ["", ""]).encode("latin-1") + body)
+
+
+def retry_after(met):
+    if "retry_after" not in met:
+        return {}
+    if not met.get("retry_after_date"):
+        return {"Retry-After": str(met["retry_after"])}
+    when = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=met["retry_after"])
+    return {"Retry-After": email.utils.format_datetime(when, usegmt=True)}
+
+
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, port, service, tls):
+        self.service, self.tls = service, tls
+        super().__init__(("127.0.0.1", port), Handler)
+
+    def shutdown_request(self, request):
+        try:
+            super().shutdown_request(request)
+        except OSError:
+            pass  # reset already
+
+    def handle_error(self, request, client_address):
+        # Not a print alone: tests look at this.
+        self.service.rows.note_unexpected(f"the test payroll itself: {sys.exc_info()[1]!r}")
+        super().handle_error(request, client_address)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--db", required=True)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--token-file")
+    parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"))
+    parser.add_argument("--durable", action="store_true")
+    parser.add_argument("--not-unique", action="store_true")
+    parser.add_argument("--trouble", default="{}")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    signal.signal(signal.SIGINT, lambda *_: over.set())
+    tls = None
+    if options.tls:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*options.tls)
+    with Server(options.port, Service(options), tls) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        print(f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{server.server_address[1]}", flush=True)
+        over.wait()
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    main()
