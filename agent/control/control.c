@@ -155,11 +155,13 @@ static unsigned handle_dead(struct request *request, bool retry, json_t **ret_js
         code = store_find_identity(settings->store, user, &kind, &id, error);
     if (code < 0)
         return status_of(code);
-    int lanes = retry ? store_retry_dead(settings->store, target, id, error) : store_drop_dead(settings->store, target, id, error);
+    int64_t kept = 0;
+    int lanes = retry ? store_retry_dead(settings->store, target, id, error)
+                      : store_drop_dead(settings->store, target, id, argument(request, "leavers") != NULL, &kept, error);
     if (lanes < 0)
         return status_of(lanes);
     settings->wake(settings->arg, target);
-    *ret_json = json_pack("{s:i}", "lanes", lanes);
+    *ret_json = json_pack("{s:i, s:I}", "lanes", lanes, "kept", (json_int_t)kept);
     return MHD_HTTP_OK;
 }
 

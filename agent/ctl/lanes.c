@@ -11,18 +11,26 @@ static int call(struct ctl *ctl, const char *path, const struct api_param *param
     return code;
 }
 
-static int handle_target(const struct ctl *ctl, const char *path, const char *target, json_int_t *lanes)
+struct handled {
+    json_int_t lanes;
+    json_int_t kept; /* leavers' that were not dropped */
+};
+
+static int handle_target(const struct ctl *ctl, const char *path, const char *target, struct handled *handled)
 {
-    const struct api_param params[] = { { "target", target }, { "user", ctl_value(ctl, "user") }, { NULL, NULL } };
+    const struct api_param params[] = {
+        { "target", target }, { "user", ctl_value(ctl, "user") }, { "leavers", ctl_value(ctl, "leavers") != NULL ? "1" : NULL }, { NULL, NULL }
+    };
     json_t *json = NULL;
     int code = api_call(ctl, "POST", path, params, &json);
 
-    *lanes += json_integer_value(json_object_get(json, "lanes"));
+    handled->lanes += json_integer_value(json_object_get(json, "lanes"));
+    handled->kept += json_integer_value(json_object_get(json, "kept"));
     json_decref(json);
     return code;
 }
 
-static int handle_all(const struct ctl *ctl, const char *path, json_int_t *lanes)
+static int handle_all(const struct ctl *ctl, const char *path, struct handled *handled)
 {
     json_t *status = NULL;
     const json_t *target;
@@ -31,9 +39,15 @@ static int handle_all(const struct ctl *ctl, const char *path, json_int_t *lanes
 
     json_array_foreach(json_object_get(status, "targets"), index, target)
         if (code == 0)
-            code = handle_target(ctl, path, json_string_value(json_object_get(target, "name")), lanes);
+            code = handle_target(ctl, path, json_string_value(json_object_get(target, "name")), handled);
     json_decref(status);
     return code;
+}
+
+static void say_kept(json_int_t kept)
+{
+    printf("%" JSON_INTEGER_FORMAT " dead letter%s of leavers who still have access stay%s: --leavers gives these up, too.\n", kept,
+           kept == 1 ? "" : "s", kept == 1 ? "s" : "");
 }
 
 /* Without a target and a user it is all of them, which must be said. */
@@ -41,18 +55,20 @@ static int handle_dead(struct ctl *ctl, const char *path, const char *done)
 {
     const char *target = ctl->count > 0 ? ctl->operands[0] : ctl_value(ctl, "target");
     bool all = target == NULL && ctl_value(ctl, "user") == NULL;
-    json_int_t lanes = 0;
+    struct handled handled = { 0 };
 
     if (all && ctl_value(ctl, "all") == NULL)
         return ctl_fail(CTL_USAGE, "which dead letters? Name a target, a --user, or --all");
-    int code = all ? handle_all(ctl, path, &lanes) : handle_target(ctl, path, target, &lanes);
+    int code = all ? handle_all(ctl, path, &handled) : handle_target(ctl, path, target, &handled);
     if (code != 0)
         return code;
     if (ctl->json)
-        ctl_print_json(json_pack("{s:I}", "lanes", lanes));
+        ctl_print_json(json_pack("{s:I, s:I}", "lanes", handled.lanes, "kept", handled.kept));
     else
-        printf("%" JSON_INTEGER_FORMAT " dead letter%s %s.\n", lanes, lanes == 1 ? "" : "s", done);
-    return CTL_OK;
+        printf("%" JSON_INTEGER_FORMAT " dead letter%s %s.\n", handled.lanes, handled.lanes == 1 ? "" : "s", done);
+    if (handled.kept > 0 && !ctl->json)
+        say_kept(handled.kept);
+    return handled.kept > 0 ? CTL_UNWELL : CTL_OK;
 }
 
 int ctl_retry(struct ctl *ctl)

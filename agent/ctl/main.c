@@ -43,6 +43,13 @@ static const struct ctl_option lane_options[] = {
     { 'a', "all", NULL, "all dead letters of all targets" },
     { 0, NULL, NULL, NULL },
 };
+static const struct ctl_option drop_options[] = {
+    { 't', "target", "TARGET", "the same as naming it" },
+    { 'u', "user", "USER", "of this user or group only (login, name or id)" },
+    { 'a', "all", NULL, "all dead letters of all targets" },
+    { 0, "leavers", NULL, "also those of leavers who still have access: they keep it" },
+    { 0, NULL, NULL, NULL },
+};
 static const struct ctl_option check_options[] = {
     { 0, "connect", NULL, "also connect to each target and probe it" },
     { 0, NULL, NULL, NULL },
@@ -81,7 +88,8 @@ static const struct ctl_command commands[] = {
     { "dead", "[TARGET]", 0, 1, "dead letters, with the reason of each", "", dead_options, ctl_dead },
     { "retry", "[TARGET]", 0, 1, "tries dead letters again", "Names a target, a user or both; or --all.", lane_options, ctl_retry },
     { "drop", "[TARGET]", 0, 1, "gives dead letters up",
-      "Names a target, a user or both; or --all. A newer event of the same user brings the work back.", lane_options, ctl_drop },
+      "Names a target, a user or both; or --all. A newer event of the same user brings the work back.\n"
+      "Exits 1 when dead letters of leavers were left, for want of --leavers.", drop_options, ctl_drop },
     { "hold", "TARGET", 1, 1, "stops writing to a target; its work is kept", "", NULL, ctl_hold },
     { "resume", "TARGET", 1, 1, "goes on writing to a target", "", NULL, ctl_resume },
     { "send", "FILE…", 1, -1, "posts hook bodies to the agent, as Okta would",

@@ -4,8 +4,8 @@
 #include "ctl/table.h"
 
 static const char *const event_columns[] = { "row", "time", "type", "user", "result", "effect", "deliveries", "event", NULL };
-static const char *const dead_columns[] = { "target", "user", "id", "time", "attempt", "action", "outcome", "reason", "type", "event",
-                                            NULL };
+static const char *const dead_columns[] = { "target", "user", "id", "time", "attempt", "action", "outcome", "leaver", "reason", "type",
+                                            "event", NULL };
 static const char *const any_columns[] = { "operation", "time", "target", "action", "outcome", "account", "reason", NULL };
 
 /* "corp-ldap applied (create), payroll retry" */

@@ -94,8 +94,31 @@ struct dead_call {
     int64_t target;      /* number */
     const char *id;      /* NULL: all */
     bool drop;
+    bool leavers;        /* drop these too */
     int64_t until;
+    int64_t kept;        /* leavers that were not dropped */
 };
+
+static int list_dropped(struct sqlite_store *store, const struct dead_call *call, struct lane_list *list, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code;
+
+    list->count = 0;
+    while ((code = db_next(store->writer, SQL_LANES_DROP, &row, error, "iiii", call->target, call->until,
+                           call->leavers ? INT64_MAX : (int64_t)0, (int64_t)STEP_MOST)) > 0)
+        list->keys[list->count++] = row_number(row, 0);
+    return code;
+}
+
+static int count_kept(struct sqlite_store *store, struct dead_call *call, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code = db_next(store->writer, SQL_LANES_LEAVING_DEAD, &row, error, "i", call->target);
+
+    call->kept = code > 0 ? row_number(row, 0) : 0;
+    return code < 0 ? code : 0;
+}
 
 static int drop_lane(struct sqlite_store *store, int64_t key, struct error *error)
 {
@@ -113,9 +136,10 @@ static int drop_lane(struct sqlite_store *store, int64_t key, struct error *erro
     return code < 0 ? code : lane_delete(store, key, LANE_STATE_DEAD, error);
 }
 
-static int list_of_identity(struct sqlite_store *store, const struct dead_call *call, struct lane_list *list, struct error *error)
+static int list_of_identity(struct sqlite_store *store, struct dead_call *call, struct lane_list *list, struct error *error)
 {
     list->count = 0;
+    call->kept = 0;
     for (int kind = 0; kind < IDENTITY_KIND_COUNT; kind++) {
         cleanup_statement sqlite3_stmt *row = NULL;
         int64_t identity = identity_number(store->writer, (enum identity_kind)kind, call->id, error);
@@ -125,7 +149,11 @@ static int list_of_identity(struct sqlite_store *store, const struct dead_call *
         int code = identity == 0 ? 0 : db_next(store->writer, SQL_LANE_READ, &row, error, "i", key);
         if (code < 0)
             return code;
-        if (code > 0 && row_number(row, 0) == LANE_STATE_DEAD) {
+        if (code == 0 || row_number(row, 0) != LANE_STATE_DEAD)
+            continue;
+        if (call->drop && !call->leavers && row_number(row, 9) != 0) {
+            call->kept++;
+        } else {
             list->keys[list->count] = key;
             list->priorities[list->count++] = row_number(row, 1);
         }
@@ -133,28 +161,37 @@ static int list_of_identity(struct sqlite_store *store, const struct dead_call *
     return 0;
 }
 
+static int list_dead(struct sqlite_store *store, struct dead_call *call, struct lane_list *list, struct error *error)
+{
+    if (call->id != NULL)
+        return list_of_identity(store, call, list, error);
+    if (!call->drop)
+        return list_state(store, call->target, LANE_STATE_DEAD, call->until, list, error);
+    int code = call->leavers ? 0 : count_kept(store, call, error);
+    return code < 0 ? code : list_dropped(store, call, list, error);
+}
+
 static int dead_work(struct sqlite_store *store, void *arg, struct error *error)
 {
     struct dead_call *call = arg;
     struct lane_list list;
 
+    list.count = 0;
     if (call->until == 0)
         call->until = store->now.us;
-    int code = call->id != NULL ? list_of_identity(store, call, &list, error)
-                                : list_state(store, call->target, LANE_STATE_DEAD, call->until, &list, error);
+    int code = list_dead(store, call, &list, error);
     for (size_t i = 0; i < list.count && code == 0; i++)
         code = call->drop ? drop_lane(store, list.keys[i], error)
                           : lane_move(store, list.keys[i], LANE_STATE_DEAD, LANE_STATE_READY, (int)list.priorities[i], store->now.us, error);
     return code < 0 ? code : (int)list.count;
 }
 
-static int handle_target(struct sqlite_store *store, int64_t target, const char *id, bool drop, struct error *error)
+static int handle_target(struct sqlite_store *store, struct dead_call *call, struct error *error)
 {
-    struct dead_call call = { target, id, drop, 0 };
     int moved, total = 0;
 
     do {
-        moved = store_call(store, dead_work, &call, error);
+        moved = store_call(store, dead_work, call, error);
         if (moved < 0)
             return moved;
         total += moved;
@@ -162,8 +199,10 @@ static int handle_target(struct sqlite_store *store, int64_t target, const char 
     return total;
 }
 
-static int handle_dead(struct sqlite_store *store, const char *target, const char *id, bool drop, struct error *error)
+/* `call` without its target; sums up what was kept. */
+static int handle_dead(struct sqlite_store *store, const char *target, struct dead_call *call, struct error *error)
 {
+    int64_t kept = 0;
     int64_t numbers[256];
     size_t count = 0;
     int total = 0;
@@ -174,20 +213,31 @@ static int handle_dead(struct sqlite_store *store, const char *target, const cha
             numbers[count++] = store->targets[i].number;
     pthread_mutex_unlock(&store->lock);
     for (size_t i = 0; i < count; i++) {
-        int handled = handle_target(store, numbers[i], id, drop, error);
+        call->target = numbers[i];
+        call->until = call->kept = 0;
+        int handled = handle_target(store, call, error);
         if (handled < 0)
             return handled;
         total += handled;
+        kept += call->kept;
     }
+    call->kept = kept;
     return total;
 }
 
 int sqlite_retry_dead(struct store *store, const char *target, const char *id, struct error *error)
 {
-    return handle_dead((struct sqlite_store *)store, target, id, false, error);
+    struct dead_call call = { .id = id };
+
+    return handle_dead((struct sqlite_store *)store, target, &call, error);
 }
 
-int sqlite_drop_dead(struct store *store, const char *target, const char *id, struct error *error)
+int sqlite_drop_dead(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error)
 {
-    return handle_dead((struct sqlite_store *)store, target, id, true, error);
+    struct dead_call call = { .id = id, .drop = true, .leavers = leavers };
+    int code = handle_dead((struct sqlite_store *)store, target, &call, error);
+
+    if (code >= 0)
+        *ret_kept = call.kept;
+    return code;
 }

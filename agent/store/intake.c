@@ -61,17 +61,26 @@ static int count_request(struct sqlite_store *store, const struct event_batch *b
 
 /* ---- facts ---- */
 
+/* Which mapping disables whom is for later stages: a suspended person counts until the lane has been looked at. */
+static enum leaving leaving_of(const struct identity *identity)
+{
+    if (identity->kind != IDENTITY_USER || identity->status.value == NULL)
+        return LEAVING_UNKNOWN;
+    return status_rank(identity->status.value) >= status_rank("SUSPENDED") ? LEAVING_YES : LEAVING_NO;
+}
+
 static int route_known(struct arrival *arrival, const struct known *known, struct error *error)
 {
     struct sqlite_store *store = arrival->store;
+    struct lane_news news = { 0, arrival->received, known->priority, leaving_of(&known->identity) };
     int64_t previous;
 
     for (size_t i = 0; i < store->route_count; i++) {
         const struct route_row *route = &store->routes[i];
         if (route->kind != known->identity.kind || (route->facts & known->changed) == 0)
             continue;
-        int64_t delivery = ++store->counters.delivery;
-        int code = lane_make_ready(store, route->target, known->number, delivery, arrival->received, known->priority, &previous, error);
+        int64_t delivery = news.delivery = ++store->counters.delivery;
+        int code = lane_make_ready(store, route->target, known->number, &news, &previous, error);
         if (code == 0)
             code = db_run(store->writer, SQL_DELIVERY_ADD, error, "iiiii", delivery, arrival->number,
                           lane_key(store->targets[route->target].number, known->number), previous, arrival->received);

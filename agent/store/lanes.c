@@ -10,7 +10,8 @@ struct lane_row {
     enum lane_state state;
     int priority, attempt;
     int64_t delivery, deliveries, generation, since, oldest;
-    bool again; /* touched while leased */
+    int64_t leaver; /* since when somebody who shall be out is not; 0: nobody */
+    bool again;     /* touched while leased */
 };
 
 /* 1, 0 when there is none, negative. */
@@ -25,16 +26,25 @@ static int read_lane(struct sqlite_store *store, int64_t key, struct lane_row *l
         .state = (enum lane_state)row_number(row, 0), .priority = (int)row_number(row, 1), .delivery = row_number(row, 2),
         .deliveries = row_number(row, 3), .generation = row_number(row, 4), .attempt = (int)row_number(row, 5),
         .since = row_number(row, 6), .oldest = row_number(row, 7), .again = row_number(row, 8) != 0,
+        .leaver = row_number(row, 9),
     };
     return 1;
 }
 
-static int add_lane(struct sqlite_store *store, int64_t key, int64_t target, int64_t delivery, int64_t received, int priority,
-                    struct error *error)
+/* Since when a leaver is not out, given since when he was not before. */
+static int64_t leaver_since(enum leaving leaving, int64_t before, int64_t now)
+{
+    if (leaving == LEAVING_UNKNOWN)
+        return before;
+    return leaving == LEAVING_NO ? 0 : before != 0 ? before : now;
+}
+
+static int add_lane(struct sqlite_store *store, int64_t key, int64_t target, const struct lane_news *news, struct error *error)
 {
     lane_count(store, target, LANE_STATE_READY, 1);
-    return db_run(store->writer, SQL_LANE_ADD, error, "iiiiiiiii", key, target, (int64_t)priority, received, (int64_t)priority, delivery,
-                  (int64_t)(delivery != 0), received, delivery != 0 ? received : 0);
+    return db_run(store->writer, SQL_LANE_ADD, error, "iiiiiiiiii", key, target, (int64_t)news->priority, news->received,
+                  (int64_t)news->priority, news->delivery, (int64_t)(news->delivery != 0), news->received,
+                  news->delivery != 0 ? news->received : 0, leaver_since(news->leaving, 0, news->received));
 }
 
 /* News for a lane that is worked on, held, or ready at least as urgently:
@@ -45,30 +55,31 @@ static bool stays(const struct lane_row *lane, int priority)
            (lane->state == LANE_STATE_READY && priority >= lane->priority);
 }
 
-static int add_to_lane(struct sqlite_store *store, int64_t key, int64_t target, struct lane_row *lane, int64_t delivery, int64_t received,
-                       int priority, struct error *error)
+static int add_to_lane(struct sqlite_store *store, int64_t key, int64_t target, struct lane_row *lane, const struct lane_news *news,
+                       struct error *error)
 {
-    bool coalesce = stays(lane, priority);
-    int64_t most_urgent = priority < lane->priority || lane->state == LANE_STATE_DUE ? priority : lane->priority;
+    bool coalesce = stays(lane, news->priority);
+    int64_t most_urgent = news->priority < lane->priority || lane->state == LANE_STATE_DUE ? news->priority : lane->priority;
+    int64_t leaver = leaver_since(news->leaving, lane->leaver, news->received);
 
-    if (delivery != 0) {
+    if (news->delivery != 0) {
         if (lane->deliveries == 0)
-            lane->oldest = received;
-        lane->delivery = delivery;
+            lane->oldest = news->received;
+        lane->delivery = news->delivery;
         lane->deliveries++;
     }
     if (coalesce)
-        return db_run(store->writer, SQL_LANE_COALESCE, error, "iiiiii", most_urgent, lane->delivery, lane->deliveries, lane->oldest,
-                      (int64_t)(lane->again || (delivery == 0 && lane->state == LANE_STATE_LEASED)), key);
-    int64_t since = lane->state == LANE_STATE_READY ? lane->since : received;
+        return db_run(store->writer, SQL_LANE_COALESCE, error, "iiiiiii", most_urgent, lane->delivery, lane->deliveries, lane->oldest,
+                      (int64_t)(lane->again || (news->delivery == 0 && lane->state == LANE_STATE_LEASED)), leaver, key);
+    int64_t since = lane->state == LANE_STATE_READY ? lane->since : news->received;
     lane_count(store, target, lane->state, -1);
     lane_count(store, target, LANE_STATE_READY, 1);
-    return db_run(store->writer, SQL_LANE_WRITE, error, "iiiiiiiiii", (int64_t)LANE_STATE_READY, most_urgent, since, most_urgent,
-                  (int64_t)0, lane->delivery, lane->deliveries, since, lane->oldest, key);
+    return db_run(store->writer, SQL_LANE_WRITE, error, "iiiiiiiiiii", (int64_t)LANE_STATE_READY, most_urgent, since, most_urgent,
+                  (int64_t)0, lane->delivery, lane->deliveries, since, lane->oldest, leaver, key);
 }
 
-int lane_make_ready(struct sqlite_store *store, size_t target, int64_t identity, int64_t delivery, int64_t received, int priority,
-                    int64_t *ret_previous, struct error *error)
+int lane_make_ready(struct sqlite_store *store, size_t target, int64_t identity, const struct lane_news *news, int64_t *ret_previous,
+                    struct error *error)
 {
     struct lane_row lane;
     size_t same;
@@ -82,8 +93,8 @@ int lane_make_ready(struct sqlite_store *store, size_t target, int64_t identity,
         return found;
     *ret_previous = found > 0 && lane.deliveries > 0 ? lane.delivery : 0;
     if (found == 0)
-        return add_lane(store, key, number, delivery, received, priority, error);
-    return add_to_lane(store, key, number, &lane, delivery, received, priority, error);
+        return add_lane(store, key, number, news, error);
+    return add_to_lane(store, key, number, &lane, news, error);
 }
 
 int lane_move(struct sqlite_store *store, int64_t key, enum lane_state from, enum lane_state to, int rank, int64_t at,
@@ -116,12 +127,13 @@ static int touch_run(struct sqlite_store *store, struct request *request, struct
 {
     struct touch *touch = (struct touch *)request;
     size_t target;
+    const struct lane_news news = { 0, store->now.us, PRIORITY_TOUCH, LEAVING_UNKNOWN };
     int64_t previous, identity = identity_intern(store, touch->kind, touch->id, error);
 
     if (identity < 0)
         return (int)identity;
     int code = target_intern(store, touch->target, &target, error);
-    return code < 0 ? code : lane_make_ready(store, target, identity, 0, store->now.us, PRIORITY_TOUCH, &previous, error);
+    return code < 0 ? code : lane_make_ready(store, target, identity, &news, &previous, error);
 }
 
 static void touch_finish(struct request *request, int code, const struct error *error)
@@ -364,6 +376,14 @@ static bool choose_end(const struct completion *c, const struct lane_row *lane, 
     return news || c->end != LANE_DONE || c->due.us != 0;
 }
 
+/* What came meanwhile knows better than the end. */
+static int64_t leaver_after(const struct completion *c, const struct lane_row *lane, bool news, int64_t now)
+{
+    if (news)
+        return lane->leaver;
+    return leaver_since(c->end == LANE_DONE ? LEAVING_NO : c->leaving, lane->leaver, lane->oldest != 0 ? lane->oldest : now);
+}
+
 static int end_lane(struct sqlite_store *store, const struct end_call *call, int64_t key, struct lane_row *lane, struct error *error)
 {
     const struct completion *c = &call->completion;
@@ -380,14 +400,15 @@ static int end_lane(struct sqlite_store *store, const struct end_call *call, int
     }
     if (code < 0)
         return code;
-    if (!choose_end(c, lane, newer != 0 || lane->again, store->now.us, &end))
+    bool news = newer != 0 || lane->again;
+    if (!choose_end(c, lane, news, store->now.us, &end))
         return lane_delete(store, key, LANE_STATE_LEASED, error);
     lane_count(store, key >> LANE_IDENTITY_BITS, LANE_STATE_LEASED, -1);
     lane_count(store, key >> LANE_IDENTITY_BITS, end.state, 1);
-    return db_run(store->writer, SQL_LANE_END, error, "iiiiiiiittti", (int64_t)end.state,
+    return db_run(store->writer, SQL_LANE_END, error, "iiiiiiiitttii", (int64_t)end.state,
                   (int64_t)(end.state == LANE_STATE_READY ? lane->priority : 0), end.at, end.at, (int64_t)end.attempt, lane->delivery,
                   lane->deliveries, newer != 0 ? lane->oldest : c->end == LANE_DONE ? 0 : lane->oldest, c->outcome, c->action, c->reason,
-                  key);
+                  leaver_after(c, lane, news, store->now.us), key);
 }
 
 static int end_run(struct sqlite_store *store, struct request *request, struct error *error)
@@ -412,6 +433,8 @@ static int end_run(struct sqlite_store *store, struct request *request, struct e
     int code = write_call_link(store, call, key, error);
     if (code == 0)
         code = operations_write(store, key, lease->newest_delivery, &call->completion, error);
+    if (code == 0)
+        code = claims_end(store, key, &call->completion, error);
     return code < 0 ? code : end_lane(store, call, key, &lane, error);
 }
 
@@ -435,7 +458,7 @@ static void end_finish(struct request *request, int code, const struct error *er
 /* Every string of a completion, one after the other. */
 static size_t list_strings(struct end_call *call, char ***ret_strings)
 {
-    size_t most = 11 + call->completion.operation_count * 5, n = 0;
+    size_t most = 11 + call->completion.operation_count * 7, n = 0;
     char ***strings = (char ***)calloc(most, sizeof(char **));
 
     *ret_strings = (char **)strings;
@@ -456,6 +479,8 @@ static size_t list_strings(struct end_call *call, char ***ret_strings)
         ADD(call->operations[i].outcome);
         ADD(call->operations[i].changes);
         ADD(call->operations[i].before);
+        ADD(call->operations[i].claim);
+        ADD(call->operations[i].note);
     }
 #undef ADD
     return n;

@@ -289,6 +289,10 @@ json_t *lane_json(sqlite3_stmt *row)
     json_put_text(lane, "reason", row_text(row, 11));
     json_put_text(lane, "event", row_text(row, 13));
     json_put_text(lane, "type", row_text(row, 14));
+    if (row_number(row, 15) != 0) {
+        json_put_text(lane, "leaver", "not_out");
+        json_put_time(lane, "leaver_since", row_number(row, 15));
+    }
     return lane;
 }
 

@@ -64,6 +64,12 @@ static int null_put_link(struct store *store, const char *target, enum identity_
     return 0;
 }
 
+static int null_claim(struct store *store, const struct claim *claim, char **ret_key, bool *ret_repeated, struct error *error)
+{
+    (void)store, (void)claim, (void)ret_key, (void)ret_repeated;
+    return error_set(error, ERROR_NOTFOUND, "the null store keeps nothing");
+}
+
 static void null_touch(struct store *store, const char *target, enum identity_kind kind, const char *id)
 {
     (void)store, (void)target, (void)kind, (void)id;
@@ -81,9 +87,16 @@ static bool null_is_held(struct store *store, const char *target)
     return false;
 }
 
-static int null_handle_dead(struct store *store, const char *target, const char *id, struct error *error)
+static int null_retry_dead(struct store *store, const char *target, const char *id, struct error *error)
 {
     (void)store, (void)target, (void)id, (void)error;
+    return 0;
+}
+
+static int null_drop_dead(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error)
+{
+    (void)store, (void)target, (void)id, (void)leavers, (void)error;
+    *ret_kept = 0;
     return 0;
 }
 
@@ -154,6 +167,14 @@ static int null_count_lanes(struct store *store, const char *target, struct stor
     return 0;
 }
 
+static int null_count_leavers(struct store *store, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error)
+{
+    (void)store, (void)target, (void)error;
+    *ret_count = 0;
+    *ret_since = (struct wall){ 0 };
+    return 0;
+}
+
 static void null_read_status(struct store *store, struct store_status *ret_status)
 {
     (void)store;
@@ -167,10 +188,11 @@ static int null_retain(struct store *store, struct error *error)
 }
 
 static const struct store_ops null_ops = {
-    null_close,         null_set_routes,    null_on_ready,  null_take,         null_quarantine, null_lease,
-    null_complete,      null_put_link,      null_touch,     null_hold,         null_is_held,    null_handle_dead,
-    null_handle_dead,   null_read_identity, null_find_identity, null_read_link, null_read_members, null_list,
-    null_list,          null_list_quarantine, null_show,    null_count_lanes,  null_read_status, null_retain,
+    null_close,       null_set_routes,    null_on_ready,        null_take,          null_quarantine,   null_lease,
+    null_complete,    null_put_link,      null_claim,           null_touch,         null_hold,         null_is_held,
+    null_retry_dead,  null_drop_dead,     null_read_identity,   null_find_identity, null_read_link,    null_read_members,
+    null_list,        null_list,          null_list_quarantine, null_show,          null_count_lanes,  null_count_leavers,
+    null_read_status, null_retain,
 };
 
 int store_open_null(struct store **ret_store)

@@ -74,6 +74,12 @@ static int retain_operations(struct sqlite_store *store, struct error *error)
     return code < 0 ? code : db_changes(store->writer) == STEP_MOST;
 }
 
+/* Of lanes that were dropped. Few are there at any time: no index. */
+static int retain_claims(struct sqlite_store *store, struct error *error)
+{
+    return db_run(store->writer, SQL_RETAIN_CLAIMS, error, "i", store->now.us - store->keep_us);
+}
+
 /* Events numbered below this were received before the keys' time. */
 static int read_key_limit(struct sqlite_store *store, int64_t day, int64_t *ret_limit, struct error *error)
 {
@@ -143,7 +149,7 @@ static int retain_keys(struct sqlite_store *store, struct error *error)
 
 int retain_step(struct sqlite_store *store, struct error *error)
 {
-    static int (*const steps[])(struct sqlite_store *, struct error *) = { retain_events, retain_operations, retain_keys };
+    static int (*const steps[])(struct sqlite_store *, struct error *) = { retain_events, retain_operations, retain_claims, retain_keys };
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         int more = steps[i](store, error);

@@ -44,7 +44,20 @@ static const char version_1[] =
     "CREATE INDEX operation_identity ON operation (identity, id);"
     "CREATE TABLE quarantine (id INTEGER PRIMARY KEY, at INTEGER, peer TEXT, reason TEXT, bytes INTEGER, body BLOB);";
 
-const struct schema_step schema_steps[] = { { version_1 } };
+/* Leavers can be told apart, an operation tells of sessions, and what is sent twice has one key. */
+static const char version_2[] =
+    /* leaver: since when somebody who shall be out is not; 0: nobody */
+    "ALTER TABLE lane ADD COLUMN leaver INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE lane SET leaver = CASE WHEN oldest > 0 THEN oldest ELSE since END WHERE state <> 3 AND (1099511627775 & key) IN"
+    " (SELECT n FROM identity WHERE kind = 0 AND status IN ('SUSPENDED', 'DEPROVISIONED', 'DELETED'));"
+    "CREATE INDEX lane_leaver ON lane (target, leaver) WHERE leaver > 0;"
+    "ALTER TABLE operation ADD COLUMN sessions_found INTEGER;"
+    "ALTER TABLE operation ADD COLUMN sessions_ended INTEGER;"
+    "ALTER TABLE operation ADD COLUMN note TEXT;"
+    "CREATE TABLE claim (lane INTEGER NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL,"
+    " PRIMARY KEY (lane, kind, digest)) WITHOUT ROWID;";
+
+const struct schema_step schema_steps[] = { { version_1 }, { version_2 } };
 const int schema_version = sizeof(schema_steps) / sizeof(schema_steps[0]);
 
 static int check_application(struct db *db, int64_t version, struct error *error)

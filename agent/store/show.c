@@ -14,12 +14,17 @@ static json_t *operation_json(sqlite3_stmt *row)
 
     json_put_number(operation, "operation", row_number(row, 0));
     json_put_time(operation, "time", row_number(row, 2));
-    json_put_text(operation, "target", row_text(row, 8));
+    json_put_text(operation, "target", row_text(row, 11));
     json_put_text(operation, "action", row_text(row, 3));
     json_put_text(operation, "account", row_text(row, 4));
     json_put_text(operation, "outcome", row_text(row, 5));
     json_put_json(operation, "changes", row_text(row, 6));
     json_put_json(operation, "before", row_text(row, 7));
+    if (str_equal(row_text(row, 3), "revoke")) {
+        json_put_number(operation, "sessions_found", row_number(row, 8));
+        json_put_number(operation, "sessions_ended", row_number(row, 9));
+    }
+    json_put_text(operation, "note", row_text(row, 10));
     return operation;
 }
 
@@ -81,8 +86,8 @@ static int show_operation(struct db *db, int64_t number, json_t **ret_object, st
     if (code <= 0)
         return code;
     json_t *operation = operation_json(row);
-    json_put_identity(operation, (enum identity_kind)row_number(row, 9), row_text(row, 10), row_text(row, 11));
-    if (row_number(row, 12) != 0 && show_event(db, row_number(row, 12), &event, error) > 0) {
+    json_put_identity(operation, (enum identity_kind)row_number(row, 12), row_text(row, 13), row_text(row, 14));
+    if (row_number(row, 15) != 0 && show_event(db, row_number(row, 15), &event, error) > 0) {
         json_object_del(event, "raw");
         json_object_set_new(operation, "from", event);
     }

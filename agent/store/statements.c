@@ -13,10 +13,11 @@
     "id, received, published, uuid, type, outcome, effect, actor, kind, subject_id, subject_name, previous, delivery, "        \
     "deliveries"
 #define LINK_COLUMNS "l.key, l.locator, l.account, l.gone, l.due, l.linked"
-#define OPERATION_COLUMNS "o.id, o.delivery, o.at, o.kind, o.locator, o.outcome, o.changes, o.before"
+#define OPERATION_COLUMNS "o.id, o.delivery, o.at, o.kind, o.locator, o.outcome, o.changes, o.before, o.sessions_found, "   \
+    "o.sessions_ended, o.note"
 #define LANE_COLUMNS                                                                                                           \
     "l.key, t.name, i.kind, i.id, coalesce(i.login, i.name), l.state, l.at, l.attempt, l.deliveries, l.outcome, l.action, "    \
-    "l.reason, l.priority, e.uuid, e.type"
+    "l.reason, l.priority, e.uuid, e.type, l.leaver"
 #define LANE_TABLES                                                                                                            \
     " FROM lane l JOIN target t ON t.id = l.target JOIN identity i ON i.n = " IDENTITY_OF_LANE "l.key)"                        \
     " LEFT JOIN delivery d ON d.id = l.delivery LEFT JOIN event e ON e.id = d.event "
@@ -76,22 +77,27 @@ static const char *const sql_texts[SQL_COUNT] = {
                                 "JOIN identity i ON i.n = " IDENTITY_OF_LANE "d.lane) LEFT JOIN lane l ON l.key = d.lane "
                                 "WHERE d.id BETWEEN ? AND ? ORDER BY d.id",
 
-    [SQL_LANE_READ] = "SELECT state, priority, delivery, deliveries, generation, attempt, since, oldest, again FROM lane WHERE key = ?",
-    [SQL_LANE_ADD] = "INSERT INTO lane (key, target, state, rank, at, priority, delivery, deliveries, since, oldest) "
-                     "VALUES (?,?,0,?,?,?,?,?,?,?)",
-    [SQL_LANE_WRITE] = "UPDATE lane SET state=?, rank=?, at=?, priority=?, attempt=?, delivery=?, deliveries=?, since=?, oldest=? "
-                       "WHERE key = ?",
-    [SQL_LANE_COALESCE] = "UPDATE lane SET priority=?, delivery=?, deliveries=?, oldest=?, again=? WHERE key = ?",
+    [SQL_LANE_READ] = "SELECT state, priority, delivery, deliveries, generation, attempt, since, oldest, again, "
+                      "leaver FROM lane WHERE key = ?",
+    [SQL_LANE_ADD] = "INSERT INTO lane (key, target, state, rank, at, priority, delivery, deliveries, since, oldest, leaver) "
+                     "VALUES (?,?,0,?,?,?,?,?,?,?,?)",
+    [SQL_LANE_WRITE] = "UPDATE lane SET state=?, rank=?, at=?, priority=?, attempt=?, delivery=?, deliveries=?, since=?, oldest=?, "
+                       "leaver=? WHERE key = ?",
+    [SQL_LANE_COALESCE] = "UPDATE lane SET priority=?, delivery=?, deliveries=?, oldest=?, again=?, leaver=? WHERE key = ?",
     [SQL_LANE_MOVE] = "UPDATE lane SET state=?, rank=?, at=?, since=?, attempt=attempt*? WHERE key = ?",
     [SQL_LANE_DELETE] = "DELETE FROM lane WHERE key = ?",
     [SQL_LANE_LEASE] = "UPDATE lane SET state=1, rank=0, at=?, generation=?, owner=?, again=0 WHERE key = ?",
     [SQL_LANE_END] = "UPDATE lane SET state=?, rank=?, at=?, since=?, attempt=?, delivery=?, deliveries=?, oldest=?, again=0, owner=NULL, "
-                     "outcome=?, action=?, reason=? WHERE key = ?",
+                     "outcome=?, action=?, reason=?, leaver=? WHERE key = ?",
     [SQL_LANES_COUNT] = "SELECT target, state, count(*) FROM lane GROUP BY target, state",
     [SQL_LANES_OF_OWNER] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = 1 AND rank = 0 AND owner = ? LIMIT ?",
     [SQL_LANES_PAST] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = ? AND rank = 0 AND at <= ? ORDER BY at LIMIT ?",
     [SQL_LANES_READY] = "SELECT key FROM lane WHERE target = ? AND state = 0 ORDER BY rank, at LIMIT ?",
     [SQL_LANES_NEXT] = "SELECT at FROM lane WHERE target = ? AND state = ? AND rank = 0 ORDER BY at LIMIT 1",
+    [SQL_LANES_DROP] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = 5 AND rank = 0 AND at <= ? AND leaver <= ? "
+                       "ORDER BY at LIMIT ?",
+    [SQL_LANES_LEAVING] = "SELECT count(*), min(leaver) FROM lane WHERE target = ? AND leaver > 0",
+    [SQL_LANES_LEAVING_DEAD] = "SELECT count(*) FROM lane WHERE target = ? AND leaver > 0 AND state = 5",
     [SQL_LANE_DETAIL] = "SELECT " LANE_COLUMNS LANE_TABLES "WHERE l.key = ?",
     [SQL_DEAD_BEFORE] = "SELECT " LANE_COLUMNS LANE_TABLES "WHERE l.target = ? AND l.state = 5 AND l.rank = 0 "
                         "AND (l.at, l.key) < (?, ?) ORDER BY l.at DESC, l.key DESC LIMIT ?",
@@ -107,8 +113,8 @@ static const char *const sql_texts[SQL_COUNT] = {
                        "l.lane) WHERE l.target = ? AND l.kind = ? AND l.key = ? AND NOT l.gone",
     [SQL_LINKS_OF_IDENTITY] = "SELECT t.name, " LINK_COLUMNS " FROM target t JOIN link l ON l.lane = (t.id << 40) | ? ORDER BY t.name",
 
-    [SQL_OPERATION_ADD] = "INSERT INTO operation (id, delivery, lane, identity, at, kind, locator, outcome, changes, before) "
-                          "VALUES (?,?,?,?,?,?,?,?,?,?)",
+    [SQL_OPERATION_ADD] = "INSERT INTO operation (id, delivery, lane, identity, at, kind, locator, outcome, changes, before, "
+                          "sessions_found, sessions_ended, note) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [SQL_OPERATION_READ] = "SELECT " OPERATION_COLUMNS ", t.name, i.kind, i.id, coalesce(i.login, i.name), d.event FROM operation o "
                            "JOIN target t ON t.id = o.lane >> 40 JOIN identity i ON i.n = o.identity "
                            "LEFT JOIN delivery d ON d.id = o.delivery WHERE o.id = ?",
@@ -128,6 +134,13 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_RETAIN_EVENT] = "DELETE FROM event WHERE id = ?",
     [SQL_RETAIN_KEYS] = "SELECT t, key, event FROM seen WHERE (t, key) > (?, ?) AND t < ? ORDER BY t, key LIMIT ?",
     [SQL_RETAIN_KEY] = "DELETE FROM seen WHERE t = ? AND key = ?",
+    [SQL_CLAIM_READ] = "SELECT key, at FROM claim WHERE lane = ? AND kind = ? AND digest = ?",
+    [SQL_CLAIM_WRITE] = "INSERT INTO claim (lane, kind, digest, key, at) VALUES (?,?,?,?,?) "
+                        "ON CONFLICT (lane, kind, digest) DO UPDATE SET key=excluded.key, at=excluded.at",
+    [SQL_CLAIM_BEGUN] = "SELECT 1 FROM claim WHERE lane = ? AND kind = ? LIMIT 1",
+    [SQL_CLAIM_DELETE] = "DELETE FROM claim WHERE lane = ? AND kind = ? AND digest = ?",
+    [SQL_CLAIMS_DELETE] = "DELETE FROM claim WHERE lane = ?",
+    [SQL_RETAIN_CLAIMS] = "DELETE FROM claim WHERE at < ?",
     [SQL_RETAIN_OPERATIONS] = "DELETE FROM operation WHERE id < (SELECT min(id) FROM operation) + ? AND at < ?",
 };
 

@@ -72,6 +72,11 @@ int store_put_link(struct store *store, const char *target, enum identity_kind k
     return store->ops->put_link(store, target, kind, id, link, error);
 }
 
+int store_claim(struct store *store, const struct claim *claim, char **ret_key, bool *ret_repeated, struct error *error)
+{
+    return store->ops->claim(store, claim, ret_key, ret_repeated, error);
+}
+
 void store_touch(struct store *store, const char *target, enum identity_kind kind, const char *id)
 {
     store->ops->touch(store, target, kind, id);
@@ -92,9 +97,9 @@ int store_retry_dead(struct store *store, const char *target, const char *id, st
     return store->ops->retry_dead(store, target, id, error);
 }
 
-int store_drop_dead(struct store *store, const char *target, const char *id, struct error *error)
+int store_drop_dead(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error)
 {
-    return store->ops->drop_dead(store, target, id, error);
+    return store->ops->drop_dead(store, target, id, leavers, ret_kept, error);
 }
 
 int store_read_identity(struct store *store, enum identity_kind kind, const char *id, struct identity *ret_identity,
@@ -143,6 +148,11 @@ int store_show(struct store *store, const char *id, json_t **ret_object, struct 
 int store_count_lanes(struct store *store, const char *target, struct store_lane_counts *ret_counts, struct error *error)
 {
     return store->ops->count_lanes(store, target, ret_counts, error);
+}
+
+int store_count_leavers(struct store *store, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error)
+{
+    return store->ops->count_leavers(store, target, ret_count, ret_since, error);
 }
 
 void store_read_status(struct store *store, struct store_status *ret_status)

@@ -134,12 +134,23 @@ enum lane_end {
     LANE_HELD,    /* until resume or approve */
 };
 
+/* Is it a leaver's lane whose account is not disabled or removed, or whose
+ * sessions are not ended? */
+enum leaving {
+    LEAVING_UNKNOWN, /* it was not looked at: as before */
+    LEAVING_NO,
+    LEAVING_YES,
+};
+
 struct operation_record {
     const char *kind;    /* "create", … */
     const char *locator;
     const char *outcome;
     const char *changes; /* JSON text: what was written; no secret */
     const char *before;  /* JSON text: before-image, or NULL */
+    const char *claim;   /* digest of a claim that is given up, its end being known; NULL: none */
+    int64_t sessions_found, sessions_ended; /* "revoke" */
+    const char *note;    /* NULL: none */
 };
 
 struct link { /* identity ↔ account, in a target */
@@ -159,6 +170,7 @@ struct completion {
     const char *action;   /* "create", "update", …, "none" */
     const char *reason;   /* NULL: none */
     struct wall retry_at; /* RETRY */
+    enum leaving leaving; /* not for DONE, where nobody is left to go */
     struct wall due;      /* DONE: look at the lane again then (grace period); 0: never */
     const struct link *link; /* written when not NULL */
     const struct operation_record *operations;
@@ -178,6 +190,27 @@ void store_complete(struct store *store, const struct completion *completion, st
 int store_put_link(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
                    struct error *error);
 
+/*
+ * Claims: an operation that must not take place twice is sent under a key (an
+ * idempotency key) which is durable before it is sent. A claim is found again
+ * by its lane, the operation and a digest of what is written; `key` is the one
+ * to use where there is none, or where it is a day old (the other side has
+ * forgotten that one; it could at best give an old answer again).
+ * *ret_key, owned by the caller, is the one to send; *ret_repeated: one of this
+ * lane and operation, with whatever digest, was begun before, its end is not
+ * known. Waits for the commit. A claim goes with the completion that names it
+ * (struct operation_record), with LANE_DONE, or when it is past keep_us.
+ */
+struct claim {
+    const char *target;
+    enum identity_kind kind;
+    const char *id;
+    const char *operation;
+    const char *digest;
+    const char *key;
+};
+int store_claim(struct store *store, const struct claim *claim, char **ret_key, bool *ret_repeated, struct error *error);
+
 /* Makes a lane ready without an event (a group's first member came, an
  * administrator asked). Queued; tried again when its commit failed. */
 void store_touch(struct store *store, const char *target, enum identity_kind kind, const char *id);
@@ -188,9 +221,10 @@ void store_touch(struct store *store, const char *target, enum identity_kind kin
 int store_hold(struct store *store, const char *target, bool held, struct error *error);
 bool store_is_held(struct store *store, const char *target);
 /* Dead lanes (all of a target when `id` is NULL; of all targets when `target`
- * is NULL) back to ready, or dropped. How many, or negative. */
+ * is NULL) back to ready, or dropped. How many, or negative. Those of leavers
+ * are dropped only with `leavers`; *ret_kept: how many were not. */
 int store_retry_dead(struct store *store, const char *target, const char *id, struct error *error);
-int store_drop_dead(struct store *store, const char *target, const char *id, struct error *error);
+int store_drop_dead(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error);
 
 /* ---- reads ---- */
 
@@ -228,6 +262,11 @@ struct store_lane_counts {
 };
 /* Cheap: kept as counters, not counted. */
 int store_count_lanes(struct store *store, const char *target, struct store_lane_counts *ret_counts, struct error *error);
+
+/* Leavers who are not out yet, from the event that says so (or from when the
+ * work failed, where none does) to the end of their lane. *ret_since: the
+ * oldest; 0: none. */
+int store_count_leavers(struct store *store, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error);
 
 struct store_status {
     int64_t events, duplicates, identities, quarantined; /* events: since the store was made */

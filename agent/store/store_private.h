@@ -35,11 +35,12 @@ struct store_ops {
     void (*complete)(struct store *store, const struct completion *completion, store_done *done, void *arg);
     int (*put_link)(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
                     struct error *error);
+    int (*claim)(struct store *store, const struct claim *claim, char **ret_key, bool *ret_repeated, struct error *error);
     void (*touch)(struct store *store, const char *target, enum identity_kind kind, const char *id);
     int (*hold)(struct store *store, const char *target, bool held, struct error *error);
     bool (*is_held)(struct store *store, const char *target);
     int (*retry_dead)(struct store *store, const char *target, const char *id, struct error *error);
-    int (*drop_dead)(struct store *store, const char *target, const char *id, struct error *error);
+    int (*drop_dead)(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error);
     int (*read_identity)(struct store *store, enum identity_kind kind, const char *id, struct identity *ret_identity,
                          struct error *error);
     int (*find_identity)(struct store *store, const char *word, enum identity_kind *ret_kind, char **ret_id, struct error *error);
@@ -52,6 +53,7 @@ struct store_ops {
     int (*list_quarantine)(struct store *store, size_t most, json_t **ret_array, struct error *error);
     int (*show)(struct store *store, const char *id, json_t **ret_object, struct error *error);
     int (*count_lanes)(struct store *store, const char *target, struct store_lane_counts *ret_counts, struct error *error);
+    int (*count_leavers)(struct store *store, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error);
     void (*read_status)(struct store *store, struct store_status *ret_status);
     int (*retain)(struct store *store, struct error *error);
 };
@@ -231,10 +233,16 @@ int known_save(struct sqlite_store *store, const struct known *known, struct err
 int identity_from_row(sqlite3_stmt *row, bool with_profile, struct identity *identity);
 
 /* lanes.c */
-/* A lane becomes ready. `delivery` 0: a touch. *ret_previous: the delivery
- * that was the newest pending one, or 0. */
-int lane_make_ready(struct sqlite_store *store, size_t target, int64_t identity, int64_t delivery, int64_t received, int priority,
-                    int64_t *ret_previous, struct error *error);
+struct lane_news { /* why a lane becomes ready */
+    int64_t delivery; /* 0: a touch */
+    int64_t received;
+    int priority;
+    enum leaving leaving;
+};
+/* A lane becomes ready. *ret_previous: the delivery that was the newest
+ * pending one, or 0. */
+int lane_make_ready(struct sqlite_store *store, size_t target, int64_t identity, const struct lane_news *news, int64_t *ret_previous,
+                    struct error *error);
 void lane_count(struct sqlite_store *store, int64_t target_number, enum lane_state state, int change);
 /* Moves a lane's row to a state, counted. */
 int lane_move(struct sqlite_store *store, int64_t key, enum lane_state from, enum lane_state to, int rank, int64_t at,
@@ -253,6 +261,9 @@ int deliveries_finish(struct sqlite_store *store, int64_t newest, int64_t skip, 
                       int64_t *ret_oldest, struct error *error);
 int operations_write(struct sqlite_store *store, int64_t key, int64_t delivery, const struct completion *completion,
                      struct error *error);
+
+/* claims.c */
+int claims_end(struct sqlite_store *store, int64_t key, const struct completion *completion, struct error *error);
 
 /* links.c */
 /* 0, 1 when the key belongs to another identity (said in *refusal), negative. */
@@ -301,6 +312,7 @@ SQLITE_OP(quarantine);
 SQLITE_OP(lease);
 SQLITE_OP(complete);
 SQLITE_OP(put_link);
+SQLITE_OP(claim);
 SQLITE_OP(touch);
 SQLITE_OP(hold);
 SQLITE_OP(is_held);
@@ -315,6 +327,7 @@ SQLITE_OP(list_dead);
 SQLITE_OP(list_quarantine);
 SQLITE_OP(show);
 SQLITE_OP(count_lanes);
+SQLITE_OP(count_leavers);
 SQLITE_OP(read_status);
 SQLITE_OP(retain);
 

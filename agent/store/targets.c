@@ -145,6 +145,22 @@ int sqlite_count_lanes(struct store *base, const char *target, struct store_lane
     return 0;
 }
 
+int sqlite_count_leavers(struct store *base, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_statement sqlite3_stmt *row = NULL;
+
+    if (reader.db == NULL)
+        return error != NULL ? error->code : ERROR_IO;
+    int code = db_next(reader.db, SQL_LANES_LEAVING, &row, error, "i", target_number(store, target));
+    if (code < 0)
+        return code;
+    *ret_count = code > 0 ? row_number(row, 0) : 0;
+    ret_since->us = code > 0 ? row_number(row, 1) : 0;
+    return 0;
+}
+
 bool sqlite_is_held(struct store *base, const char *target)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;

@@ -501,6 +501,13 @@ static void a_file_that_is_no_store_is_refused(void **state)
     assert_non_null(strstr(w->error.text, "another program"));
 }
 
+static void set_schema_version(struct world *w, int version)
+{
+    cleanup_free char *pragma = str_printf("PRAGMA user_version=%d", version);
+
+    world_number(w, pragma);
+}
+
 static void a_newer_schema_is_refused(void **state)
 {
     struct world *w = *state;
@@ -509,42 +516,75 @@ static void a_newer_schema_is_refused(void **state)
     world_number(w, "PRAGMA user_version=99");
     assert_int_equal(open_elsewhere(w, w->path), ERROR_VERSION);
     assert_non_null(strstr(w->error.text, "99"));
-    world_number(w, "PRAGMA user_version=1");
+    set_schema_version(w, schema_version);
     world_open(w);
+}
+
+/* The store's own steps, and room for two of the test's. */
+static struct schema_step *steps_and(const char *one, const char *two)
+{
+    struct schema_step *steps = calloc((size_t)schema_version + 2, sizeof(*steps));
+
+    for (int i = 0; i < schema_version; i++)
+        steps[i] = schema_steps[i];
+    steps[schema_version].sql = one;
+    steps[schema_version + 1].sql = two;
+    return steps;
 }
 
 static void an_older_schema_is_brought_up_to_date(void **state)
 {
-    const struct schema_step steps[] = { schema_steps[0], { "ALTER TABLE event ADD COLUMN fresh INTEGER DEFAULT 7" },
-                                         { "CREATE TABLE later (x); INSERT INTO later VALUES (5)" } };
+    cleanup_free struct schema_step *steps = steps_and("ALTER TABLE event ADD COLUMN fresh INTEGER DEFAULT 7",
+                                                       "CREATE TABLE later (x); INSERT INTO later VALUES (5)");
     struct world *w = *state;
     struct db *db;
 
     world_take(w, "a", 1, STATUS("u1", "ACTIVE"));
     world_close(w);
     assert_int_equal(db_open(w->path, false, &db, &w->error), 0);
-    assert_int_equal(schema_bring_up(db, steps, 3, &w->error), 0);
-    assert_int_equal(schema_bring_up(db, steps, 3, &w->error), 0); /* nothing left to do */
+    assert_int_equal(schema_bring_up(db, steps, schema_version + 2, &w->error), 0);
+    assert_int_equal(schema_bring_up(db, steps, schema_version + 2, &w->error), 0); /* nothing left to do */
     db_close(db);
-    assert_int_equal(world_number(w, "PRAGMA user_version"), 3);
+    assert_int_equal(world_number(w, "PRAGMA user_version"), schema_version + 2);
     assert_int_equal(world_number(w, "SELECT fresh FROM event"), 7);
     assert_int_equal(world_number(w, "SELECT x FROM later"), 5);
-    world_number(w, "PRAGMA user_version=1");
+    set_schema_version(w, schema_version);
     world_open(w);
+}
+
+static void the_first_schema_is_brought_up_to_date(void **state)
+{
+    struct world *w = *state;
+    struct db *db;
+
+    world_close(w);
+    unlink(w->path);
+    close(open(w->path, O_CREAT | O_RDWR, 0600));
+    assert_int_equal(db_open(w->path, false, &db, &w->error), 0);
+    assert_int_equal(schema_bring_up(db, schema_steps, 1, &w->error), 0);
+    assert_int_equal(db_execute(db, "INSERT INTO identity (n, kind, id, status) VALUES (1, 0, 'ann', 'DEPROVISIONED'), (2, 0, 'bob', 'ACTIVE');"
+                                "INSERT INTO lane (key, target, state, rank, at, priority, delivery, deliveries, since, oldest) VALUES"
+                                " (1099511627777, 1, 0, 0, 5, 0, 0, 0, 5, 0), (1099511627778, 1, 0, 0, 6, 0, 0, 0, 6, 0)", &w->error), 0);
+    db_close(db);
+    world_open(w);
+    assert_int_equal(world_number(w, "PRAGMA user_version"), schema_version);
+    assert_int_equal(world_number(w, "SELECT leaver FROM lane WHERE key = 1099511627777"), 5);
+    assert_int_equal(world_number(w, "SELECT leaver FROM lane WHERE key = 1099511627778"), 0);
 }
 
 static void a_step_that_fails_leaves_the_file_as_it_was(void **state)
 {
-    const struct schema_step steps[] = { schema_steps[0], { "CREATE TABLE half (x); INSERT INTO nowhere VALUES (1)" } };
+    cleanup_free struct schema_step *steps = steps_and("CREATE TABLE half (x); INSERT INTO nowhere VALUES (1)", NULL);
+    cleanup_free char *next = str_printf("version %d", schema_version + 1);
     struct world *w = *state;
     struct db *db;
 
     world_close(w);
     assert_int_equal(db_open(w->path, false, &db, &w->error), 0);
-    assert_true(schema_bring_up(db, steps, 2, &w->error) < 0);
-    assert_non_null(strstr(w->error.text, "version 2"));
+    assert_true(schema_bring_up(db, steps, schema_version + 1, &w->error) < 0);
+    assert_non_null(strstr(w->error.text, next));
     db_close(db);
-    assert_int_equal(world_number(w, "PRAGMA user_version"), 1);
+    assert_int_equal(world_number(w, "PRAGMA user_version"), schema_version);
     assert_int_equal(world_number(w, "SELECT count(*) FROM sqlite_master WHERE name = 'half'"), 0);
     world_open(w);
 }
@@ -566,7 +606,7 @@ static int retain_all(struct world *w)
 static void finish_all(struct world *w)
 {
     struct lease lease;
-    const struct operation_record operation = { "create", "x", "applied", "{}", NULL };
+    const struct operation_record operation = { .kind = "create", .locator = "x", .outcome = "applied", .changes = "{}" };
 
     while (world_lease(w, &lease))
         world_end(w, &lease, (struct completion){ .end = LANE_DONE, .outcome = "applied", .operations = &operation, .operation_count = 1 });
@@ -682,6 +722,7 @@ int main(void)
         TEST(a_file_that_is_no_store_is_refused),
         TEST(a_newer_schema_is_refused),
         TEST(an_older_schema_is_brought_up_to_date),
+        TEST(the_first_schema_is_brought_up_to_date),
         TEST(a_step_that_fails_leaves_the_file_as_it_was),
         TEST(old_events_go_in_small_steps_and_facts_stay),
         TEST(keys_outlive_their_events),

@@ -300,6 +300,7 @@ static void dead_lanes_are_dropped_many_at_once(void **state)
 {
     struct world *w = *state;
     json_t *array;
+    int64_t kept;
 
     world_route(w);
     for (int i = 0; i < 450; i++) {
@@ -309,7 +310,7 @@ static void dead_lanes_are_dropped_many_at_once(void **state)
     assert_int_equal(store_list_dead(w->store, &(struct store_filter){ .target = "ldap", .most = 10 }, &array, &w->error), 0);
     assert_int_equal(json_array_size(array), 10);
     json_decref(array);
-    assert_int_equal(store_drop_dead(w->store, NULL, NULL, &w->error), 450);
+    assert_int_equal(store_drop_dead(w->store, NULL, NULL, false, &kept, &w->error), 450);
     assert_int_equal(world_counts(w).dead, 0);
     assert_string_equal(outcome_of(w, "u3"), "dropped");
     assert_int_equal(world_number(w, "SELECT count(*) FROM lane"), 0);
@@ -477,8 +478,10 @@ static void a_completion_writes_link_and_operations(void **state)
     struct world *w = *state;
     struct lease lease;
     struct link link = make_link("k1", "uid=ann"), read;
-    const struct operation_record operations[] = { { "create", "uid=ann", "applied", "{}", NULL },
-                                                   { "member_add", "cn=g", "applied", "{}", "{\"member\":[]}" } };
+    const struct operation_record operations[] = {
+        { .kind = "create", .locator = "uid=ann", .outcome = "applied", .changes = "{}" },
+        { .kind = "member_add", .locator = "cn=g", .outcome = "applied", .changes = "{}", .before = "{\"member\":[]}" },
+    };
 
     world_route(w);
     ready(w, "a", "u1", "a@x");
@@ -599,6 +602,171 @@ static void counters_are_the_same_after_reopening(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
+/* ---- leavers ---- */
+
+static int64_t leavers(struct world *w, int64_t *ret_since_s)
+{
+    int64_t count = -1;
+    struct wall since;
+
+    assert_int_equal(store_count_leavers(w->store, "ldap", &count, &since, &w->error), 0);
+    *ret_since_s = since.us == 0 ? -1 : (since.us - START) / SECOND;
+    return count;
+}
+
+/* Takes a status and works on the lane. */
+static void end_as(struct world *w, const char *uuid, const char *status, struct completion completion)
+{
+    static int64_t second;
+    struct lease lease;
+
+    if (status != NULL)
+        world_take(w, uuid, ++second, STATUS("u1", status));
+    assert_true(world_lease(w, &lease));
+    assert_int_equal(world_end(w, &lease, completion), 0);
+}
+
+static void a_leaver_counts_until_his_lane_is_done(void **state)
+{
+    struct world *w = *state;
+    int64_t since;
+
+    world_route(w);
+    world_take(w, "a", 1, STATUS("u1", "ACTIVE"));
+    assert_int_equal(leavers(w, &since), 0);
+    world_advance(w, 5 * SECOND);
+    end_as(w, "b", "DEPROVISIONED", (struct completion){ .end = LANE_RELEASE, .outcome = "target_down" });
+    assert_int_equal(leavers(w, &since), 1);
+    assert_int_equal(since, 5);
+    world_advance(w, 5 * SECOND);
+    end_as(w, NULL, NULL, (struct completion){ .end = LANE_RETRY, .outcome = "retry", .leaving = LEAVING_YES,
+                                              .retry_at = { START + 20 * SECOND } });
+    world_reopen(w);
+    world_route(w);
+    assert_int_equal(leavers(w, &since), 1);
+    assert_int_equal(since, 5);
+    world_advance(w, HOUR);
+    end_as(w, NULL, NULL, (struct completion){ .end = LANE_DONE, .outcome = "applied", .due = { START + DAY } });
+    assert_int_equal(leavers(w, &since), 0);
+    assert_int_equal(since, -1);
+}
+
+static void a_leaver_who_came_back_counts_no_more(void **state)
+{
+    struct world *w = *state;
+    int64_t since;
+
+    world_route(w);
+    end_as(w, "a", "SUSPENDED", (struct completion){ .end = LANE_DEAD, .outcome = "rejected", .leaving = LEAVING_YES });
+    assert_int_equal(leavers(w, &since), 1);
+    world_take(w, "b", 99, STATUS("u1", "ACTIVE"));
+    assert_int_equal(leavers(w, &since), 0);
+}
+
+/* He left the scope, say: no status says so. */
+static void a_leaver_whom_no_status_tells_counts_once_the_work_failed(void **state)
+{
+    struct world *w = *state;
+    int64_t since;
+
+    world_route(w);
+    end_as(w, "a", "ACTIVE", (struct completion){ .end = LANE_DEAD, .outcome = "rejected", .leaving = LEAVING_YES });
+    assert_int_equal(leavers(w, &since), 1);
+    assert_int_equal(since, 0);
+}
+
+static void a_leaver_is_dropped_only_when_it_is_said(void **state)
+{
+    struct world *w = *state;
+    int64_t kept = -1, since;
+    json_t *array;
+
+    world_route(w);
+    kill_lane(w, "x", "u2");
+    end_as(w, "a", "DEPROVISIONED", (struct completion){ .end = LANE_DEAD, .outcome = "rejected", .leaving = LEAVING_YES });
+    assert_int_equal(store_drop_dead(w->store, NULL, NULL, false, &kept, &w->error), 1);
+    assert_int_equal(kept, 1);
+    assert_int_equal(store_drop_dead(w->store, "ldap", "u1", false, &kept, &w->error), 0);
+    assert_int_equal(kept, 1);
+    assert_int_equal(store_list_dead(w->store, NULL, &array, &w->error), 0);
+    assert_int_equal(json_array_size(array), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(array, 0), "leaver")), "not_out");
+    json_decref(array);
+    assert_int_equal(store_drop_dead(w->store, "ldap", NULL, true, &kept, &w->error), 1);
+    assert_int_equal(kept, 0);
+    assert_int_equal(leavers(w, &since), 0);
+}
+
+/* ---- claims ---- */
+
+/* Claims with `proposed`; true where the answer is as expected. */
+static void expect_claim(struct world *w, const char *operation, const char *digest, const char *proposed, const char *expected, bool repeated)
+{
+    const struct claim claim = { "ldap", IDENTITY_USER, "u1", operation, digest, proposed };
+    cleanup_free char *key = NULL;
+    bool again;
+
+    assert_int_equal(store_claim(w->store, &claim, &key, &again, &w->error), 0);
+    assert_string_equal(key, expected);
+    assert_int_equal(again, repeated);
+}
+
+static void a_claim_keeps_its_key_until_its_end_is_known(void **state)
+{
+    struct world *w = *state;
+    const struct operation_record settled = { .kind = "create", .outcome = "rejected", .claim = "d2" };
+    struct completion retry = { .end = LANE_RETRY, .outcome = "retry", .retry_at = { START } };
+
+    world_route(w);
+    world_take(w, "a", 1, STATUS("u1", "ACTIVE"));
+    expect_claim(w, "create", "d1", "k1", "k1", false);
+    expect_claim(w, "create", "d1", "k2", "k1", true);
+    expect_claim(w, "disable", "d1", "k3", "k3", false); /* another operation */
+    expect_claim(w, "create", "d2", "k4", "k4", true);   /* with other values: the first may have gone through */
+    world_reopen(w);
+    world_route(w);
+    expect_claim(w, "create", "d1", "k5", "k1", true);
+    end_as(w, NULL, NULL, retry);
+    expect_claim(w, "create", "d1", "k6", "k1", true);
+    retry.operations = &settled;
+    retry.operation_count = 1;
+    end_as(w, NULL, NULL, retry);
+    expect_claim(w, "create", "d2", "k7", "k7", true);
+    end_as(w, NULL, NULL, (struct completion){ .end = LANE_DONE, .outcome = "applied" });
+    assert_int_equal(world_number(w, "SELECT count(*) FROM claim"), 0);
+    expect_claim(w, "create", "d1", "k8", "k8", false);
+}
+
+static void a_key_that_is_a_day_old_is_replaced_but_its_claim_is_known(void **state)
+{
+    struct world *w = *state;
+
+    world_route(w);
+    world_take(w, "a", 1, STATUS("u1", "ACTIVE"));
+    expect_claim(w, "create", "d1", "k1", "k1", false);
+    world_advance(w, 23 * HOUR);
+    expect_claim(w, "create", "d1", "k2", "k1", true);
+    world_advance(w, 2 * HOUR);
+    expect_claim(w, "create", "d1", "k3", "k3", true);
+    expect_claim(w, "create", "d1", "k4", "k3", true);
+    world_advance(w, 91 * DAY);
+    assert_int_equal(store_retain(w->store, &w->error), 0);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM claim"), 0);
+}
+
+static void a_claim_that_is_not_committed_is_not_given(void **state)
+{
+    const struct claim claim = { "ldap", IDENTITY_USER, "u1", "create", "d1", "k1" };
+    struct world *w = *state;
+    char *key = NULL;
+    bool repeated;
+
+    fault_set("store.commit=full*1", NULL);
+    assert_int_equal(store_claim(w->store, &claim, &key, &repeated, &w->error), ERROR_FULL);
+    assert_null(key);
+    expect_claim(w, "create", "d1", "k2", "k2", false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -615,6 +783,13 @@ int main(void)
         TEST(a_retry_waits_and_counts_attempts),
         TEST(a_release_burns_no_attempt_and_keeps_the_place),
         TEST(a_dead_lane_is_listed_with_its_reason_and_can_be_retried),
+        TEST(a_leaver_counts_until_his_lane_is_done),
+        TEST(a_leaver_who_came_back_counts_no_more),
+        TEST(a_leaver_whom_no_status_tells_counts_once_the_work_failed),
+        TEST(a_leaver_is_dropped_only_when_it_is_said),
+        TEST(a_claim_keeps_its_key_until_its_end_is_known),
+        TEST(a_key_that_is_a_day_old_is_replaced_but_its_claim_is_known),
+        TEST(a_claim_that_is_not_committed_is_not_given),
         TEST(dead_lanes_are_dropped_many_at_once),
         TEST(a_newer_event_revives_a_dead_lane),
         TEST(a_newer_event_wakes_a_waiting_lane_at_once),
