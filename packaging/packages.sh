@@ -8,7 +8,8 @@
 
 BUILD_PACKAGES=(
     autoconf automake gcc libc6-dev libtool make pkg-config
-    libconfig-dev libcurl4-openssl-dev libgnutls28-dev libjansson-dev libldap-dev libmicrohttpd-dev libsqlite3-dev
+    libconfig-dev libcurl4-openssl-dev libgnutls28-dev libhiredis-dev libjansson-dev libldap-dev
+    libmicrohttpd-dev libsqlite3-dev zlib1g-dev
 )
 DEMO_PACKAGES=(curl ldap-utils openssl)
 TEST_PACKAGES=(ldap-utils libasan8 libcmocka-dev libubsan1 openssl python3 python3-ldap)

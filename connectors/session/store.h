@@ -70,4 +70,7 @@ struct session_store_ops {
 extern const struct session_store_ops session_redis, session_memcached, session_files, session_sqlite, session_postgresql,
     session_mysql;
 
+/* The kind's; NULL when it is not built in. */
+const struct session_store_ops *session_store_ops(int store);
+
 #endif
