@@ -202,12 +202,16 @@ struct connector_place {
  *   "enable", an operation of that kind gets "update" under its own name. A
  *   change that has no member is not planned at all.
  *   Within these members `places` names the parts that are escaped, at any
- *   depth; nothing within a part that is named there may be absent: `read` and
- *   each entry of `match` are then left out, an operation is ERROR_INVALID.
- *   Elsewhere an absent member is left out.
+ *   depth and with all that stands in them (a place inside a place is none);
+ *   nothing within such a part may be absent: `read` and each entry of `match`
+ *   are then left out, an operation is ERROR_INVALID. ESCAPE_NONE asks for that
+ *   alone. Elsewhere an absent member is left out; a group or list stays, empty.
+ *   Who is meant is known to most calls; list knows nobody, groups_of `value`,
+ *   member_add and member_remove `value` and account.key (the group's).
  * Not by_call: the whole group, each time; `places` as above.
- * A text "file:NAME.json" under the name `file_member` is a JSON file beside
- * the mapping file, whose texts are templates.
+ * `file_member` names a document ("body"): a text "file:NAME.json" there is a
+ * JSON file beside the mapping file, whose texts are templates. Inside it only
+ * the places "body.NAME" are looked at.
  */
 struct connector_group {
     const char *name;

@@ -213,9 +213,15 @@ static bool group_list_read(struct lane_run *run, struct group_list *ret_groups)
 static bool read_groups(struct lane_run *run, const char *value, json_t **ret_groups)
 {
     const char *attribute = mapping_member_attribute(run->job->group_mapping);
+    const struct settings_view view = { .call = "groups_of", .value = value };
     struct receipt receipt = { 0 };
+    struct error error = { 0 };
+    json_t *settings = NULL;
 
-    enum outcome outcome = run->job->ops->read_groups(run->job->session, attribute, value, NULL, ret_groups, &receipt);
+    if (plan_settings(run->job->group_mapping, &view, &settings, &error) < 0)
+        return lane_fail_error(run, &error);
+    enum outcome outcome = run->job->ops->read_groups(run->job->session, attribute, value, settings, ret_groups, &receipt);
+    json_decref(settings);
     bool ok = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
     if (outcome == OUTCOME_GONE) {
         *ret_groups = json_array();
@@ -336,6 +342,10 @@ static bool place_is_vacant(struct lane_run *run, bool *ret_vacant)
     *ret_vacant = false;
     if (run->link.locator == NULL)
         return true;
+    if (run->job->ops->assigns_locator) { /* the target's own id is never another's */
+        *ret_vacant = true;
+        return true;
+    }
     enum outcome outcome = run->job->ops->read(run->job->session, &query, &account, &receipt);
     *ret_vacant = outcome == OUTCOME_GONE;
     bool ok = *ret_vacant || outcome == OUTCOME_APPLIED ? true : lane_fail_receipt(run, &receipt);

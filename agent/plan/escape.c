@@ -78,8 +78,44 @@ static void (*const escapes[])(struct buf *buf, const char *bytes, size_t length
 
 void escape_add(struct buf *buf, enum escape escape, const char *bytes, size_t length)
 {
-    if (escape == ESCAPE_NONE)
+    if (escape == ESCAPE_NONE || escape == ESCAPE_QUOTED) /* no quote is open */
         buf_add(buf, bytes, length);
     else
         escapes[escape](buf, bytes, length);
+}
+
+static void add_doubled(struct buf *buf, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] == '\'')
+            buf_add_char(buf, '\'');
+        buf_add_char(buf, bytes[i]);
+    }
+}
+
+void escape_add_within(struct buf *buf, enum escape escape, char quote, const char *bytes, size_t length)
+{
+    cleanup_buf struct buf quoted = { 0 };
+
+    if (quote == '\0') {
+        escape_add(buf, escape, bytes, length);
+        return;
+    }
+    (quote == '"' ? add_json : add_doubled)(&quoted, bytes, length);
+    buf->failed = buf->failed || quoted.failed;
+    escape_add(buf, escape, quoted.bytes, quoted.length);
+}
+
+char escape_quote_after(char quote, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (quote == '"' && text[i] == '\\') {
+            if (++i == length)
+                return QUOTE_BACKSLASH;
+        } else if (quote == '\0' && (text[i] == '"' || text[i] == '\''))
+            quote = text[i];
+        else if (text[i] == quote)
+            quote = '\0';
+    }
+    return quote;
 }

@@ -48,8 +48,9 @@ enum expr_name {
     NAME_NOW,
     NAME_GROUPS,
     NAME_APPS,
+    NAME_VALUE,   /* a member's value, in requests about members */
     NAME_PROFILE,
-    NAME_ACCOUNT, /* account.X: the account as rendered */
+    NAME_ACCOUNT, /* account.X: the account as rendered; account.key: as the target calls it */
     NAME_MEMBER,  /* member.account.X */
     NAME_COUNT
 };
@@ -70,6 +71,8 @@ struct expr_input {
     const json_t *account;           /* values behind account. and member.account. */
     const char *locator;             /* of that account */
     const char *locator_name;        /* what it is called ("dn") */
+    const char *key;                 /* account.key; NULL: an attribute like any */
+    const char *value;               /* behind `value` */
 };
 
 struct expr;

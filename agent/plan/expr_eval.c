@@ -74,6 +74,8 @@ static int give_account(const json_t *path, const struct expr_input *input, json
 
     if (input->locator_name != NULL && strcmp(name, input->locator_name) == 0)
         return give_string(input->locator, ret_value, error);
+    if (input->key != NULL && strcmp(name, "key") == 0)
+        return give_string(input->key, ret_value, error);
     const json_t *value = json_object_get(input->account, name);
     if (json_is_array(value) && json_array_size(value) == 1)
         value = json_array_get(value, 0);
@@ -87,6 +89,8 @@ static int path_value(const struct node *node, const struct expr_input *input, j
 
     if (node->name == NAME_ACCOUNT || node->name == NAME_MEMBER)
         return give_account(node->literal, input, ret_value, error);
+    if (node->name == NAME_VALUE)
+        return give_string(input->value, ret_value, error);
     if (identity == NULL)
         return give_string(NULL, ret_value, error);
     switch (node->name) {

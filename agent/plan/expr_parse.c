@@ -321,6 +321,7 @@ static struct node *parse_list(struct parser *p)
 static const char *const name_texts[NAME_COUNT + 1] = {
     [NAME_ID] = "id",         [NAME_LOGIN] = "login", [NAME_NAME] = "name",       [NAME_STATUS] = "status",   [NAME_NOW] = "now",
     [NAME_GROUPS] = "groups", [NAME_APPS] = "apps",   [NAME_PROFILE] = "profile", [NAME_ACCOUNT] = "account", [NAME_MEMBER] = "member",
+    [NAME_VALUE] = "value",
 };
 
 static void unknown_name(struct parser *p, const char *word)
@@ -329,6 +330,10 @@ static void unknown_name(struct parser *p, const char *word)
     size_t count = 0;
     struct buf list = { 0 };
 
+    if (p->names == 0) {
+        complain(p, p->token.offset, "\"%s\" is not known in this place: it is the same for everybody (text stands in '…')", word);
+        return;
+    }
     for (size_t i = 0; i < NAME_COUNT; i++)
         if ((p->names & NAME_BIT(i)) != 0) {
             buf_printf(&list, "%s%s", count > 0 ? ", " : "", name_texts[i]);

@@ -36,7 +36,9 @@ void load_match(struct loader *loader, const config_setting_t *setting)
     struct mapping *mapping = loader->mapping;
     bool one = config_setting_type(setting) == CONFIG_TYPE_STRING;
     size_t most = one ? 1 : (size_t)config_setting_length(setting);
-    struct value_context context = { "match", loader_names(mapping), place_escape(mapping, "match"), 0 };
+    struct value_context context = {
+        .where = "match", .names = loader_names(mapping), .escape = place_escape(mapping, "match"),
+    };
 
     mapping->match = calloc(most + 1, sizeof(*mapping->match));
     for (unsigned i = 0; mapping->match != NULL && i < most; i++) {
@@ -142,4 +144,14 @@ void load_members(struct loader *loader, const config_setting_t *group)
     mapping->members.with_first_member = first != 0;
     if (first != 0 && mapping->members.placeholder != NULL)
         loader_complain(loader, group, "members: placeholder and with_first_member exclude each other; choose one");
+}
+
+void load_while_disabled(struct loader *loader, const config_setting_t *setting)
+{
+    const char *text = loader_text(loader, setting, "while_disabled");
+
+    if (text != NULL && strcmp(text, "keep") != 0 && strcmp(text, "update") != 0)
+        loader_complain(loader, setting, "while_disabled \"%s\" is none; \"keep\" leaves a disabled account as it is, \"update\" keeps it up",
+                        text);
+    loader->mapping->keeps_disabled = text != NULL && strcmp(text, "keep") == 0;
 }

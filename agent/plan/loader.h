@@ -44,13 +44,29 @@ struct value_context {
     unsigned names;
     enum escape escape;
     int depth;
+    const struct connector_group *group; /* a connector's own; NULL: an attribute */
+    bool in_place, in_document;          /* of such a group, see connector.h */
 };
 /* NULL: it could not be compiled at all. */
 struct value *value_compile(struct loader *loader, const config_setting_t *setting, struct value_context context);
 /* What the connector's table says of a place of the mapping file. */
 enum escape place_escape(const struct mapping *mapping, const char *name);
 
+/* A new value of that kind. */
+struct value *value_make(enum value_kind kind, const config_setting_t *setting, const struct value_context *context);
+/* The same for what stands under `name` within it. */
+struct value_context value_context_within(const struct value_context *context, const char *name);
+
+/* ---- load_document.c ---- */
+
+/* "file:NAME.json" → its content as a value; NULL, and told, where it cannot be had. */
+struct value *document_compile(struct loader *loader, const config_setting_t *setting, struct value_context context);
+bool document_is_file(const config_setting_t *setting);
+
 /* ---- the parts ---- */
+
+/* The groups of ops->groups, and whether they can do what the rest of the file asks for. */
+void load_groups(struct loader *loader, const config_setting_t *root);
 
 void load_attributes(struct loader *loader, const config_setting_t *group, bool disable);
 void load_more(struct loader *loader, const config_setting_t *list);
@@ -60,5 +76,6 @@ void load_scope(struct loader *loader, const config_setting_t *setting);
 void load_match(struct loader *loader, const config_setting_t *setting);
 void load_on(struct loader *loader, const config_setting_t *group);
 void load_members(struct loader *loader, const config_setting_t *group);
+void load_while_disabled(struct loader *loader, const config_setting_t *setting);
 
 #endif

@@ -27,6 +27,9 @@ void mapping_free(struct mapping *mapping)
     free(mapping->match);
     free(mapping->attributes);
     free(mapping->names);
+    for (const struct connector_group *group = mapping->groups != NULL ? mapping->ops->groups : NULL; group != NULL && group->name != NULL; group++)
+        value_free(mapping->groups[group - mapping->ops->groups]);
+    free(mapping->groups);
     value_free(mapping->locator);
     value_free(mapping->disable_locator);
     expr_free(mapping->scope);

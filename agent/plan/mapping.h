@@ -37,7 +37,9 @@ struct value {
     struct value **items; /* LIST, OBJECT */
     char **names;         /* OBJECT */
     size_t count;
+    bool complete;        /* in a connector's group: nothing of it may be absent */
 };
+const struct value *value_member(const struct value *object, const char *name); /* NULL: none, or no object */
 void value_free(struct value *value); /* NULL is allowed */
 unsigned value_uses(const struct value *value);
 /* NULL: absent. Absent entries of a list are left out. */
@@ -81,8 +83,19 @@ struct mapping {
         char *placeholder;
         bool with_first_member;
     } members;
+    bool keeps_disabled;   /* nothing of a disabled account is written but that it is one */
+    struct value **groups; /* the connector's own, one for each of ops->groups; NULL: not in the file */
+    bool by_call;          /* one of these says how each change is made: others cannot be */
     unsigned uses; /* NAME_BITs */
 };
+
+/* How a change of this kind is made, in a by_call group; "update" stands in for
+ * disable and enable. NULL: it is not planned. */
+const struct value *mapping_request(const struct mapping *mapping, enum operation_kind kind);
+/* One by its own name ("disable", "groups_of"); NULL: none. */
+const struct value *mapping_call(const struct mapping *mapping, const char *call);
+/* Can such a change be made? Always, where no by_call group says how. */
+bool mapping_can(const struct mapping *mapping, enum operation_kind kind);
 
 struct attribute *mapping_attribute(const struct mapping *mapping, const char *name); /* NULL: none */
 

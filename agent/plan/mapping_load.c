@@ -11,7 +11,7 @@
 #define FILE_BYTES_MOST ((size_t)1 << 20)
 
 static const char *const key_names[] = { "target", "kind",   "scope", "match",   "account", "more",
-                                         "policy", "on",     "disable", "members", "required", NULL };
+                                         "policy", "on",     "disable", "members", "required", "while_disabled", NULL };
 
 static const struct reaction default_reactions[IDENTITY_KIND_COUNT][ON_COUNT] = {
     [IDENTITY_USER] = { [ON_CREATED] = { ACTION_PROVISION, 0 },
@@ -61,6 +61,7 @@ static const struct {
 } parts[] = {
     { "scope", load_scope },       { "match", load_match },   { "more", load_more },       { "policy", load_policy },
     { "required", load_required }, { "on", load_on },         { "members", load_members },
+    { "while_disabled", load_while_disabled },
 };
 
 static bool wants_disable(const struct mapping *mapping)
@@ -89,17 +90,34 @@ static bool needs_member(const struct mapping *mapping)
     return found;
 }
 
+/* A connector that only ends sessions has none to describe. */
+static bool has_accounts(const struct mapping *mapping)
+{
+    return mapping->ops == NULL || (mapping->ops->capabilities & (CONNECTOR_ACCOUNTS | CONNECTOR_GROUPS)) != 0;
+}
+
+static void check_locator(struct loader *loader, const config_setting_t *account)
+{
+    const char *name = loader->mapping->locator_name;
+    const config_setting_t *setting = config_setting_get_member(account, name);
+    bool assigned = loader->mapping->ops->assigns_locator;
+
+    if (setting == NULL && !assigned)
+        loader_complain(loader, account, "account has no %s; it says where an account stands", name);
+    if (setting != NULL && assigned)
+        loader_complain(loader, setting, "account.%s is given by the target; it can be used (\"{account.%s}\"), but not set", name, name);
+}
+
 static void check_whole(struct loader *loader, const config_setting_t *root)
 {
     struct mapping *mapping = loader->mapping;
     const config_setting_t *account = config_setting_get_member(root, "account");
     const config_setting_t *members = config_setting_get_member(root, "members");
 
-    if (account == NULL)
+    if (account == NULL && has_accounts(mapping))
         loader_complain(loader, NULL, "account is missing; it says what an account looks like: account: { … };");
-    else if (mapping->locator_name != NULL && config_setting_is_group(account) &&
-             config_setting_get_member(account, mapping->locator_name) == NULL)
-        loader_complain(loader, account, "account has no %s; it says where an account stands", mapping->locator_name);
+    else if (account != NULL && mapping->locator_name != NULL && config_setting_is_group(account))
+        check_locator(loader, account);
     if (mapping->directory && wants_disable(mapping) && !loader->has_disable)
         loader_complain(loader, config_setting_get_member(root, "on"),
                  "no disable group says how an account is disabled (suspended, deactivated, deleted and left_scope mean \"disable\" "
@@ -111,19 +129,42 @@ static void check_whole(struct loader *loader, const config_setting_t *root)
                  "groupOfNames cannot be without a member; add placeholder = \"cn=…\"; or with_first_member = true; to members");
 }
 
+/* The agent's own names and those of the connector's groups. */
+static const char **known_keys(const struct mapping *mapping)
+{
+    const struct connector_group *group = mapping->ops != NULL ? mapping->ops->groups : NULL;
+    size_t count = sizeof(key_names) / sizeof(key_names[0]) - 1, most = count;
+
+    while (group != NULL && group[most - count].name != NULL)
+        most++;
+    const char **keys = calloc(most + 1, sizeof(*keys));
+    if (keys == NULL)
+        abort();
+    for (size_t i = 0; i < most; i++)
+        keys[i] = i < count ? key_names[i] : group[i - count].name;
+    return keys;
+}
+
+static void check_keys(struct loader *loader, const config_setting_t *root)
+{
+    cleanup_free const char **keys = known_keys(loader->mapping);
+
+    for (unsigned i = 0; i < (unsigned)config_setting_length(root); i++) {
+        const config_setting_t *setting = config_setting_get_elem(root, i);
+        size_t k = 0;
+        while (keys[k] != NULL && strcmp(keys[k], config_setting_name(setting)) != 0)
+            k++;
+        if (keys[k] == NULL)
+            loader_unknown_key(loader, setting, keys);
+    }
+}
+
 static void load_root(struct loader *loader, const config_setting_t *root)
 {
     const config_setting_t *account = config_setting_get_member(root, "account");
     const config_setting_t *disable = config_setting_get_member(root, "disable");
 
-    for (unsigned i = 0; i < (unsigned)config_setting_length(root); i++) {
-        const config_setting_t *setting = config_setting_get_elem(root, i);
-        size_t k = 0;
-        while (key_names[k] != NULL && strcmp(key_names[k], config_setting_name(setting)) != 0)
-            k++;
-        if (key_names[k] == NULL)
-            loader_unknown_key(loader, setting, key_names);
-    }
+    check_keys(loader, root);
     loader->has_disable = disable != NULL;
     load_target(loader, root);
     load_kind(loader, root);
@@ -136,7 +177,10 @@ static void load_root(struct loader *loader, const config_setting_t *root)
         if (setting != NULL)
             parts[i].load(loader, setting);
     }
+    load_groups(loader, root);
     check_whole(loader, root);
+    if (loader->mapping->ops != NULL && loader->mapping->ops->check_mapping != NULL)
+        loader->mapping->ops->check_mapping(root, loader->mapping->kind == IDENTITY_GROUP, loader->problems);
 }
 
 /* A connector with DN places speaks to a directory. */
@@ -172,6 +216,7 @@ int mapping_load(const char *path, const struct connector_ops *ops, struct probl
     mapping->path = strdup(path);
     mapping->ops = ops;
     mapping->directory = is_directory(ops);
+    mapping->keeps_disabled = !mapping->directory;
     mapping->locator_name = ops != NULL ? ops->locator_attribute : NULL;
     struct loader loader = { .mapping = mapping, .problems = problems };
     config_init(&config);

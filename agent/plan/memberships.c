@@ -36,6 +36,7 @@ void operations_free(struct operation *operations, size_t count)
 
 struct membership_plan {
     const struct mapping *mapping;
+    struct error *error;
     struct operation *list;
     size_t count;
 };
@@ -47,7 +48,7 @@ static int add_member_operation(struct membership_plan *plan, enum operation_kin
     bool removes = kind == OPERATION_MEMBER_REMOVE;
 
     if (list == NULL)
-        return ERROR_NOMEM;
+        return error_nomem(plan->error);
     plan->list = list;
     struct operation *operation = &list[plan->count++];
     *operation = (struct operation){
@@ -61,7 +62,10 @@ static int add_member_operation(struct membership_plan *plan, enum operation_kin
         .before_image = removes ? json_pack("{s:[s]}", plan->mapping->members.attribute, value)
                                 : json_pack("{s:[]}", plan->mapping->members.attribute),
     };
-    return operation->attribute != NULL && operation->value != NULL ? 0 : ERROR_NOMEM;
+    if (operation->attribute == NULL || operation->value == NULL)
+        return error_nomem(plan->error);
+    const struct settings_view view = { .call = operation_kind_name(kind), .key = key != NULL ? key : locator, .value = value };
+    return plan_settings(plan->mapping, &view, &operation->settings, plan->error);
 }
 
 static const char *text_at(const json_t *entry, const char *name)
@@ -144,7 +148,7 @@ int plan_memberships(const struct mapping *group_mapping, const char *new_value,
                      const struct plan_group *groups, size_t group_count, const json_t *current, const json_t *stale,
                      struct operation **ret_operations, size_t *ret_count, struct error *error)
 {
-    struct membership_plan plan = { .mapping = group_mapping };
+    struct membership_plan plan = { .mapping = group_mapping, .error = error };
     int code = 0;
 
     if (group_mapping->members.attribute == NULL) {
@@ -161,7 +165,7 @@ int plan_memberships(const struct mapping *group_mapping, const char *new_value,
         code = take_out(&plan, old_value, stale);
     if (code < 0) {
         operations_free(plan.list, plan.count);
-        return error_nomem(error);
+        return code;
     }
     *ret_operations = plan.list;
     *ret_count = plan.count;

@@ -54,6 +54,22 @@ const char *mapping_target(const struct mapping *mapping); /* as the file says *
 enum identity_kind mapping_kind(const struct mapping *mapping);
 unsigned mapping_facts(const struct mapping *mapping); /* FACT_BITs that touch its lanes */
 
+/*
+ * The connector's own groups of the mapping (struct connector_group), rendered
+ * for one call: "read" (with match), "list", "groups_of" or the name of an
+ * operation; NULL: only the groups that are not by_call. What cannot be
+ * rendered for "read" is left out.
+ * *ret_settings is NULL where the connector has no such groups.
+ */
+struct settings_view { /* borrowed; each may be NULL */
+    const char *call;
+    const struct identity *identity;
+    const char *key;       /* account.key */
+    const json_t *account; /* behind account. */
+    const char *value;     /* of a member */
+};
+int plan_settings(const struct mapping *mapping, const struct settings_view *view, json_t **ret_settings, struct error *error);
+
 struct link_view { /* what the planner needs of a link; borrowed */
     const char *key;
     const char *locator;
@@ -66,6 +82,7 @@ struct plan_query {
     char *locator;
     char **match;
     char **names;
+    json_t *settings;
 };
 /* Key, locator and match may all be NULL: there is nothing to find it by.
  * The names are the mapping's own, which outlives the query. */

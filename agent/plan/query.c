@@ -22,6 +22,26 @@ static int query_match(const struct mapping *mapping, const struct identity *ide
     return 0;
 }
 
+/* What the connector's own groups say of finding it; by what it looks like, too. */
+static int query_settings(const struct mapping *mapping, const struct identity *identity, const char *key, json_t **ret_settings,
+                          struct error *error)
+{
+    struct wanted wanted = { 0 };
+    json_t *values = NULL;
+
+    if (mapping->groups == NULL)
+        return 0;
+    int code = wanted_render(mapping, identity, false, true, &wanted, error);
+    if (code == 0 && (values = wanted_values(mapping, &wanted)) == NULL)
+        code = ERROR_NOMEM;
+    const struct settings_view view = { .call = "read", .identity = identity, .key = key, .account = values };
+    if (code == 0)
+        code = plan_settings(mapping, &view, ret_settings, error);
+    json_decref(values);
+    wanted_clear(mapping, &wanted);
+    return code;
+}
+
 int plan_query(const struct mapping *mapping, const struct identity *identity, const struct link_view *link,
                struct plan_query *ret_query, struct error *error)
 {
@@ -30,24 +50,30 @@ int plan_query(const struct mapping *mapping, const struct identity *identity, c
         .names = calloc(mapping->name_count + 1, sizeof(*query.names)),
     };
     struct error ignored = { 0 }; /* plan_make tells it, where the account is wanted at all */
+    const char *key = link != NULL && !link->gone ? link->key : NULL;
     int code = query.match != NULL && query.names != NULL ? 0 : ERROR_NOMEM;
 
     if (code == 0)
         code = wanted_locator(mapping, identity, &query.locator, &ignored);
     if (code == 0)
         code = query_match(mapping, identity, query.match, &ignored);
+    if (code == ERROR_NOMEM)
+        error_nomem(error);
+    if (code == 0)
+        code = query_settings(mapping, identity, key, &query.settings, error);
     if (code < 0) {
         plan_query_clear(&query);
-        return error_nomem(error);
+        return code;
     }
     for (size_t i = 0; i < mapping->name_count; i++)
         query.names[i] = (char *)mapping->names[i];
     query.query = (struct account_query){
         .group = mapping->kind == IDENTITY_GROUP,
-        .key = link != NULL && !link->gone ? link->key : NULL,
+        .key = key,
         .locator = query.locator,
         .match = query.match[0] != NULL ? (const char *const *)query.match : NULL,
         .names = (const char *const *)query.names,
+        .settings = query.settings,
     };
     *ret_query = query;
     return 0;
@@ -60,5 +86,6 @@ void plan_query_clear(struct plan_query *query)
     free(query->match);
     free(query->names); /* the names are the mapping's */
     free(query->locator);
+    json_decref(query->settings);
     *query = (struct plan_query){ 0 };
 }

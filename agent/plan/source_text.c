@@ -82,3 +82,13 @@ bool source_text_find(const char *source, int line, const char *value, size_t of
     *ret_column = (int)(found - start) + 1;
     return true;
 }
+
+bool source_text_find_anywhere(const char *source, const char *value, size_t offset, int *ret_line, int *ret_column)
+{
+    int line = 1;
+
+    for (const char *rest = source; rest != NULL; rest = skip_lines(rest, LINES_MOST), line += LINES_MOST)
+        if (source_text_find(source, line, value, offset, ret_line, ret_column))
+            return true;
+    return false;
+}

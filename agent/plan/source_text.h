@@ -13,5 +13,7 @@
 /* Looks for the string literal that means `value`, from `line` on, and tells
  * where its byte `offset` stands. False, outputs untouched: not found. */
 bool source_text_find(const char *source, int line, const char *value, size_t offset, int *ret_line, int *ret_column);
+/* The first one of the whole text. */
+bool source_text_find_anywhere(const char *source, const char *value, size_t offset, int *ret_line, int *ret_column);
 
 #endif

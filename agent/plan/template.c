@@ -8,6 +8,7 @@ struct segment {
     size_t length;  /* of the constant */
     struct node *node;
     bool is_locator; /* account.dn alone: escaped already */
+    char quote;      /* that stands open around the expression; '\0': none */
 };
 
 struct template {
@@ -102,6 +103,32 @@ static int compile_segments(struct template *template, unsigned names, const cha
     return code;
 }
 
+/* Quotes are part of the constant text alone: what is put in cannot open or close one. */
+static int note_quotes(struct template *template, struct expr_error *error)
+{
+    bool matters = template->escape == ESCAPE_QUOTED || template->escape == ESCAPE_URL_PATH || template->escape == ESCAPE_QUERY;
+    bool strict = template->escape == ESCAPE_QUOTED && !template_is_constant(template);
+    char quote = '\0';
+
+    for (size_t i = 0; matters && i < template->count; i++) {
+        struct segment *segment = &template->segments[i];
+        if (segment->node == NULL)
+            quote = escape_quote_after(quote, segment->constant, segment->length);
+        else if (quote == QUOTE_BACKSLASH)
+            return expr_error_set(error, 0, "a backslash stands before a brace and would escape what is put in; write it twice");
+        else
+            segment->quote = quote;
+    }
+    if (quote == '\0')
+        return 0;
+    if (strict)
+        return expr_error_set(error, 0, "a quote (%c) is open at the end; one that is meant as text is written in braces: {'%s'}",
+                              quote == QUOTE_BACKSLASH ? '"' : quote, quote == '\'' ? "''" : "\"");
+    for (size_t i = 0; i < template->count; i++) /* a path with an apostrophe in it */
+        template->segments[i].quote = '\0';
+    return 0;
+}
+
 int template_compile(const char *text, unsigned names, enum escape escape, const char *locator_name,
                      struct template **ret_template, struct expr_error *error)
 {
@@ -118,6 +145,8 @@ int template_compile(const char *text, unsigned names, enum escape escape, const
     int code = str_is_utf8(text, strlen(text)) ? 0 : expr_error_set(error, 0, "this text is not UTF-8");
     if (code == 0)
         code = compile_segments(template, names, locator_name, error);
+    if (code == 0)
+        code = note_quotes(template, error);
     if (code < 0) {
         template_free(template);
         return code;
@@ -243,7 +272,7 @@ static int add_interpolated(const struct template *template, const struct segmen
     if (json_string_length(text) + buf->length > VALUE_BYTES_MOST)
         code = too_big(error);
     else
-        escape_add(buf, segment_escape(template, segment), json_string_value(text), json_string_length(text));
+        escape_add_within(buf, segment_escape(template, segment), segment->quote, json_string_value(text), json_string_length(text));
     json_decref(text);
     return code;
 }

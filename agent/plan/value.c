@@ -19,6 +19,14 @@ void value_free(struct value *value)
     free(value);
 }
 
+const struct value *value_member(const struct value *object, const char *name)
+{
+    for (size_t i = 0; object != NULL && object->kind == VALUE_OBJECT && i < object->count; i++)
+        if (strcmp(object->names[i], name) == 0)
+            return object->items[i];
+    return NULL;
+}
+
 unsigned value_uses(const struct value *value)
 {
     unsigned uses = value != NULL && value->template != NULL ? template_uses(value->template) : 0;

@@ -78,8 +78,8 @@ static int render_account(struct rendering *rendering, struct wanted *wanted)
     return code;
 }
 
-/* The values under their names: what account.NAME means in `disable`. */
-static json_t *values_object(const struct mapping *mapping, const struct wanted *wanted)
+/* What account.NAME means in `disable` and in requests that find the account. */
+json_t *wanted_values(const struct mapping *mapping, const struct wanted *wanted)
 {
     json_t *object = json_object();
 
@@ -92,7 +92,7 @@ static json_t *values_object(const struct mapping *mapping, const struct wanted 
 static int overlay(struct rendering *rendering, struct wanted *wanted)
 {
     const struct mapping *mapping = rendering->mapping;
-    json_t *account = values_object(mapping, wanted);
+    json_t *account = wanted_values(mapping, wanted);
 
     rendering->input.account = account;
     rendering->input.locator = wanted->locator;

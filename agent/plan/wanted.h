@@ -28,6 +28,9 @@ int wanted_render(const struct mapping *mapping, const struct identity *identity
                   struct wanted *ret_wanted, struct error *error);
 void wanted_clear(const struct mapping *mapping, struct wanted *wanted);
 
+/* The values under their names; a new reference, NULL: out of memory. */
+json_t *wanted_values(const struct mapping *mapping, const struct wanted *wanted);
+
 /* The locator alone, as it is while enabled; NULL: cannot be rendered. */
 int wanted_locator(const struct mapping *mapping, const struct identity *identity, char **ret_locator, struct error *error);
 
