@@ -73,9 +73,10 @@ class UnixConnection(http.client.HTTPConnection):
 class Agent:
     """start() returns when it is ready; stop() asks politely, kill() does not, end() is for the World."""
 
-    def __init__(self, folder, directory=None, mappings_=None, settings=None, target=None, top=None, tls=False, faults=None,
+    def __init__(self, folder, directory=None, service=None, mappings_=None, settings=None, target=None, top=None, tls=False, faults=None,
                  listen=None, arguments=()):
-        self.folder, self.directory, self.tls, self.faults = folder, directory, tls, faults
+        """`service`: (target's name, what has url and token_file), for the REST connector instead of a directory."""
+        self.folder, self.directory, self.service, self.tls, self.faults = folder, directory, service, tls, faults
         self.process, self.port, self.arguments = None, None, list(arguments)
         os.makedirs(os.path.join(folder, "mappings"))
         self.config_path = self.path("provost.conf")
@@ -112,6 +113,11 @@ class Agent:
         if self.directory is not None:
             settings = {"uri": self.directory.uri, "bind_dn": AGENT, "password": "file:" + self.path("ldap.secret"), **self.settings}
             targets.append({"name": TARGET, "connector": "ldap", "mappings": list(self.mapping_texts), "probe": "200 ms",
+                            "retry": {"base": "50 ms", "most": "1 s"}, **self.target, "settings": settings})
+        if self.service is not None:
+            name, peer = self.service
+            settings = {"url": peer.url, "auth": "bearer", "token": "file:" + peer.token_file, **self.settings}
+            targets.append({"name": name, "connector": "rest", "mappings": list(self.mapping_texts), "probe": "200 ms",
                             "retry": {"base": "50 ms", "most": "1 s"}, **self.target, "settings": settings})
         return {"listen": self.listen, "hook": {"path": "/okta/events", "secret": "file:" + self.path("hook.secret")},
                 "store": self.path("provost.db"), "control": self.path("control.sock"), "log": self.path("status.log"),

@@ -451,7 +451,7 @@ def main():
         tls.load_cert_chain(*options.tls)
     with Server(options.port, Service(options), tls) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        print(f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{server.server_address[1]}", flush=True)
+        print(f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}", flush=True)
         over.wait()
         server.shutdown()
 

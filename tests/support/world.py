@@ -29,20 +29,21 @@ class World:
             self._directory = Directory(self.new_folder("slapd"), "--tls", "--nosync")
         return self._directory
 
+    def own(self, server):
+        """What has stop(): ended with the test."""
+        self._own.append(server)
+        return server
+
     def own_directory(self, *options):
-        directory = Directory(self.new_folder("slapd"), *options)
-        self._own.append(directory)
-        return directory
+        return self.own(Directory(self.new_folder("slapd"), *options))
 
     def payroll(self, *options):
         """One of this test's own."""
-        payroll = Payroll(self.new_folder("payroll"), *options)
-        self._own.append(payroll)
-        return payroll
+        return self.own(Payroll(self.new_folder("payroll"), *options))
 
     def agent(self, start=True, **options):
         """An agent on the shared directory unless told otherwise; see agent.py for the options."""
-        if "directory" not in options:
+        if "directory" not in options and "service" not in options:
             options["directory"] = self.directory()
         agent = Agent(self.new_folder("agent"), **options)
         self._agents.append(agent)
@@ -57,8 +58,8 @@ class World:
         for agent in self._agents:
             agent.end()
         self._agents = []
-        for directory in self._own:
-            directory.stop()
+        for server in self._own:
+            server.stop()
         self._own = []
         if self._directory is not None:
             self._directory.clear()
@@ -67,8 +68,8 @@ class World:
         self._agents, agents = [], self._agents
         for agent in agents:
             agent.end()
-        for directory in self._own + ([self._directory] if self._directory else []):
-            directory.stop()
+        for server in self._own + ([self._directory] if self._directory else []):
+            server.stop()
         if os.environ.get("PROVOST_KEEP"):
             print(f"# kept: {self.folder}")
         else:
