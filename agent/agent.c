@@ -180,7 +180,8 @@ static int set_routes(struct agent *agent, const struct config *config)
         return ERROR_NOMEM;
     for (size_t i = 0; i < config->target_count; i++)
         for (struct mapping **mapping = config->targets[i].mappings; mapping != NULL && *mapping != NULL; mapping++)
-            routes[count++] = (struct route){ config->targets[i].name, mapping_kind(*mapping), route_facts(&config->targets[i], *mapping) };
+            routes[count++] = (struct route){ .target = config->targets[i].name, .kind = mapping_kind(*mapping),
+                                                .facts = route_facts(&config->targets[i], *mapping) };
     int code = store_set_routes(agent->store, routes, count);
     free(routes);
     return code;

@@ -18,30 +18,6 @@ static const char *text_of(const json_t *object, const char *name)
 
 /* ---- memberships ---- */
 
-static int add_membership(struct membership **rows, size_t *count, const struct fact *fact)
-{
-    for (size_t i = 0; i < *count; i++)
-        if (strcmp((*rows)[i].id, fact->other) == 0)
-            return membership_merge(&(*rows)[i], fact);
-    struct membership *grown = realloc(*rows, (*count + 1) * sizeof(*grown));
-    if (grown == NULL)
-        return ERROR_NOMEM;
-    *rows = grown;
-    grown[*count] = (struct membership){ .id = strdup(fact->other) };
-    if (grown[*count].id == NULL)
-        return ERROR_NOMEM;
-    return membership_merge(&grown[(*count)++], fact);
-}
-
-static int take_fact(struct identity *identity, const struct fact *fact)
-{
-    if (fact->kind == FACT_MEMBER)
-        return add_membership(&identity->groups, &identity->group_count, fact);
-    if (fact->kind == FACT_ASSIGNED)
-        return add_membership(&identity->apps, &identity->app_count, fact);
-    return identity_merge(identity, fact);
-}
-
 /* ---- events ---- */
 
 static const char *first_id(struct event_batch *const *batches, size_t count, enum identity_kind kind)
@@ -60,7 +36,7 @@ static int take_event(struct identity *identity, const struct event *event, size
         const struct fact *fact = &event->facts[i];
         if (fact->identity_kind != identity->kind || strcmp(fact->id, identity->id) != 0)
             continue;
-        int code = take_fact(identity, fact);
+        int code = identity_take_fact(identity, fact);
         if (code < 0)
             return code;
         (*taken)++;
@@ -162,7 +138,7 @@ static int set_groups(struct identity *identity, const json_t *groups, struct wa
             .kind = FACT_MEMBER, .identity_kind = IDENTITY_USER, .id = identity->id, .other = id != NULL ? id : name, .value = name,
             .present = true, .as_of = as_of,
         };
-        if (fact.other != NULL && take_fact(identity, &fact) < 0)
+        if (fact.other != NULL && identity_take_fact(identity, &fact) < 0)
             return ERROR_NOMEM;
     }
     return 0;

@@ -158,24 +158,6 @@ static bool read_identity(struct run *run, const config_setting_t *group)
     return identity->id != NULL;
 }
 
-static bool merge_membership(struct identity *identity, const struct fact *fact)
-{
-    bool app = fact->kind == FACT_ASSIGNED;
-    struct membership **rows = app ? &identity->apps : &identity->groups;
-    size_t *count = app ? &identity->app_count : &identity->group_count;
-
-    for (size_t i = 0; i < *count; i++)
-        if (strcmp((*rows)[i].id, fact->other) == 0)
-            return membership_merge(&(*rows)[i], fact), true;
-    struct membership *list = realloc(*rows, (*count + 1) * sizeof(*list));
-    if (list == NULL)
-        return false;
-    *rows = list;
-    list[*count] = (struct membership){ .id = strdup(fact->other) };
-    membership_merge(&list[(*count)++], fact);
-    return true;
-}
-
 static void merge_batch(struct run *run, const struct event_batch *batch)
 {
     for (size_t e = 0; e < batch->count; e++)
@@ -183,10 +165,7 @@ static void merge_batch(struct run *run, const struct event_batch *batch)
             const struct fact *fact = &batch->events[e].facts[f];
             if (fact->identity_kind != run->identity.kind || !str_equal(fact->id, run->identity.id))
                 continue;
-            if (fact->kind == FACT_MEMBER || fact->kind == FACT_ASSIGNED)
-                merge_membership(&run->identity, fact);
-            else
-                identity_merge(&run->identity, fact);
+            identity_take_fact(&run->identity, fact);
         }
 }
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEAVES EVENT_SESSIONS_VOID
 #define OWN_SESSION EVENT_ACTOR_IS_SUBJECT
 
 /*
@@ -17,33 +16,36 @@
  *     (ACTIVE, PASSWORD_EXPIRED, RECOVERY) they do not tell; the API does.
  */
 const struct event_rule event_rules[] = {
-    { "application.user_membership.add", NULL, EVENT_APP_ASSIGNED },
-    { "application.user_membership.remove", NULL, EVENT_APP_UNASSIGNED },
-    { "group.lifecycle.create", NULL, EVENT_GROUP_THERE },
-    { "group.lifecycle.delete", NULL, EVENT_GROUP_GONE },
-    { "group.profile.update", NULL, EVENT_GROUP_THERE },
-    { "group.user_membership.add", NULL, EVENT_MEMBER_ADDED | EVENT_GROUP_THERE },
-    { "group.user_membership.remove", NULL, EVENT_MEMBER_REMOVED },
-    { "security.breached_credential.detected", NULL, EVENT_SESSIONS_VOID | EVENT_ACTOR_IS_SUBJECT },
-    { "user.account.lock", NULL, EVENT_SESSIONS_VOID },
-    { "user.account.report_suspicious_activity_by_enduser", NULL, EVENT_SESSIONS_VOID | EVENT_ACTOR_IS_SUBJECT },
-    { "user.account.reset_password", NULL, EVENT_SESSIONS_VOID },
-    { "user.account.update_password", NULL, EVENT_SESSIONS_VOID },
-    { "user.authentication.universal_logout", NULL, EVENT_SESSIONS_VOID },
-    { "user.lifecycle.activate", "ACTIVE", 0 },
-    { "user.lifecycle.create", "STAGED", 0 },
-    { "user.lifecycle.deactivate", "DEPROVISIONED", LEAVES },
-    { "user.lifecycle.delete.completed", "DELETED", LEAVES },
-    { "user.lifecycle.delete.initiated", "DEPROVISIONED", LEAVES },
-    { "user.lifecycle.reactivate", "PROVISIONED", 0 },
-    { "user.lifecycle.suspend", "SUSPENDED", LEAVES },
-    { "user.lifecycle.unsuspend", "ACTIVE", 0 },
-    { "user.session.access_admin_app", NULL, OWN_SESSION },
-    { "user.session.clear", NULL, EVENT_SESSIONS_VOID | OWN_SESSION },
-    { "user.session.context.change", NULL, OWN_SESSION },
-    { "user.session.end", NULL, EVENT_SESSIONS_VOID | OWN_SESSION },
-    { "user.session.expire", NULL, OWN_SESSION },
-    { "user.session.start", NULL, OWN_SESSION },
+    { "application.user_membership.add", NULL, NULL, EVENT_APP_ASSIGNED },
+    { "application.user_membership.remove", NULL, NULL, EVENT_APP_UNASSIGNED },
+    { "group.lifecycle.create", NULL, NULL, EVENT_GROUP_THERE },
+    { "group.lifecycle.delete", NULL, NULL, EVENT_GROUP_GONE },
+    { "group.profile.update", NULL, NULL, EVENT_GROUP_THERE },
+    { "group.user_membership.add", NULL, NULL, EVENT_MEMBER_ADDED | EVENT_GROUP_THERE },
+    { "group.user_membership.remove", NULL, NULL, EVENT_MEMBER_REMOVED },
+    { "security.breached_credential.detected", NULL, "suspicious_activity", EVENT_ACTOR_IS_SUBJECT },
+    { "user.account.expire_password", NULL, "password_change", 0 },
+    { "user.account.lock", NULL, "lock", 0 },
+    { "user.account.lock.limit", NULL, "lock", 0 },
+    { "user.account.report_suspicious_activity_by_enduser", NULL, "suspicious_activity", EVENT_ACTOR_IS_SUBJECT },
+    { "user.account.reset_password", NULL, "password_change", 0 },
+    { "user.account.update_password", NULL, "password_change", 0 },
+    { "user.authentication.universal_logout", NULL, "universal_logout", 0 },
+    { "user.authentication.universal_logout.scheduled", NULL, "universal_logout", 0 },
+    { "user.lifecycle.activate", "ACTIVE", NULL, 0 },
+    { "user.lifecycle.create", "STAGED", NULL, 0 },
+    { "user.lifecycle.deactivate", "DEPROVISIONED", "deactivate", 0 },
+    { "user.lifecycle.delete.completed", "DELETED", "delete", 0 },
+    { "user.lifecycle.delete.initiated", "DEPROVISIONED", "deactivate", 0 },
+    { "user.lifecycle.reactivate", "PROVISIONED", NULL, 0 },
+    { "user.lifecycle.suspend", "SUSPENDED", "suspend", 0 },
+    { "user.lifecycle.unsuspend", "ACTIVE", NULL, 0 },
+    { "user.session.access_admin_app", NULL, NULL, OWN_SESSION },
+    { "user.session.clear", NULL, "clear", OWN_SESSION },
+    { "user.session.context.change", NULL, NULL, OWN_SESSION },
+    { "user.session.end", NULL, "logout", OWN_SESSION | EVENT_SIGNED_OUT },
+    { "user.session.expire", NULL, NULL, OWN_SESSION },
+    { "user.session.start", NULL, NULL, OWN_SESSION | EVENT_SIGNED_IN },
 };
 const size_t event_rule_count = sizeof(event_rules) / sizeof(event_rules[0]);
 

@@ -11,19 +11,21 @@
 #include <stddef.h>
 
 enum event_flag {
-    EVENT_SESSIONS_VOID = 1u << 0,    /* the users' sessions before it are void */
-    EVENT_MEMBER_ADDED = 1u << 1,     /* each user is in each group */
-    EVENT_MEMBER_REMOVED = 1u << 2,
-    EVENT_APP_ASSIGNED = 1u << 3,     /* each app is assigned to each user */
-    EVENT_APP_UNASSIGNED = 1u << 4,
-    EVENT_GROUP_THERE = 1u << 5,      /* the groups exist */
-    EVENT_GROUP_GONE = 1u << 6,
-    EVENT_ACTOR_IS_SUBJECT = 1u << 7, /* without a User target it is about its actor */
+    EVENT_MEMBER_ADDED = 1u << 0,     /* each user is in each group */
+    EVENT_MEMBER_REMOVED = 1u << 1,
+    EVENT_APP_ASSIGNED = 1u << 2,     /* each app is assigned to each user */
+    EVENT_APP_UNASSIGNED = 1u << 3,
+    EVENT_GROUP_THERE = 1u << 4,      /* the groups exist */
+    EVENT_GROUP_GONE = 1u << 5,
+    EVENT_ACTOR_IS_SUBJECT = 1u << 6, /* without a User target it is about its actor */
+    EVENT_SIGNED_IN = 1u << 7,        /* the session that it names began */
+    EVENT_SIGNED_OUT = 1u << 8,       /* and ended; without a name: all of the user's */
 };
 
 struct event_rule {
     const char *type;
     const char *status; /* of the users it targets; NULL: says nothing of it */
+    const char *trigger;/* the users' sessions before it are void, and why (trigger_names); NULL: they are not */
     unsigned flags;
 };
 

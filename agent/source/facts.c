@@ -16,6 +16,25 @@ static const struct {
 #define RANK_UNKNOWN 3 /* with ACTIVE */
 #define RANK_OUT 8
 
+const char *const trigger_names[TRIGGER_COUNT + 1] = {
+#define X(code, name) name,
+    TRIGGER_LIST(X)
+#undef X
+};
+
+int trigger_find(const char *name)
+{
+    for (int i = 0; name != NULL && i < TRIGGER_COUNT; i++)
+        if (strcmp(trigger_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+bool fact_is_pair(const struct fact *fact)
+{
+    return fact->kind == FACT_MEMBER || fact->kind == FACT_ASSIGNED || (fact->kind == FACT_SIGNED_IN && fact->other != NULL);
+}
+
 const char *identity_kind_name(enum identity_kind kind)
 {
     return kind == IDENTITY_GROUP ? "group" : "user";
@@ -116,13 +135,36 @@ static int profile_merge(struct identity *identity, const struct fact *fact)
     return effect;
 }
 
-static int sessions_merge(struct identity *identity, const struct fact *fact)
+/* A time that only grows. */
+static int time_merge(struct wall *time, struct wall heard)
 {
-    int order = compare_number(fact->as_of.us, identity->sessions_void_before.us);
+    int order = compare_number(heard.us, time->us);
 
     if (order > 0)
-        identity->sessions_void_before = fact->as_of;
+        *time = heard;
     return order > 0 ? FACT_CHANGED : order == 0 ? FACT_UNCHANGED : FACT_SUPERSEDED;
+}
+
+static int sessions_merge(struct identity *identity, const struct fact *fact)
+{
+    int trigger = trigger_find(fact->value);
+
+    return trigger < 0 ? ERROR_INVALID : time_merge(&identity->sessions_void[trigger], fact->as_of);
+}
+
+static int signed_out_merge(struct identity *identity, const struct fact *fact)
+{
+    return fact->present || fact->other != NULL ? ERROR_INVALID : time_merge(&identity->signed_out_before, fact->as_of);
+}
+
+struct wall identity_signed_out_until(const struct identity *identity)
+{
+    static const enum trigger ends[] = { TRIGGER_CLEAR, TRIGGER_SUSPEND, TRIGGER_DEACTIVATE, TRIGGER_DELETE, TRIGGER_UNIVERSAL_LOGOUT };
+    struct wall until = identity->signed_out_before;
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        time_merge(&until, identity->sessions_void[ends[i]]);
+    return until;
 }
 
 static int exists_merge(struct identity *identity, const struct fact *fact)
@@ -163,9 +205,10 @@ static const struct {
     [FACT_LOGIN] = { OF_USER, true, login_merge },
     [FACT_NAME] = { OF_USER, true, name_merge },
     [FACT_PROFILE] = { OF_USER | OF_GROUP, true, profile_merge },
-    [FACT_SESSIONS_VOID] = { OF_USER, false, sessions_merge },
+    [FACT_SESSIONS_VOID] = { OF_USER, true, sessions_merge },
     [FACT_GROUP_EXISTS] = { OF_GROUP, false, exists_merge },
     [FACT_GROUP_NAME] = { OF_GROUP, true, name_merge },
+    [FACT_SIGNED_IN] = { OF_USER, false, signed_out_merge },
 };
 
 int identity_merge(struct identity *identity, const struct fact *fact)
@@ -202,9 +245,38 @@ int membership_merge(struct membership *row, const struct fact *fact)
         free(row->name);
         row->name = name;
     }
+    same = same && (fact->kind != FACT_SIGNED_IN || fact->as_of.us == row->as_of.us);
     row->present = fact->present;
     row->as_of = fact->as_of;
     return same ? FACT_UNCHANGED : FACT_CHANGED;
+}
+
+static int take_pair(struct membership **rows, size_t *count, const struct fact *fact)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp((*rows)[i].id, fact->other) == 0)
+            return membership_merge(&(*rows)[i], fact);
+    struct membership *grown = realloc(*rows, (*count + 1) * sizeof(*grown));
+    if (grown == NULL)
+        return ERROR_NOMEM;
+    *rows = grown;
+    grown[*count] = (struct membership){ .id = strdup(fact->other) };
+    if (grown[*count].id == NULL)
+        return ERROR_NOMEM;
+    return membership_merge(&grown[(*count)++], fact);
+}
+
+int identity_take_fact(struct identity *identity, const struct fact *fact)
+{
+    if (!fact_is_pair(fact))
+        return identity_merge(identity, fact);
+    if (fact->other == NULL)
+        return ERROR_INVALID;
+    if (fact->kind == FACT_MEMBER)
+        return take_pair(&identity->groups, &identity->group_count, fact);
+    if (fact->kind == FACT_ASSIGNED)
+        return take_pair(&identity->apps, &identity->app_count, fact);
+    return take_pair(&identity->sign_ins, &identity->sign_in_count, fact);
 }
 
 static void memberships_free(struct membership *rows, size_t count)
@@ -227,6 +299,7 @@ void identity_clear(struct identity *identity)
     json_decref(identity->profile);
     memberships_free(identity->groups, identity->group_count);
     memberships_free(identity->apps, identity->app_count);
+    memberships_free(identity->sign_ins, identity->sign_in_count);
     *identity = (struct identity){ 0 };
 }
 

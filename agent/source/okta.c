@@ -33,7 +33,7 @@ struct party {
 };
 
 struct log_event {
-    struct json_slice uuid, published, type, result;
+    struct json_slice uuid, published, type, result, session;
     struct entity actor;
     struct entity *targets; /* only users, groups and apps; reused from event to event */
     size_t target_count, target_capacity;
@@ -178,12 +178,24 @@ static void read_outcome(struct json_scan *scan, void *field)
     read_object(scan, outcome_members, field);
 }
 
+static const struct member_row authentication_members[] = {
+    { "externalSessionId", 0, read_text },
+    { NULL, 0, NULL },
+};
+
+static void read_authentication(struct json_scan *scan, void *field)
+{
+    *(struct json_slice *)field = (struct json_slice){ 0 };
+    read_object(scan, authentication_members, field);
+}
+
 static const struct member_row log_event_members[] = {
     { "uuid", offsetof(struct log_event, uuid), read_text },
     { "published", offsetof(struct log_event, published), read_text },
     { "eventType", offsetof(struct log_event, type), read_text },
     { "actor", offsetof(struct log_event, actor), read_entity },
     { "outcome", offsetof(struct log_event, result), read_outcome },
+    { "authenticationContext", offsetof(struct log_event, session), read_authentication },
     { "target", offsetof(struct log_event, targets), read_targets },
     { NULL, 0, NULL },
 };
@@ -266,11 +278,17 @@ static bool has_user(const struct party *parties, size_t count)
     return false;
 }
 
-/* Users, groups and apps that the event is about: at most target_count + 1. */
-static int find_parties(const struct log_event *log_event, unsigned flags, char **ret_storage, struct party **ret_parties,
-                        size_t *ret_count)
+/* What the event is about: users, groups and apps, at most target_count + 1, and the session of the one who acts. */
+struct subject_matter {
+    struct party *parties;
+    size_t count;
+    const char *session; /* NULL: none */
+    char *storage;
+};
+
+static int find_parties(const struct log_event *log_event, unsigned flags, struct subject_matter *ret_matter)
 {
-    size_t bytes = entity_bytes(&log_event->actor), count = 0;
+    size_t bytes = entity_bytes(&log_event->actor) + slice_bytes(&log_event->session), count = 0;
     struct party party;
 
     for (size_t i = 0; i < log_event->target_count; i++)
@@ -286,9 +304,8 @@ static int find_parties(const struct log_event *log_event, unsigned flags, char 
     if ((flags & EVENT_ACTOR_IS_SUBJECT) != 0 && !has_user(parties, count))
         if (decode_party(&at, &log_event->actor, &party) && party.type == ENTITY_USER)
             parties[count++] = party;
-    *ret_storage = take_pointer(storage);
-    *ret_parties = take_pointer(parties);
-    *ret_count = count;
+    const char *session = decode_into(&at, &log_event->session, ID_BYTES_MOST);
+    *ret_matter = (struct subject_matter){ take_pointer(parties), count, session, take_pointer(storage) };
     return 0;
 }
 
@@ -301,7 +318,16 @@ static struct fact *add_fact(struct event *event, enum fact_kind kind, const str
     return fact;
 }
 
-static void add_user_facts(struct event *event, const struct event_rule *rule, const struct party *user)
+/* A start without a session's name gets the event's (complete_event). */
+static void add_sign_in(struct event *event, const struct event_rule *rule, const struct party *user, const char *session)
+{
+    struct fact *fact = add_fact(event, FACT_SIGNED_IN, user, NULL);
+
+    fact->other = session;
+    fact->present = (rule->flags & EVENT_SIGNED_IN) != 0;
+}
+
+static void add_user_facts(struct event *event, const struct event_rule *rule, const struct party *user, const char *session)
 {
     if (rule->status != NULL)
         add_fact(event, FACT_STATUS, user, rule->status);
@@ -309,8 +335,10 @@ static void add_user_facts(struct event *event, const struct event_rule *rule, c
         add_fact(event, FACT_LOGIN, user, user->login);
     if (user->name != NULL)
         add_fact(event, FACT_NAME, user, user->name);
-    if ((rule->flags & EVENT_SESSIONS_VOID) != 0)
-        add_fact(event, FACT_SESSIONS_VOID, user, NULL);
+    if (rule->trigger != NULL)
+        add_fact(event, FACT_SESSIONS_VOID, user, rule->trigger);
+    if ((rule->flags & (EVENT_SIGNED_IN | EVENT_SIGNED_OUT)) != 0)
+        add_sign_in(event, rule, user, session);
 }
 
 static void add_group_facts(struct event *event, const struct event_rule *rule, const struct party *group)
@@ -335,14 +363,14 @@ static void add_pair_fact(struct event *event, const struct event_rule *rule, co
     }
 }
 
-static bool add_facts(struct parse *parse, struct event *event, const struct event_rule *rule, const struct party *parties,
-                      size_t count)
+static bool add_facts(struct parse *parse, struct event *event, const struct event_rule *rule, const struct subject_matter *matter)
 {
-    size_t users = 0;
+    const struct party *parties = matter->parties;
+    size_t users = 0, count = matter->count;
 
     for (size_t i = 0; i < count; i++)
         users += parties[i].type == ENTITY_USER;
-    size_t most = count * 4 + users * (count - users);
+    size_t most = count * 5 + users * (count - users);
     if (most > FACTS_MOST)
         return parse_fail(parse, ERROR_INVALID, "an event has too many targets: its facts would be more than 10,000");
     event->facts = calloc(most + 1, sizeof(*event->facts));
@@ -350,7 +378,7 @@ static bool add_facts(struct parse *parse, struct event *event, const struct eve
         return parse_fail(parse, ERROR_NOMEM, error_sentence(ERROR_NOMEM));
     for (size_t i = 0; i < count; i++) {
         if (parties[i].type == ENTITY_USER)
-            add_user_facts(event, rule, &parties[i]);
+            add_user_facts(event, rule, &parties[i], matter->session);
         else if (parties[i].type == ENTITY_GROUP)
             add_group_facts(event, rule, &parties[i]);
     }
@@ -401,10 +429,8 @@ static void set_published(struct event *event, const struct json_slice *publishe
 /* Fills in `event` (zeroed, of the batch already) from what was read. */
 static bool build_event(struct parse *parse, const struct log_event *log_event, struct event *event)
 {
-    static const struct event_rule no_rule = { "", NULL, 0 };
-    cleanup_free struct party *parties = NULL;
-    char *storage = NULL;
-    size_t count = 0;
+    static const struct event_rule no_rule = { .type = "" };
+    struct subject_matter matter = { 0 };
 
     event->raw = strndup(log_event->raw.at, log_event->raw.length);
     event->uuid = decode_new(parse, &log_event->uuid, ID_BYTES_MOST, NULL);
@@ -419,12 +445,13 @@ static bool build_event(struct parse *parse, const struct log_event *log_event, 
         return parse_fail(parse, ERROR_INVALID, "an event has more than 1,000 targets");
     const struct event_rule *rule = event_rule_find(event->type);
     rule = rule != NULL ? rule : &no_rule;
-    if (find_parties(log_event, rule->flags, &storage, &parties, &count) < 0)
+    if (find_parties(log_event, rule->flags, &matter) < 0)
         return parse_fail(parse, ERROR_NOMEM, error_sentence(ERROR_NOMEM));
-    event->storage = storage;
-    if (!set_subject(event, parties, count))
+    cleanup_free struct party *parties = matter.parties;
+    event->storage = matter.storage;
+    if (!set_subject(event, parties, matter.count))
         return parse_fail(parse, ERROR_NOMEM, error_sentence(ERROR_NOMEM));
-    return strcmp(event->outcome, "SUCCESS") != 0 || add_facts(parse, event, rule, parties, count);
+    return strcmp(event->outcome, "SUCCESS") != 0 || add_facts(parse, event, rule, &matter);
 }
 
 static struct event *next_event(struct parse *parse)
@@ -496,6 +523,9 @@ static bool complete_event(struct parse *parse, size_t index, struct wall fallba
         event->facts[i].as_of = event->published;
     if (event->uuid == NULL)
         event->uuid = event_id != NULL ? str_printf("%s#%zu", event_id, index) : digest_of(event->raw);
+    for (size_t i = 0; i < event->fact_count; i++)
+        if (event->facts[i].kind == FACT_SIGNED_IN && event->facts[i].present && event->facts[i].other == NULL)
+            event->facts[i].other = event->uuid;
     return event->uuid != NULL || parse_fail(parse, ERROR_NOMEM, error_sentence(ERROR_NOMEM));
 }
 

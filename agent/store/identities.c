@@ -21,12 +21,41 @@ static bool take_register(sqlite3_stmt *row, int column, struct text_register *t
     return take_text(row, column, &text->value);
 }
 
+#define SIGNED_OUT "signed_out"
+
+/* "clear=1700000000000000 lock=…"; a name of a later version is passed over. */
+static void read_voids(const char *text, struct identity *identity)
+{
+    char name[32];
+    long long us;
+
+    for (int length; text != NULL && sscanf(text, " %31[a-z_]=%lld%n", name, &us, &length) == 2; text += length) {
+        int trigger = trigger_find(name);
+        if (trigger >= 0)
+            identity->sessions_void[trigger].us = us;
+        else if (strcmp(name, SIGNED_OUT) == 0)
+            identity->signed_out_before.us = us;
+    }
+}
+
+static char *voids_text(const struct identity *identity)
+{
+    struct buf text = { 0 };
+
+    for (int i = 0; i < TRIGGER_COUNT; i++)
+        if (identity->sessions_void[i].us != 0)
+            buf_printf(&text, "%s=%lld ", trigger_names[i], (long long)identity->sessions_void[i].us);
+    if (identity->signed_out_before.us != 0)
+        buf_printf(&text, SIGNED_OUT "=%lld ", (long long)identity->signed_out_before.us);
+    return buf_take(&text);
+}
+
 int identity_from_row(sqlite3_stmt *row, bool with_profile, struct identity *identity)
 {
     bool good = take_register(row, 2, &identity->status) && take_register(row, 4, &identity->live_status) &&
                 take_register(row, 6, &identity->login) && take_register(row, 8, &identity->name);
 
-    identity->sessions_void_before.us = row_number(row, 10);
+    read_voids(row_text(row, 10), identity);
     identity->exists = row_number(row, 11) != 0;
     identity->exists_as_of.us = row_number(row, 12);
     identity->profile_text.as_of.us = row_number(row, 13);
@@ -80,22 +109,34 @@ int known_load(struct sqlite_store *store, enum identity_kind kind, const char *
 static int add_identity(struct db *db, const struct known *k, struct error *error)
 {
     const struct identity *i = &k->identity;
+    cleanup_free char *voids = voids_text(i);
 
-    return db_run(db, SQL_IDENTITY_ADD, error, "iiti" "titititi" "iiiit", k->number, (int64_t)i->kind, i->id, k->last_event, i->status.value,
+    if (voids == NULL)
+        return error_nomem(error);
+    return db_run(db, SQL_IDENTITY_ADD, error, "iiti" "titititi" "tiiit", k->number, (int64_t)i->kind, i->id, k->last_event, i->status.value,
                   i->status.as_of.us, i->live_status.value, i->live_status.as_of.us, i->login.value, i->login.as_of.us, i->name.value,
-                  i->name.as_of.us, i->sessions_void_before.us, (int64_t)i->exists, i->exists_as_of.us, i->profile_text.as_of.us,
+                  i->name.as_of.us, voids[0] != '\0' ? voids : NULL, (int64_t)i->exists, i->exists_as_of.us, i->profile_text.as_of.us,
                   i->profile_text.value);
+}
+
+static int update_voids(struct db *db, const struct known *k, struct error *error)
+{
+    cleanup_free char *voids = voids_text(&k->identity);
+
+    return voids == NULL ? error_nomem(error) : db_run(db, SQL_IDENTITY_VOIDS, error, "ti", voids, k->number);
 }
 
 static int update_identity(struct db *db, const struct known *k, struct error *error)
 {
     const struct identity *i = &k->identity;
-    int code = db_run(db, SQL_IDENTITY_WRITE, error, "ititiitiiiiii", k->last_event, i->status.value, i->status.as_of.us,
+    int code = db_run(db, SQL_IDENTITY_WRITE, error, "ititiitiiiii", k->last_event, i->status.value, i->status.as_of.us,
                       i->live_status.value, i->live_status.as_of.us, i->login.as_of.us, i->name.value, i->name.as_of.us,
-                      i->sessions_void_before.us, (int64_t)i->exists, i->exists_as_of.us, i->profile_text.as_of.us, k->number);
+                      (int64_t)i->exists, i->exists_as_of.us, i->profile_text.as_of.us, k->number);
 
     if (code == 0 && k->login_dirty)
         code = db_run(db, SQL_IDENTITY_LOGIN, error, "ti", i->login.value, k->number);
+    if (code == 0 && k->voids_dirty)
+        code = update_voids(db, k, error);
     if (code == 0 && k->profile_dirty)
         code = db_run(db, SQL_IDENTITY_PROFILE, error, "ti", i->profile_text.value, k->number);
     return code;

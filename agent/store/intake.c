@@ -69,6 +69,13 @@ static enum leaving leaving_of(const struct identity *identity)
     return status_rank(identity->status.value) >= status_rank("SUSPENDED") ? LEAVING_YES : LEAVING_NO;
 }
 
+static bool concerns(const struct route_row *route, const struct known *known)
+{
+    unsigned facts = route->facts & known->changed & ~FACT_BIT(FACT_SESSIONS_VOID);
+
+    return route->kind == known->identity.kind && (facts != 0 || (route->triggers & known->triggers) != 0);
+}
+
 static int route_known(struct arrival *arrival, const struct known *known, struct error *error)
 {
     struct sqlite_store *store = arrival->store;
@@ -77,7 +84,7 @@ static int route_known(struct arrival *arrival, const struct known *known, struc
 
     for (size_t i = 0; i < store->route_count; i++) {
         const struct route_row *route = &store->routes[i];
-        if (route->kind != known->identity.kind || (route->facts & known->changed) == 0)
+        if (!concerns(route, known))
             continue;
         int64_t delivery = news.delivery = ++store->counters.delivery;
         int code = lane_make_ready(store, route->target, known->number, &news, &previous, error);
@@ -142,27 +149,37 @@ static int merge_register(struct known *known, const struct fact *fact, struct e
         return FACT_SUPERSEDED; /* a fact that makes no sense says nothing */
     known->dirty |= effect != FACT_SUPERSEDED;
     known->login_dirty |= fact->kind == FACT_LOGIN && effect == FACT_CHANGED;
+    known->voids_dirty |= (fact->kind == FACT_SESSIONS_VOID || fact->kind == FACT_SIGNED_IN) && effect == FACT_CHANGED;
+    if (fact->kind == FACT_SESSIONS_VOID && effect == FACT_CHANGED)
+        known->triggers |= TRIGGER_BIT(trigger_find(fact->value));
     known->profile_dirty |= fact->kind == FACT_PROFILE && effect == FACT_CHANGED;
     return effect;
 }
 
-/* `group` NULL: an app, known by its id. */
-static int write_membership(struct sqlite_store *store, const struct known *user, const struct known *group, const char *id,
+/* In the database: 0 groups, 1 apps, 2 sessions at the source. */
+static int64_t pair_kind(const struct fact *fact)
+{
+    return fact->kind == FACT_MEMBER ? 0 : fact->kind == FACT_ASSIGNED ? 1 : 2;
+}
+
+/* `group` NULL: an app or session, known by its id. */
+static int write_membership(struct sqlite_store *store, const struct known *user, const struct known *group, const struct fact *fact,
                             const struct membership *row, struct error *error)
 {
     if (group == NULL)
-        return db_run(store->writer, SQL_MEMBERSHIP_WRITE, error, "iitiit", user->number, (int64_t)1, id, (int64_t)row->present,
-                      row->as_of.us, row->name);
+        return db_run(store->writer, SQL_MEMBERSHIP_WRITE, error, "iitiit", user->number, pair_kind(fact), fact->other,
+                      (int64_t)row->present, row->as_of.us, row->name);
     return db_run(store->writer, SQL_MEMBERSHIP_WRITE, error, "iiiiit", user->number, (int64_t)0, group->number, (int64_t)row->present,
                   row->as_of.us, row->name);
 }
 
-static int read_membership(struct sqlite_store *store, const struct known *user, const struct known *group, const char *id,
+static int read_membership(struct sqlite_store *store, const struct known *user, const struct known *group, const struct fact *fact,
                            struct membership *row, struct error *error)
 {
     cleanup_statement sqlite3_stmt *found = NULL;
     int code = group != NULL ? db_next(store->writer, SQL_MEMBERSHIP_READ, &found, error, "iii", user->number, (int64_t)0, group->number)
-                             : db_next(store->writer, SQL_MEMBERSHIP_READ, &found, error, "iit", user->number, (int64_t)1, id);
+                             : db_next(store->writer, SQL_MEMBERSHIP_READ, &found, error, "iit", user->number, pair_kind(fact),
+                                       fact->other);
 
     if (code <= 0)
         return code;
@@ -183,10 +200,10 @@ static int merge_membership(struct arrival *arrival, struct known *user, const s
     if (fact->kind == FACT_MEMBER)
         code = get_known(arrival, IDENTITY_GROUP, fact->other, &group, error);
     if (code == 0)
-        code = read_membership(arrival->store, user, group, fact->other, &row, error);
+        code = read_membership(arrival->store, user, group, fact, &row, error);
     int effect = code == 0 ? (int)membership_merge(&row, fact) : code;
     if (effect == FACT_UNCHANGED || effect == FACT_CHANGED)
-        code = write_membership(arrival->store, user, group, fact->other, &row, error);
+        code = write_membership(arrival->store, user, group, fact, &row, error);
     free(row.name);
     return code < 0 ? code : effect < 0 ? error_nomem(error) : effect;
 }
@@ -196,7 +213,7 @@ static bool takes_away(const struct fact *fact)
 {
     if (fact->kind == FACT_STATUS)
         return status_rank(fact->value) >= status_rank("LOCKED_OUT");
-    return fact->kind == FACT_SESSIONS_VOID || ((fact->kind == FACT_MEMBER || fact->kind == FACT_ASSIGNED) && !fact->present);
+    return fact->kind == FACT_SESSIONS_VOID || ((fact_is_pair(fact) || fact->kind == FACT_SIGNED_IN) && !fact->present);
 }
 
 static int merge_fact(struct arrival *arrival, const struct fact *fact, struct error *error)
@@ -212,8 +229,7 @@ static int merge_fact(struct arrival *arrival, const struct fact *fact, struct e
         code = get_known(arrival, fact->identity_kind, fact->id, &known, error);
     if (code < 0)
         return code;
-    int effect = fact->kind == FACT_MEMBER || fact->kind == FACT_ASSIGNED ? merge_membership(arrival, known, fact, error)
-                                                                         : merge_register(known, fact, error);
+    int effect = fact_is_pair(fact) ? merge_membership(arrival, known, fact, error) : merge_register(known, fact, error);
     if (effect < 0)
         return effect;
     if (effect == FACT_CHANGED) {

@@ -28,9 +28,17 @@ static int read_memberships(struct db *db, int64_t number, struct identity *iden
     cleanup_statement sqlite3_stmt *row = NULL;
     int code;
 
+    const struct {
+        struct membership **list;
+        size_t *count;
+    } kinds[] = { { &identity->groups, &identity->group_count }, { &identity->apps, &identity->app_count },
+                  { &identity->sign_ins, &identity->sign_in_count } };
+
     while ((code = db_next(db, SQL_MEMBERSHIPS_OF, &row, error, "i", number)) > 0) {
-        int added = row_number(row, 0) == 0 ? add_membership(&identity->groups, &identity->group_count, row)
-                                            : add_membership(&identity->apps, &identity->app_count, row);
+        int64_t kind = row_number(row, 0);
+        if (kind < 0 || kind > 2)
+            continue;
+        int added = add_membership(kinds[kind].list, kinds[kind].count, row);
         if (added < 0)
             return error_nomem(error);
     }

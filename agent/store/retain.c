@@ -67,6 +67,13 @@ static int retain_events(struct sqlite_store *store, struct error *error)
     return count == STEP_MOST;
 }
 
+static int retain_sign_ins(struct sqlite_store *store, struct error *error)
+{
+    int code = db_run(store->writer, SQL_RETAIN_SIGN_INS, error, "ii", store->now.us - SIGN_IN_KEEP_US, (int64_t)STEP_MOST);
+
+    return code < 0 ? code : db_changes(store->writer) == STEP_MOST;
+}
+
 static int retain_operations(struct sqlite_store *store, struct error *error)
 {
     int code = db_run(store->writer, SQL_RETAIN_OPERATIONS, error, "ii", (int64_t)STEP_MOST, store->now.us - store->keep_us);
@@ -149,7 +156,8 @@ static int retain_keys(struct sqlite_store *store, struct error *error)
 
 int retain_step(struct sqlite_store *store, struct error *error)
 {
-    static int (*const steps[])(struct sqlite_store *, struct error *) = { retain_events, retain_operations, retain_claims, retain_keys };
+    static int (*const steps[])(struct sqlite_store *, struct error *) = { retain_events, retain_operations, retain_sign_ins,
+                                                                           retain_claims, retain_keys };
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         int more = steps[i](store, error);

@@ -57,7 +57,14 @@ static const char version_2[] =
     "CREATE TABLE claim (lane INTEGER NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL,"
     " PRIMARY KEY (lane, kind, digest)) WITHOUT ROWID;";
 
-const struct schema_step schema_steps[] = { { version_1 }, { version_2 } };
+/* One time for each trigger, as "clear=1700000000000000 …"; what was kept until then did not tell the triggers apart. */
+static const char version_3[] =
+    "ALTER TABLE identity ADD COLUMN voids TEXT;"
+    "UPDATE identity SET voids = 'clear=' || sessions_void, sessions_void = NULL WHERE sessions_void > 0;"
+    /* membership kind 2: `other` is the name of a session at the source */
+    "CREATE INDEX membership_sign_in ON membership (as_of) WHERE kind = 2;";
+
+const struct schema_step schema_steps[] = { { version_1 }, { version_2 }, { version_3 } };
 const int schema_version = sizeof(schema_steps) / sizeof(schema_steps[0]);
 
 static int check_application(struct db *db, int64_t version, struct error *error)

@@ -125,6 +125,17 @@ static void put_memberships(json_t *object, const char *key, const struct member
     json_object_set_new(object, key, array);
 }
 
+static void put_voids(json_t *object, const struct identity *identity)
+{
+    json_t *voids = json_object();
+
+    for (int i = 0; i < TRIGGER_COUNT; i++)
+        json_put_time(voids, trigger_names[i], identity->sessions_void[i].us);
+    if (json_object_size(voids) > 0)
+        json_object_set(object, "sessions_void_before", voids);
+    json_decref(voids);
+}
+
 static json_t *facts_json(const struct identity *identity)
 {
     json_t *facts = json_object();
@@ -134,7 +145,8 @@ static json_t *facts_json(const struct identity *identity)
     put_register(facts, "login", &identity->login);
     put_register(facts, "name", &identity->name);
     put_register(facts, "profile", &identity->profile_text);
-    json_put_time(facts, "sessions_void_before", identity->sessions_void_before.us);
+    put_voids(facts, identity);
+    json_put_time(facts, "signed_out_before", identity->signed_out_before.us);
     if (identity->exists_as_of.us != 0) {
         json_object_set_new(facts, "exists", json_boolean(identity->exists));
         json_put_time(facts, "exists_as_of", identity->exists_as_of.us);
@@ -142,6 +154,8 @@ static json_t *facts_json(const struct identity *identity)
     if (identity->kind == IDENTITY_USER) {
         put_memberships(facts, "groups", identity->groups, identity->group_count);
         put_memberships(facts, "apps", identity->apps, identity->app_count);
+        if (identity->sign_in_count > 0)
+            put_memberships(facts, "sign_ins", identity->sign_ins, identity->sign_in_count);
     }
     return facts;
 }

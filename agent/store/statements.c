@@ -47,13 +47,14 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_EVENTS_BEFORE] = "SELECT " EVENT_COLUMNS " FROM event WHERE id < ? ORDER BY id DESC LIMIT ?",
 
     [SQL_IDENTITY_NUMBER] = "SELECT n FROM identity WHERE id = ? AND kind = ?",
-    [SQL_IDENTITY_READ] = "SELECT n, last_event, status, status_at, live, live_at, login, login_at, name, name_at, sessions_void, "
+    [SQL_IDENTITY_READ] = "SELECT n, last_event, status, status_at, live, live_at, login, login_at, name, name_at, voids, "
                           "present, present_at, profile_at, profile FROM identity WHERE id = ? AND kind = ?",
     [SQL_IDENTITY_ADD] = "INSERT INTO identity (n, kind, id, last_event, status, status_at, live, live_at, login, login_at, name, "
-                         "name_at, sessions_void, present, present_at, profile_at, profile) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                         "name_at, voids, present, present_at, profile_at, profile) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [SQL_IDENTITY_WRITE] = "UPDATE identity SET last_event=?, status=?, status_at=?, live=?, live_at=?, login_at=?, name=?, name_at=?, "
-                           "sessions_void=?, present=?, present_at=?, profile_at=? WHERE n = ?",
+                           "present=?, present_at=?, profile_at=? WHERE n = ?",
     [SQL_IDENTITY_LOGIN] = "UPDATE identity SET login = ? WHERE n = ?",
+    [SQL_IDENTITY_VOIDS] = "UPDATE identity SET voids = ? WHERE n = ?",
     [SQL_IDENTITY_PROFILE] = "UPDATE identity SET profile = ? WHERE n = ?",
     [SQL_IDENTITY_BY_ID] = "SELECT kind, id, n, last_event FROM identity WHERE id = ?",
     [SQL_IDENTITY_BY_LOGIN] = "SELECT kind, id, n, last_event FROM identity WHERE login = ? COLLATE NOCASE LIMIT 2",
@@ -141,6 +142,8 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_CLAIM_DELETE] = "DELETE FROM claim WHERE lane = ? AND kind = ? AND digest = ?",
     [SQL_CLAIMS_DELETE] = "DELETE FROM claim WHERE lane = ?",
     [SQL_RETAIN_CLAIMS] = "DELETE FROM claim WHERE at < ?",
+    [SQL_RETAIN_SIGN_INS] = "DELETE FROM membership WHERE (user, kind, other) IN (SELECT user, kind, other FROM membership "
+                            "INDEXED BY membership_sign_in WHERE kind = 2 AND as_of < ? LIMIT ?)",
     [SQL_RETAIN_OPERATIONS] = "DELETE FROM operation WHERE id < (SELECT min(id) FROM operation) + ? AND at < ?",
 };
 

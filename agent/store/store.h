@@ -66,7 +66,8 @@ void store_close(struct store *store);
 struct route {
     const char *target;
     enum identity_kind kind;
-    unsigned facts; /* FACT_BIT(…) */
+    unsigned facts; /* FACT_BIT(…); of sessions void only those with one of `triggers` */
+    unsigned triggers; /* TRIGGER_BIT(…) */
 };
 /* Replaces the routes (copied). */
 int store_set_routes(struct store *store, const struct route *routes, size_t count);

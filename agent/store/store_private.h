@@ -90,7 +90,7 @@ struct target_row {
 struct route_row {
     size_t target; /* index */
     enum identity_kind kind;
-    unsigned facts;
+    unsigned facts, triggers;
 };
 
 /* Row numbers are given out here, so that they are never used twice. One row
@@ -223,8 +223,9 @@ struct known { /* an identity while one event is merged into it */
     int64_t number;
     int64_t last_event; /* the newest event about it; events chain from there */
     struct identity identity;
-    bool fresh, dirty, login_dirty, profile_dirty;
+    bool fresh, dirty, login_dirty, voids_dirty, profile_dirty;
     unsigned changed; /* FACT_BITs */
+    unsigned triggers; /* TRIGGER_BITs of the sessions that became void */
     int priority;
 };
 int known_load(struct sqlite_store *store, enum identity_kind kind, const char *id, struct known *known, struct error *error);

@@ -189,7 +189,7 @@ static int set_routes(struct sqlite_store *store, void *arg, struct error *error
         return error_nomem(error);
     for (size_t i = 0; i < wanted->count; i++) {
         const struct route *route = &wanted->routes[i];
-        struct route_row row = { 0, route->kind, route->facts };
+        struct route_row row = { 0, route->kind, route->facts, route->triggers };
         int code = target_intern(store, route->target, &row.target, error);
         if (code < 0)
             return code;
@@ -200,7 +200,7 @@ static int set_routes(struct sqlite_store *store, void *arg, struct error *error
         if (same == count)
             rows[count++] = row;
         else
-            rows[same].facts |= row.facts;
+            rows[same].facts |= row.facts, rows[same].triggers |= row.triggers;
     }
     free(store->routes);
     store->routes = take_pointer(rows);

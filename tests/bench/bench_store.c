@@ -116,7 +116,7 @@ static void run_part(struct store *store, struct window *window, long first, lon
 static int run(const char *path, long events, long in_flight, long users)
 {
     const struct store_settings settings = { .path = path, .owner = "bench", .clock = clock_system() };
-    const struct route route = { "bench", IDENTITY_USER, FACT_BIT(FACT_STATUS) };
+    const struct route route = { "bench", IDENTITY_USER, FACT_BIT(FACT_STATUS), 0 };
     struct window window = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
     struct store_status status;
     struct store *store;

@@ -171,7 +171,8 @@ int world_take_facts(struct world *world, const char *uuid, int64_t published_s,
 void world_route(struct world *world)
 {
     const struct route routes[] = {
-        { "ldap", IDENTITY_USER, ~0u }, { "ldap", IDENTITY_GROUP, ~0u }, { "mail", IDENTITY_USER, FACT_BIT(FACT_STATUS) }
+        { "ldap", IDENTITY_USER, ~0u, TRIGGERS_ALL }, { "ldap", IDENTITY_GROUP, ~0u, 0 },
+        { "mail", IDENTITY_USER, FACT_BIT(FACT_STATUS), TRIGGER_BIT(TRIGGER_LOCK) },
     };
 
     assert_int_equal(store_set_routes(world->store, routes, 3), 0);

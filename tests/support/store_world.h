@@ -52,7 +52,9 @@ void world_reopen(struct world *world);
     { .kind = FACT_MEMBER, .identity_kind = IDENTITY_USER, .id = (user), .other = (group), .present = (is) }
 #define ASSIGNED(user, app, is) \
     { .kind = FACT_ASSIGNED, .identity_kind = IDENTITY_USER, .id = (user), .other = (app), .value = "App", .present = (is) }
-#define VOID(user) { .kind = FACT_SESSIONS_VOID, .identity_kind = IDENTITY_USER, .id = (user) }
+#define VOID(user, trigger) { .kind = FACT_SESSIONS_VOID, .identity_kind = IDENTITY_USER, .id = (user), .value = (trigger) }
+#define SIGNED_IN(user, session, is) \
+    { .kind = FACT_SIGNED_IN, .identity_kind = IDENTITY_USER, .id = (user), .other = (session), .present = (is) }
 #define GROUP_NAME(group, name) { .kind = FACT_GROUP_NAME, .identity_kind = IDENTITY_GROUP, .id = (group), .value = (name) }
 #define GROUP_EXISTS(group, is) { .kind = FACT_GROUP_EXISTS, .identity_kind = IDENTITY_GROUP, .id = (group), .present = (is) }
 

@@ -308,7 +308,7 @@ static int set_up(void **state)
     struct store_settings settings = { .path = path, .owner = "test", .keep_us = 86400000000, .keep_keys_us = 86400000000 * 2,
                                        .quarantine_most = 10, .clock = clock_system() };
     assert_int_equal(store_open(&settings, &fx.store, &error), 0);
-    struct route route = { "fake", IDENTITY_USER, mapping_facts(fx.mapping) };
+    struct route route = { "fake", IDENTITY_USER, mapping_facts(fx.mapping), 0 };
     assert_int_equal(store_set_routes(fx.store, &route, 1), 0);
     store_on_ready(fx.store, ready, NULL);
     fx.target = (struct deliver_target){ .name = "fake", .ops = &ops, .mappings = fx.mappings, .workers = 2, .attempts = 3,

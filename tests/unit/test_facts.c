@@ -134,28 +134,90 @@ static void a_deleted_group_stays_deleted_when_its_create_comes_late(void **stat
     identity_clear(&group);
 }
 
-static void sessions_are_void_before_the_latest_word(void **state)
+static void sessions_are_void_before_the_latest_word_of_each_trigger(void **state)
 {
     struct identity identity = { 0 };
-    struct fact fact = user_fact(FACT_SESSIONS_VOID, NULL, 10);
+    struct fact fact = user_fact(FACT_SESSIONS_VOID, "lock", 10), other = user_fact(FACT_SESSIONS_VOID, "logout", 8);
 
     (void)state;
     assert_int_equal(identity_merge(&identity, &fact), FACT_CHANGED);
     assert_int_equal(identity_merge(&identity, &fact), FACT_UNCHANGED);
+    assert_int_equal(identity_merge(&identity, &other), FACT_CHANGED);
     fact.as_of.us = 9;
     assert_int_equal(identity_merge(&identity, &fact), FACT_SUPERSEDED);
-    assert_true(identity.sessions_void_before.us == 10);
+    assert_int_equal(identity.sessions_void[TRIGGER_LOCK].us, 10);
+    assert_int_equal(identity.sessions_void[TRIGGER_LOGOUT].us, 8);
+    assert_int_equal(identity.sessions_void[TRIGGER_CLEAR].us, 0);
     identity_clear(&identity);
+}
+
+static void every_trigger_is_found_by_its_name(void **state)
+{
+    (void)state;
+    for (int i = 0; i < TRIGGER_COUNT; i++)
+        assert_int_equal(trigger_find(trigger_names[i]), i);
+    assert_null(trigger_names[TRIGGER_COUNT]);
+    assert_int_equal(trigger_find("log"), -1);
+    assert_int_equal(trigger_find(NULL), -1);
+}
+
+static void sign_in(struct identity *identity, const char *session, bool present, int64_t us, int effect)
+{
+    struct fact fact = user_fact(FACT_SIGNED_IN, NULL, us);
+
+    fact.other = session;
+    fact.present = present;
+    assert_int_equal(identity_take_fact(identity, &fact), effect);
+}
+
+static void one_of_two_sessions_ending_leaves_the_other(void **state)
+{
+    struct identity identity = { 0 };
+
+    (void)state;
+    sign_in(&identity, "s1", true, 10, FACT_CHANGED);
+    sign_in(&identity, "s2", true, 11, FACT_CHANGED);
+    sign_in(&identity, "s1", false, 12, FACT_CHANGED);
+    sign_in(&identity, "s1", true, 10, FACT_SUPERSEDED); /* its start comes once more */
+    sign_in(&identity, "s2", true, 11, FACT_UNCHANGED);
+    sign_in(&identity, "s2", true, 14, FACT_CHANGED); /* it counts from then */
+    assert_int_equal(identity.sign_in_count, 2);
+    assert_false(identity.sign_ins[0].present);
+    assert_true(identity.sign_ins[1].present);
+    assert_int_equal(identity_signed_out_until(&identity).us, 0);
+    identity_clear(&identity);
+}
+
+static void what_ends_sign_ins_at_the_source_ends_them_here(void **state)
+{
+    static const struct {
+        const char *trigger;
+        bool ends;
+    } rows[] = { { "logout", false }, { "clear", true },   { "lock", false },           { "suspend", true },
+                 { "deactivate", true }, { "delete", true }, { "password_change", false }, { "suspicious_activity", false },
+                 { "universal_logout", true } };
+
+    (void)state;
+    assert_int_equal(sizeof(rows) / sizeof(rows[0]), TRIGGER_COUNT);
+    for (size_t i = 0; i < TRIGGER_COUNT; i++) {
+        struct identity identity = { 0 };
+        struct fact fact = user_fact(FACT_SESSIONS_VOID, rows[i].trigger, 10);
+        assert_int_equal(identity_merge(&identity, &fact), FACT_CHANGED);
+        assert_int_equal(identity_signed_out_until(&identity).us, rows[i].ends ? 10 : 0);
+        sign_in(&identity, NULL, false, 12, FACT_CHANGED); /* an end without a session's name */
+        assert_int_equal(identity_signed_out_until(&identity).us, 12);
+    }
 }
 
 static void a_fact_that_does_not_fit_is_refused_and_changes_nothing(void **state)
 {
     struct identity user = { 0 }, group = { .kind = IDENTITY_GROUP };
-    struct fact wrong[] = { group_fact(FACT_GROUP_NAME, "x", false, 1), user_fact(FACT_LOGIN, NULL, 1), user_fact(FACT_MEMBER, "x", 1) };
+    struct fact wrong[] = { group_fact(FACT_GROUP_NAME, "x", false, 1), user_fact(FACT_LOGIN, NULL, 1), user_fact(FACT_MEMBER, "x", 1),
+                            user_fact(FACT_SESSIONS_VOID, "nothing", 1), user_fact(FACT_SESSIONS_VOID, NULL, 1) };
     struct fact login = user_fact(FACT_LOGIN, "a", 1);
 
     (void)state;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_int_equal(identity_merge(&user, &wrong[i]), ERROR_INVALID);
     assert_int_equal(identity_merge(&group, &login), ERROR_INVALID);
     assert_null(user.name.value);
@@ -206,11 +268,12 @@ static const char *const texts[] = { "a", "b", "c", "{}", "{\"x\":1}" };
 
 static struct fact random_fact(struct random_source *random, enum identity_kind whose)
 {
-    static const enum fact_kind user_kinds[] = { FACT_STATUS, FACT_LOGIN, FACT_NAME, FACT_PROFILE, FACT_SESSIONS_VOID, FACT_ASSIGNED };
+    static const enum fact_kind user_kinds[] = { FACT_STATUS, FACT_LOGIN, FACT_NAME, FACT_PROFILE, FACT_SESSIONS_VOID, FACT_ASSIGNED,
+                                                FACT_SIGNED_IN };
     static const enum fact_kind group_kinds[] = { FACT_GROUP_EXISTS, FACT_GROUP_NAME, FACT_PROFILE };
     struct fact fact = { .identity_kind = whose, .id = "x", .as_of = { 1 + (int64_t)random_below(random, 5) } };
 
-    fact.kind = whose == IDENTITY_USER ? user_kinds[random_below(random, 6)] : group_kinds[random_below(random, 3)];
+    fact.kind = whose == IDENTITY_USER ? user_kinds[random_below(random, 7)] : group_kinds[random_below(random, 3)];
     fact.present = random_below(random, 2) == 1;
     if (fact.kind == FACT_STATUS)
         fact.value = statuses[random_below(random, 8)];
@@ -218,7 +281,11 @@ static struct fact random_fact(struct random_source *random, enum identity_kind 
         fact.value = texts[3 + random_below(random, 2)];
     else if (fact.kind == FACT_ASSIGNED)
         fact.value = random_below(random, 3) == 0 ? NULL : texts[random_below(random, 3)];
-    else if (fact.kind != FACT_SESSIONS_VOID && fact.kind != FACT_GROUP_EXISTS)
+    else if (fact.kind == FACT_SESSIONS_VOID)
+        fact.value = trigger_names[random_below(random, TRIGGER_COUNT)];
+    else if (fact.kind == FACT_SIGNED_IN)
+        fact.other = !fact.present && random_below(random, 3) == 0 ? NULL : texts[random_below(random, 2)];
+    else if (fact.kind != FACT_GROUP_EXISTS)
         fact.value = texts[random_below(random, 3)];
     return fact;
 }
@@ -230,7 +297,7 @@ struct world {
 
 static void world_merge(struct world *world, const struct fact *fact)
 {
-    int effect = fact->kind == FACT_ASSIGNED ? membership_merge(&world->app, fact) : identity_merge(&world->identity, fact);
+    int effect = fact->kind == FACT_ASSIGNED ? membership_merge(&world->app, fact) : identity_take_fact(&world->identity, fact);
 
     assert_in_range(effect, FACT_SUPERSEDED, FACT_CHANGED);
 }
@@ -251,7 +318,13 @@ static char *world_text(struct world *world)
     add_register(&buf, &i->login);
     add_register(&buf, &i->name);
     add_register(&buf, &i->profile_text);
-    buf_printf(&buf, "%s void %lld exists %d@%lld app %s %d@%lld", profile, (long long)i->sessions_void_before.us, i->exists,
+    for (int t = 0; t < TRIGGER_COUNT; t++)
+        buf_printf(&buf, "%s %lld ", trigger_names[t], (long long)i->sessions_void[t].us);
+    for (int t = 0; t < 2; t++) /* rows come in any order */
+        for (size_t n = 0; n < i->sign_in_count; n++)
+            if (strcmp(i->sign_ins[n].id, texts[t]) == 0)
+                buf_printf(&buf, "%s=%d@%lld ", texts[t], i->sign_ins[n].present, (long long)i->sign_ins[n].as_of.us);
+    buf_printf(&buf, "%s out %lld exists %d@%lld app %s %d@%lld", profile, (long long)identity_signed_out_until(i).us, i->exists,
                (long long)i->exists_as_of.us, world->app.name != NULL ? world->app.name : "-", world->app.present,
                (long long)world->app.as_of.us);
     free(profile);
@@ -309,7 +382,7 @@ static void a_fact_known_already_never_counts_as_a_change(void **state)
         }
         for (size_t i = 0; i < FACTS; i++) {
             const struct fact *fact = &facts[i];
-            int effect = fact->kind == FACT_ASSIGNED ? membership_merge(&world.app, fact) : identity_merge(&world.identity, fact);
+            int effect = fact->kind == FACT_ASSIGNED ? membership_merge(&world.app, fact) : identity_take_fact(&world.identity, fact);
             assert_int_not_equal(effect, FACT_CHANGED);
         }
         free(world_text(&world));
@@ -326,7 +399,10 @@ int main(void)
         cmocka_unit_test(a_login_said_again_moves_only_its_time),
         cmocka_unit_test(a_profile_is_parsed_and_a_broken_one_refused),
         cmocka_unit_test(a_deleted_group_stays_deleted_when_its_create_comes_late),
-        cmocka_unit_test(sessions_are_void_before_the_latest_word),
+        cmocka_unit_test(sessions_are_void_before_the_latest_word_of_each_trigger),
+        cmocka_unit_test(every_trigger_is_found_by_its_name),
+        cmocka_unit_test(one_of_two_sessions_ending_leaves_the_other),
+        cmocka_unit_test(what_ends_sign_ins_at_the_source_ends_them_here),
         cmocka_unit_test(a_fact_that_does_not_fit_is_refused_and_changes_nothing),
         cmocka_unit_test(on_a_tie_a_removed_membership_stays_removed),
         cmocka_unit_test(the_first_word_of_a_removal_is_a_change),

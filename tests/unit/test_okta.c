@@ -61,7 +61,8 @@ static int refused_text(const char *body)
 /* "STATUS 00u1=ACTIVE; LOGIN …": all facts of an event in order. */
 static const char *facts_of(const struct event *event)
 {
-    static const char *const names[] = { "STATUS", "LOGIN", "NAME", "PROFILE", "MEMBER", "ASSIGNED", "VOID", "EXISTS", "GROUPNAME" };
+    static const char *const names[] = { "STATUS", "LOGIN", "NAME", "PROFILE", "MEMBER", "ASSIGNED", "VOID", "EXISTS", "GROUPNAME",
+                                        "SIGNED" };
     static char text[4096];
     size_t at = 0;
 
@@ -71,7 +72,7 @@ static const char *facts_of(const struct event *event)
         assert_true(fact->as_of.us == event->published.us);
         at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s%s %s%s%s%s%s", i > 0 ? "; " : "",
                                fact->identity_kind == IDENTITY_GROUP ? "g:" : "", names[fact->kind], fact->id,
-                               fact->other != NULL ? fact->present ? "+" : "-" : fact->kind == FACT_GROUP_EXISTS ? fact->present ? "+" : "-" : "",
+                               fact->other != NULL ? fact->present ? "+" : "-" : fact->kind == FACT_GROUP_EXISTS || fact->kind == FACT_SIGNED_IN ? fact->present ? "+" : "-" : "",
                                fact->other != NULL ? fact->other : "", fact->value != NULL ? "=" : "",
                                fact->value != NULL ? fact->value : "");
     }
@@ -113,21 +114,24 @@ static const struct {
     { BODY(EVENT("user.lifecycle.create", U)), "STATUS 00u1=STAGED; " SAID },
     { BODY(EVENT("user.lifecycle.activate", U)), "STATUS 00u1=ACTIVE; " SAID },
     { BODY(EVENT("user.lifecycle.reactivate", U)), "STATUS 00u1=PROVISIONED; " SAID },
-    { BODY(EVENT("user.lifecycle.suspend", U)), "STATUS 00u1=SUSPENDED; " SAID "; VOID 00u1" },
+    { BODY(EVENT("user.lifecycle.suspend", U)), "STATUS 00u1=SUSPENDED; " SAID "; VOID 00u1=suspend" },
     { BODY(EVENT("user.lifecycle.unsuspend", U)), "STATUS 00u1=ACTIVE; " SAID },
-    { BODY(EVENT("user.lifecycle.deactivate", U)), "STATUS 00u1=DEPROVISIONED; " SAID "; VOID 00u1" },
-    { BODY(EVENT("user.lifecycle.delete.initiated", U)), "STATUS 00u1=DEPROVISIONED; " SAID "; VOID 00u1" },
-    { BODY(EVENT("user.lifecycle.delete.completed", U)), "STATUS 00u1=DELETED; " SAID "; VOID 00u1" },
+    { BODY(EVENT("user.lifecycle.deactivate", U)), "STATUS 00u1=DEPROVISIONED; " SAID "; VOID 00u1=deactivate" },
+    { BODY(EVENT("user.lifecycle.delete.initiated", U)), "STATUS 00u1=DEPROVISIONED; " SAID "; VOID 00u1=deactivate" },
+    { BODY(EVENT("user.lifecycle.delete.completed", U)), "STATUS 00u1=DELETED; " SAID "; VOID 00u1=delete" },
     { BODY(EVENT("user.account.update_profile", U)), SAID },
-    { BODY(EVENT("user.account.lock", U)), SAID "; VOID 00u1" },
-    { BODY(EVENT("user.account.reset_password", U)), SAID "; VOID 00u1" },
-    { BODY(EVENT("user.account.update_password", U)), SAID "; VOID 00u1" },
-    { BODY(EVENT("user.account.report_suspicious_activity_by_enduser", U)), SAID "; VOID 00u1" },
-    { BODY(EVENT("security.breached_credential.detected", U)), SAID "; VOID 00u1" },
-    { BODY(EVENT("user.authentication.universal_logout", A "," U)), SAID "; VOID 00u1" },
-    { BODY(EVENT("user.session.clear", U)), SAID "; VOID 00u1" },
-    { BODY(EVENT("user.session.end", U)), SAID "; VOID 00u1" },
-    { BODY(EVENT("user.session.start", U)), SAID },
+    { BODY(EVENT("user.account.lock", U)), SAID "; VOID 00u1=lock" },
+    { BODY(EVENT("user.account.reset_password", U)), SAID "; VOID 00u1=password_change" },
+    { BODY(EVENT("user.account.update_password", U)), SAID "; VOID 00u1=password_change" },
+    { BODY(EVENT("user.account.report_suspicious_activity_by_enduser", U)), SAID "; VOID 00u1=suspicious_activity" },
+    { BODY(EVENT("security.breached_credential.detected", U)), SAID "; VOID 00u1=suspicious_activity" },
+    { BODY(EVENT("user.authentication.universal_logout", A "," U)), SAID "; VOID 00u1=universal_logout" },
+    { BODY(EVENT("user.session.clear", U)), SAID "; VOID 00u1=clear" },
+    { BODY(EVENT("user.session.end", U)), SAID "; VOID 00u1=logout; SIGNED 00u1-" },
+    { BODY(EVENT("user.session.start", U)), SAID "; SIGNED 00u1+u-1" },
+    { BODY(EVENT("user.account.expire_password", U)), SAID "; VOID 00u1=password_change" },
+    { BODY(EVENT("user.account.lock.limit", U)), SAID "; VOID 00u1=lock" },
+    { BODY(EVENT("user.authentication.universal_logout.scheduled", U)), SAID "; VOID 00u1=universal_logout" },
     { BODY(EVENT("user.risk.detect", U)), SAID },
     { BODY(EVENT("group.lifecycle.create", G)), "g:EXISTS 00g1+; " SAID_G },
     { BODY(EVENT("group.lifecycle.delete", G)), "g:EXISTS 00g1-; " SAID_G },
@@ -153,12 +157,35 @@ static void each_event_type_sets_its_facts(void **state)
 static void a_session_event_without_a_user_target_is_about_its_actor(void **state)
 {
     (void)state;
-    assert_facts(BODY(EVENT("user.session.end", A)), "LOGIN 00uadmin=admin@example.com; NAME 00uadmin=Ada Admin; VOID 00uadmin");
-    assert_facts(BODY(EVENT("user.session.end", U)), SAID "; VOID 00u1");
+    assert_facts(BODY(EVENT("user.session.end", A)), "LOGIN 00uadmin=admin@example.com; NAME 00uadmin=Ada Admin; VOID 00uadmin=logout; SIGNED 00uadmin-");
+    assert_facts(BODY(EVENT("user.session.end", U)), SAID "; VOID 00u1=logout; SIGNED 00u1-");
     /* an admin who deactivates somebody is no leaver */
     assert_facts(BODY(EVENT("user.lifecycle.deactivate", "")), "");
     assert_facts(BODY("{\"uuid\":\"u\",\"eventType\":\"user.session.end\",\"outcome\":{\"result\":\"SUCCESS\"},"
                       "\"actor\":{\"id\":\"spr1\",\"type\":\"SystemPrincipal\",\"alternateId\":\"system@okta.com\"}}"), "");
+}
+
+static void a_sign_in_has_the_name_of_its_session(void **state)
+{
+    static const char rest[] = "\"outcome\":{\"result\":\"SUCCESS\"},\"actor\":{\"id\":\"00u1\",\"type\":\"User\"}}";
+    static const struct {
+        const char *type, *context, *facts;
+    } rows[] = {
+        { "user.session.start", "{\"externalSessionId\":\"idx\\u0041\",\"authenticationStep\":0}", "SIGNED 00u1+idxA" },
+        { "user.session.end", "{\"externalSessionId\":\"idxA\"}", "VOID 00u1=logout; SIGNED 00u1-idxA" },
+        { "user.session.end", "{\"externalSessionId\":\"unknown\"}", "VOID 00u1=logout; SIGNED 00u1-" },
+        { "user.session.end", "{\"externalSessionId\":null}", "VOID 00u1=logout; SIGNED 00u1-" },
+        { "user.session.end", "[]", "VOID 00u1=logout; SIGNED 00u1-" },
+        { "user.session.clear", "{\"externalSessionId\":\"the admin's\"}", "VOID 00u1=clear" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char body[1024];
+        snprintf(body, sizeof(body), "{\"data\":{\"events\":[{\"uuid\":\"u\",\"eventType\":\"%s\",\"authenticationContext\":%s,%s]}}",
+                 rows[i].type, rows[i].context, rest);
+        assert_facts(body, rows[i].facts);
+    }
 }
 
 /* ---- events ---- */
@@ -555,7 +582,7 @@ static void a_log_event_alone_is_a_batch_of_one(void **state)
     assert_int_equal(okta_parse_log_event(log_event, (struct wall){ T_RECEIVED }, &batch, NULL), 0);
     assert_int_equal(batch->count, 1);
     assert_null(batch->event_id);
-    assert_string_equal(facts_of(&batch->events[0]), "STATUS 00u1=DEPROVISIONED; " SAID "; VOID 00u1");
+    assert_string_equal(facts_of(&batch->events[0]), "STATUS 00u1=DEPROVISIONED; " SAID "; VOID 00u1=deactivate");
     event_batch_free(batch);
     json_decref(log_event);
 }
@@ -655,6 +682,7 @@ int main(void)
         cmocka_unit_test(the_table_is_sorted_and_finds_each_row),
         cmocka_unit_test(each_event_type_sets_its_facts),
         cmocka_unit_test(a_session_event_without_a_user_target_is_about_its_actor),
+        cmocka_unit_test(a_sign_in_has_the_name_of_its_session),
         cmocka_unit_test(an_event_carries_what_the_log_needs),
         cmocka_unit_test(a_group_event_has_the_group_as_subject),
         cmocka_unit_test(a_batch_keeps_every_event_in_order),

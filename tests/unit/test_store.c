@@ -88,7 +88,7 @@ static void an_identity_is_read_back_whole(void **state)
 
     world_take(w, "a", 1, GROUP_NAME("g1", "Sales"), GROUP_EXISTS("g1", true));
     world_take(w, "b", 2, STATUS("u1", "ACTIVE"), LOGIN("u1", "ann@example.com"), NAME("u1", "Ann Lee"), MEMBER("u1", "g1", true),
-               ASSIGNED("u1", "0oa1", true), PROFILE("u1", "{\"mobile\":\"1\"}"), VOID("u1"));
+               ASSIGNED("u1", "0oa1", true), PROFILE("u1", "{\"mobile\":\"1\"}"), VOID("u1", "lock"), SIGNED_IN("u1", "s1", true));
     world_take(w, "c", 3, STATUS("u1", "DEPROVISIONED"), MEMBER("u1", "g2", false));
     assert_int_equal(store_read_identity(w->store, IDENTITY_USER, "u1", &identity, &w->error), 0);
     assert_string_equal(identity.id, "u1");
@@ -98,7 +98,10 @@ static void an_identity_is_read_back_whole(void **state)
     assert_string_equal(identity.login.value, "ann@example.com");
     assert_string_equal(identity.name.value, "Ann Lee");
     assert_string_equal(json_string_value(json_object_get(identity.profile, "mobile")), "1");
-    assert_int_equal(identity.sessions_void_before.us, START + 2 * SECOND);
+    assert_int_equal(identity.sessions_void[TRIGGER_LOCK].us, START + 2 * SECOND);
+    assert_int_equal(identity.sign_in_count, 1);
+    assert_string_equal(identity.sign_ins[0].id, "s1");
+    assert_true(identity.sign_ins[0].present);
     assert_int_equal(identity.group_count, 2);
     assert_string_equal(identity.groups[0].id, "g1");
     assert_string_equal(identity.groups[0].name, "Sales");
@@ -150,6 +153,36 @@ static void an_identity_is_found_by_id_login_and_name(void **state)
     assert_int_equal(store_find_identity(w->store, "nobody", &kind, &id, &w->error), ERROR_NOTFOUND);
 }
 
+static void sessions_void_wake_those_who_chose_the_trigger(void **state)
+{
+    struct world *w = *state; /* "mail" has chosen lock alone */
+    struct store_lane_counts mail;
+
+    world_route(w);
+    world_take(w, "a", 1, VOID("u1", "logout"));
+    assert_int_equal(store_count_lanes(w->store, "mail", &mail, &w->error), 0);
+    assert_int_equal(mail.ready, 0);
+    assert_int_equal(world_counts(w).ready, 1);
+    world_take(w, "b", 2, VOID("u1", "lock"));
+    assert_int_equal(store_count_lanes(w->store, "mail", &mail, &w->error), 0);
+    assert_int_equal(mail.ready, 1);
+    assert_int_equal(world_take(w, "c", 1, VOID("u1", "lock")), EVENT_SUPERSEDED);
+}
+
+static void an_end_without_a_name_is_kept(void **state)
+{
+    struct world *w = *state;
+    struct identity identity;
+
+    world_take(w, "a", 5, SIGNED_IN("u1", "s1", true), STATUS("u1", "ACTIVE"));
+    assert_int_equal(world_take(w, "b", 7, SIGNED_IN("u1", NULL, false)), EVENT_CHANGED);
+    assert_int_equal(world_take(w, "c", 6, SIGNED_IN("u1", NULL, false)), EVENT_SUPERSEDED);
+    world_reopen(w);
+    assert_int_equal(store_read_identity(w->store, IDENTITY_USER, "u1", &identity, &w->error), 0);
+    assert_int_equal(identity_signed_out_until(&identity).us, START + 7 * SECOND);
+    identity_clear(&identity);
+}
+
 /* The identity as text, to compare. */
 static char *describe(struct world *w, const char *user)
 {
@@ -160,7 +193,9 @@ static char *describe(struct world *w, const char *user)
     const struct text_register *registers[] = { &i.status, &i.live_status, &i.login, &i.name, &i.profile_text };
     for (size_t n = 0; n < 5; n++)
         buf_printf(&text, "%s@%lld ", registers[n]->value, (long long)registers[n]->as_of.us);
-    buf_printf(&text, "%lld ", (long long)i.sessions_void_before.us);
+    for (int t = 0; t < TRIGGER_COUNT; t++)
+        buf_printf(&text, "%lld ", (long long)i.sessions_void[t].us);
+    buf_printf(&text, "%lld ", (long long)i.signed_out_before.us);
     for (int g = 1; g <= 2; g++) /* rows come in any order */
         for (size_t n = 0; n < i.group_count; n++)
             if (i.groups[n].id[1] == '0' + g)
@@ -175,7 +210,7 @@ static void any_order_and_grouping_ends_in_the_same_identity(void **state)
     const struct fact facts[][2] = {
         { STATUS("u", "ACTIVE"), LOGIN("u", "a@x") },       { STATUS("u", "DEPROVISIONED"), NAME("u", "A") },
         { STATUS("u", "SUSPENDED"), NAME("u", "B") },       { MEMBER("u", "g1", true), LOGIN("u", "b@x") },
-        { MEMBER("u", "g1", false), VOID("u") },            { MEMBER("u", "g2", true), PROFILE("u", "{\"a\":1}") },
+        { MEMBER("u", "g1", false), VOID("u", "suspend") },            { MEMBER("u", "g2", true), PROFILE("u", "{\"a\":1}") },
         { MEMBER("u", "g2", true), PROFILE("u", "{\"a\":2}") }, { STATUS("u", "STAGED"), LOGIN("u", "c@x") },
     };
     static const int published[] = { 3, 7, 7, 4, 4, 2, 6, 1 };
@@ -268,7 +303,7 @@ static void a_membership_touches_the_lane_of_the_user(void **state)
 static void routes_are_replaced(void **state)
 {
     struct world *w = *state;
-    const struct route two[] = { { "ldap", IDENTITY_USER, FACT_BIT(FACT_STATUS) }, { "ldap", IDENTITY_USER, FACT_BIT(FACT_LOGIN) } };
+    const struct route two[] = { { "ldap", IDENTITY_USER, FACT_BIT(FACT_STATUS), 0 }, { "ldap", IDENTITY_USER, FACT_BIT(FACT_LOGIN), 0 } };
 
     world_route(w);
     assert_int_equal(store_set_routes(w->store, NULL, 0), 0);
@@ -465,6 +500,8 @@ int main(void)
         TEST(an_event_id_that_equals_a_uuid_is_no_duplicate),
         TEST(effects_tell_what_the_event_was_worth),
         TEST(an_identity_is_read_back_whole),
+        TEST(sessions_void_wake_those_who_chose_the_trigger),
+        TEST(an_end_without_a_name_is_kept),
         TEST(who_was_never_heard_of_is_not_found),
         TEST(an_identity_is_found_by_id_login_and_name),
         TEST(any_order_and_grouping_ends_in_the_same_identity),

@@ -572,6 +572,31 @@ static void the_first_schema_is_brought_up_to_date(void **state)
     assert_int_equal(world_number(w, "SELECT leaver FROM lane WHERE key = 1099511627778"), 0);
 }
 
+/* One time for all triggers was kept then. */
+static void sessions_void_in_the_first_schema_are_void_by_clear(void **state)
+{
+    struct world *w = *state;
+    struct identity identity;
+    struct db *db;
+    struct error error;
+    cleanup_free char *path = str_printf("%s/first.db", w->folder);
+    struct store_settings settings = w->settings;
+
+    settings.path = path;
+    fclose(fopen(path, "w"));
+    assert_int_equal(db_open(path, false, &db, &error), 0);
+    assert_int_equal(schema_bring_up(db, schema_steps, 1, &error), 0);
+    assert_int_equal(db_execute(db, "INSERT INTO identity (n, kind, id, sessions_void) VALUES (1, 0, 'u1', 77)", &error), 0);
+    db_close(db);
+    struct store *store;
+    assert_int_equal(store_open(&settings, &store, &error), 0);
+    assert_int_equal(store_read_identity(store, IDENTITY_USER, "u1", &identity, &error), 0);
+    assert_int_equal(identity.sessions_void[TRIGGER_CLEAR].us, 77);
+    assert_int_equal(identity.sessions_void[TRIGGER_LOGOUT].us, 0);
+    identity_clear(&identity);
+    store_close(store);
+}
+
 static void a_step_that_fails_leaves_the_file_as_it_was(void **state)
 {
     cleanup_free struct schema_step *steps = steps_and("CREATE TABLE half (x); INSERT INTO nowhere VALUES (1)", NULL);
@@ -615,7 +640,7 @@ static void finish_all(struct world *w)
 static void old_events_go_in_small_steps_and_facts_stay(void **state)
 {
     struct world *w = *state;
-    const struct route route = { "ldap", IDENTITY_USER, ~0u };
+    const struct route route = { "ldap", IDENTITY_USER, ~0u, TRIGGERS_ALL };
     struct identity identity;
 
     store_set_routes(w->store, &route, 1);
@@ -635,6 +660,21 @@ static void old_events_go_in_small_steps_and_facts_stay(void **state)
     assert_int_equal(world_number(w, "SELECT count(*) FROM operation"), 0);
     assert_int_equal(store_read_identity(w->store, IDENTITY_USER, "u0", &identity, &w->error), 0);
     identity_clear(&identity);
+}
+
+static void sign_ins_are_kept_for_some_days(void **state)
+{
+    struct world *w = *state;
+
+    world_take(w, "a", 1, SIGNED_IN("u1", "old", true), ASSIGNED("u1", "0oa1", true));
+    world_advance(w, SIGN_IN_KEEP_US - SECOND);
+    world_take(w, "b", SIGN_IN_KEEP_US / SECOND, SIGNED_IN("u1", "young", true));
+    retain_all(w);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM membership WHERE kind = 2"), 2);
+    world_advance(w, 3 * SECOND);
+    retain_all(w);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM membership WHERE kind = 2 AND other = 'young'"), 1);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM membership"), 2);
 }
 
 static void keys_outlive_their_events(void **state)
@@ -722,9 +762,11 @@ int main(void)
         TEST(a_file_that_is_no_store_is_refused),
         TEST(a_newer_schema_is_refused),
         TEST(an_older_schema_is_brought_up_to_date),
+        TEST(sessions_void_in_the_first_schema_are_void_by_clear),
         TEST(the_first_schema_is_brought_up_to_date),
         TEST(a_step_that_fails_leaves_the_file_as_it_was),
         TEST(old_events_go_in_small_steps_and_facts_stay),
+        TEST(sign_ins_are_kept_for_some_days),
         TEST(keys_outlive_their_events),
         TEST(work_that_waits_keeps_its_event),
         TEST(an_identitys_events_are_listed_up_to_where_retention_came),

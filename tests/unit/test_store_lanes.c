@@ -73,7 +73,7 @@ static void leavers_go_first_then_the_oldest(void **state)
     world_advance(w, 1);
     world_take(w, "4", 1, MEMBER("removed", "g", false));
     world_advance(w, 1);
-    world_take(w, "5", 1, VOID("void"));
+    world_take(w, "5", 1, VOID("void", "clear"));
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         struct lease lease;
         assert_true(world_lease(w, &lease));
