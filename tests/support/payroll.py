@@ -8,6 +8,7 @@ against it: a request that it does not allow is answered 400 (404, 405, 415), no
 
 Without a token, for the tests alone:
     GET  /_control             {"requests": N, "unexpected": […], "lost": N, "by": {"POST /employees": N}}
+    GET  /_control/employees   all of them
     GET  /_control/requests    the last 1000: method, path, query, body, key, if_match, status
     POST /_control/trouble     an object of these, replacing what was there:
         only            the troubles below befall only what begins with it: "POST", "POST /employees"
@@ -254,6 +255,8 @@ class Service:
         if request.line == "GET /_control/requests":
             with self._lock:
                 return Answer(200, list(self.last))
+        if request.line == "GET /_control/employees":
+            return Answer(200, [document(row) for row in self.rows.find({}, 0, -1)])
         if request.line == "POST /_control/trouble":
             self.trouble.set(json.loads(request.body))
             return Answer(204)
