@@ -11,6 +11,13 @@
  *     http_check                          settings as a whole, no I/O
  *     http_share → http_open (per session) → http_perform … → http_close → http_unshare
  *
+ * What holds a request back, in this order: the circuit (open: REFUSED at
+ * once), in_flight and rate (waited for, at most `timeout`), a pause that the
+ * target asked for with Retry-After on 429 or 503 (up to a second is waited
+ * for; else NOT_SENT and RETRY with what is left of it). Then the request has
+ * `timeout`, redirects and a second try with a new token included.
+ * Not used: proxies of the environment, .netrc, cookies, other protocols.
+ *
  * Ownership: settings and shared outlive the clients; requests are borrowed
  * for the call; an answer is the caller's (http_answer_clear).
  * Threads: a client belongs to one thread; struct http_shared (token, rate
@@ -56,32 +63,39 @@ enum http_end {
     HTTP_NOT_SENT,  /* nothing reached the server: no name, no connection, TLS refused, local limit */
     HTTP_LOST,      /* sent, and no whole answer came: the change may have been made */
     HTTP_REFUSED,   /* we may not: circuit open, no token, log-in refused; see outcome */
-    HTTP_BAD,       /* an answer that is no answer: too big, broken encoding, redirect to another host */
+    HTTP_BAD,       /* an answer that is no answer: too big, broken encoding, redirect to another host; a change may have been made */
 };
 struct http_answer {
     enum http_end end;
     int status;              /* HTTP status; 0: none came */
     char *body;              /* NUL-terminated; never NULL when ANSWERED */
     size_t body_bytes;
-    char *content_type, *etag, *link, *location; /* NULL: none */
-    int64_t retry_after_us;  /* 0: none; both forms of Retry-After */
+    char *content_type, *etag, *link, *location; /* NULL: none; several Link headers are one, joined by commas */
+    int64_t retry_after_us;  /* 0: none; both forms of Retry-After, at most a day; or how long we hold back ourselves */
     enum outcome outcome;    /* unless ANSWERED: TARGET_DOWN, RETRY or REJECTED */
     char *reason;            /* unless ANSWERED: one sentence that names the step that failed; no secret */
 };
-/* Returns answer->end. A 401 with OAuth renews the token and is sent again once. */
+/* Returns answer->end. A 401 with OAuth renews the token and is sent again
+ * once. A 3xx is ANSWERED like any other, unless `redirects` lets it be followed. */
 enum http_end http_perform(struct http_client *client, const struct http_request *request, struct http_answer *ret_answer);
 void http_answer_clear(struct http_answer *answer);
 
-/* Tells the circuit how an answer was taken: a failure is what speaks against
- * the whole target (5xx, lost), not against one record. */
+/* Tells the circuit how the last call's answer was taken: a failure is what
+ * speaks against the whole target (5xx), not against one record. Only for
+ * ANSWERED (once; else without effect): what got no answer is noted by
+ * http_perform itself. An answer that nobody notes leaves the count as it is. */
 void http_note(struct http_client *client, bool failure);
 
-/* Text for a person with every secret of the settings (and the token) masked
- * and control characters escaped, cut to `most` bytes; the caller frees. */
+/* Text for a person with every secret of the settings (and the token) masked, in
+ * its encoded forms too, and control characters escaped, cut to `most` bytes; the
+ * caller frees; NULL: out of memory. Mask before cutting: half a secret is not known. */
 char *http_mask(const struct http_client *client, const char *text, size_t length, size_t most);
 
 /* Appends percent-encoded (RFC 3986, unreserved stay). For query strings. */
 struct buf;
 void http_encode(struct buf *buf, const char *bytes, size_t length);
+
+/* Can this be a header's name (RFC 9110 §5.1)? */
+bool http_header_name_is_valid(const char *name);
 
 #endif
