@@ -73,6 +73,24 @@ static json_t *mappings_json(const struct config_target *target)
     return array;
 }
 
+static json_t *leavers_json(const struct agent *agent, const char *target)
+{
+    int64_t count = 0, wait_us = 0;
+    struct wall since = { 0 };
+
+    store_count_leavers(agent->store, target, &count, &since, NULL);
+    if (since.us != 0)
+        wait_us = clock_wall(clock_system()).us - since.us;
+    return json_pack("{s:I, s:o, s:I}", "not_out", (json_int_t)count, "since", time_or_null(since), "waited_s",
+                     (json_int_t)(wait_us > 0 ? wait_us / 1000000 : 0));
+}
+
+static json_t *revokes_json(const struct deliver_status *status)
+{
+    return json_pack("{s:I, s:I, s:I}", "sweeps", (json_int_t)status->revokes, "p50_ms", (json_int_t)(status->revoke_p50_us / 1000),
+                     "p99_ms", (json_int_t)(status->revoke_p99_us / 1000));
+}
+
 static json_t *target_json(struct agent *agent, const struct config_target *target)
 {
     struct store_lane_counts lanes = { 0 };
@@ -81,12 +99,13 @@ static json_t *target_json(struct agent *agent, const struct config_target *targ
     store_count_lanes(agent->store, target->name, &lanes, NULL);
     if (agent->deliverer != NULL)
         deliver_read_status(agent->deliverer, target->name, &status);
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "name", target->name, "connector",
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "name", target->name, "connector",
                      target->connector, "state", target_state_name(status.state), "since", time_or_null(status.since), "ready",
                      (json_int_t)lanes.ready, "leased", (json_int_t)lanes.leased, "waiting", (json_int_t)lanes.waiting, "due",
                      (json_int_t)lanes.due, "held", (json_int_t)lanes.held, "dead", (json_int_t)lanes.dead, "last_success",
                      time_or_null(status.last_success), "last_error", text_or_null(status.last_error), "last_error_at",
-                     time_or_null(status.last_error_at), "workers", (json_int_t)status.workers, "mappings", mappings_json(target));
+                     time_or_null(status.last_error_at), "workers", (json_int_t)status.workers, "mappings", mappings_json(target),
+                     "leavers", leavers_json(agent, target->name), "revokes", revokes_json(&status));
 }
 
 static json_t *read_status(void *arg)

@@ -140,6 +140,16 @@ static void put_targets(const struct ctl *ctl, const json_t *targets)
     table_free(&table);
 }
 
+/* A leaver is out within moments; one who waits longer needs a person, whatever he waits for. */
+#define LEAVER_WAIT_MOST_S 60
+
+static bool leavers_are_late(const json_t *target)
+{
+    const json_t *leavers = json_object_get(target, "leavers");
+
+    return number_of(leavers, "not_out") > 0 && number_of(leavers, "waited_s") >= LEAVER_WAIT_MOST_S;
+}
+
 static void advise(const struct ctl *ctl, enum ctl_colour colour, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void advise(const struct ctl *ctl, enum ctl_colour colour, const char *format, ...)
 {
@@ -152,6 +162,33 @@ static void advise(const struct ctl *ctl, enum ctl_colour colour, const char *fo
     printf("%s* ", ctl_paint(ctl, colour));
     table_put_text(text.bytes != NULL ? text.bytes : "");
     printf("%s\n", ctl_paint(ctl, COLOUR_NONE));
+}
+
+static void advise_leavers(const struct ctl *ctl, const json_t *target)
+{
+    const json_t *leavers = json_object_get(target, "leavers");
+    int64_t count = number_of(leavers, "not_out");
+
+    if (count > 0)
+        advise(ctl, leavers_are_late(target) ? COLOUR_BAD : COLOUR_WARN,
+               "%" PRId64 " leaver%s not out of %s yet, the oldest since %s: `provostctl log --target %s` tells why.", count,
+               count == 1 ? " is" : "s are", text_of(target, "name"), text_of(leavers, "since"), text_of(target, "name"));
+}
+
+static void put_revokes(const json_t *targets)
+{
+    size_t index;
+    const json_t *target;
+
+    json_array_foreach(targets, index, target) {
+        const json_t *revokes = json_object_get(target, "revokes");
+        if (number_of(revokes, "sweeps") == 0)
+            continue;
+        printf("Sessions in ");
+        table_put_text(text_of(target, "name"));
+        printf(": ended for %" PRId64 " events, from the event to the end of the first sweep p50 %" PRId64 " ms, p99 %" PRId64 " ms\n",
+               number_of(revokes, "sweeps"), number_of(revokes, "p50_ms"), number_of(revokes, "p99_ms"));
+    }
 }
 
 static bool advise_target(const struct ctl *ctl, const json_t *target)
@@ -167,6 +204,8 @@ static bool advise_target(const struct ctl *ctl, const json_t *target)
     }
     if (str_equal(state, "held"))
         advise(ctl, COLOUR_WARN, "%s is held: nothing is written to it until `provostctl resume %s`.", name, name);
+    advise_leavers(ctl, target);
+    well = well && !leavers_are_late(target);
     if (dead > 0) {
         advise(ctl, COLOUR_BAD, "%s has %" PRId64 " dead letter%s: `provostctl dead --target %s` tells why, `provostctl retry %s` tries again.",
                name, dead, dead == 1 ? "" : "s", name, name);
@@ -206,7 +245,7 @@ static bool is_well(const json_t *status)
     if (json_is_string(json_object_get(json_object_get(status, "store"), "last_error")))
         return false;
     json_array_foreach(json_object_get(status, "targets"), index, target)
-        if (str_equal(text_of(target, "state"), "down") || number_of(target, "dead") > 0)
+        if (str_equal(text_of(target, "state"), "down") || number_of(target, "dead") > 0 || leavers_are_late(target))
             return false;
     return true;
 }
@@ -228,6 +267,7 @@ int ctl_status(struct ctl *ctl)
     put_endpoint(ctl, json_object_get(status, "endpoint"));
     put_sources(ctl, json_object_get(status, "sources"));
     put_targets(ctl, json_object_get(status, "targets"));
+    put_revokes(json_object_get(status, "targets"));
     putchar('\n');
     if (advise_all(ctl, status))
         advise(ctl, COLOUR_GOOD, "All is well.");

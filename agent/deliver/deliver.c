@@ -115,6 +115,9 @@ int deliver_read_status(struct deliverer *deliverer, const char *target, struct 
         .last_success = pool->last_success,
         .last_error_at = pool->last_error_at,
         .workers = (int64_t)pool->worker_count,
+        .revokes = pool->revokes.count,
+        .revoke_p50_us = latency_percentile(&pool->revokes, 50),
+        .revoke_p99_us = latency_percentile(&pool->revokes, 99),
     };
     memcpy(ret_status->last_error, pool->last_error, sizeof(ret_status->last_error));
     pthread_mutex_unlock(&pool->lock);

@@ -17,7 +17,13 @@
  * thread; deliver_wake from the store's writer thread. `delivered` runs on
  * the store's writer thread once the end is committed, `changed` on a
  * scheduler's or worker's.
- * Fault points: "deliver.leased", "deliver.applied" (after a change was made
+ * A leaver is never given up: work that shall disable or remove a person's
+ * account, or end the sessions, and that keeps failing, goes on at the longest
+ * wait when the attempts are used up. Only what the target refuses for good
+ * (rejected, ambiguous) is a dead letter.
+ *
+ * Fault points: "deliver.leased", "deliver.claimed" (the key of a change is
+ * durable, nothing was sent), "deliver.applied" (after a change was made
  * and before its receipt is stored).
  */
 #ifndef PROVOST_DELIVER_DELIVER_H
@@ -60,6 +66,13 @@ struct delivery_report {
     int64_t took_us;
     int64_t lag_us;          /* from the oldest covered event's arrival; -1: no event */
     int64_t retry_in_us;     /* -1: not again */
+    bool leaver;             /* the person shall be out, and is not */
+    bool overdue;            /* and the attempts are used up: it goes on all the same */
+    bool swept;              /* sessions were looked for */
+    int64_t sessions_found;
+    int64_t sessions_ended;
+    int64_t revoke_us;       /* from the oldest covered event's arrival to the end of the first sweep; -1: none */
+    const char *note;        /* what a person should know although it went well; NULL: none */
 };
 
 enum target_state { TARGET_STARTING, TARGET_UP, TARGET_DOWN, TARGET_HELD };
@@ -95,6 +108,8 @@ struct deliver_status {
     struct wall last_error_at;
     char last_error[512];
     int64_t workers;
+    int64_t revokes;          /* first sweeps of sessions, since the start */
+    int64_t revoke_p50_us, revoke_p99_us; /* of the newest LATENCY_MOST of them: from the event to the end of the sweep */
 };
 int deliver_read_status(struct deliverer *deliverer, const char *target, struct deliver_status *ret_status);
 

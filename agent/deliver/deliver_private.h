@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "deliver/deliver.h"
+#include "deliver/latency.h"
 #include "plan/plan.h"
 
 struct ending;
@@ -38,6 +39,9 @@ struct target_pool {
     bool held;
     enum target_state state;
     struct wall since, last_success, last_error_at;
+    struct mono up_at;        /* since when it is up, or held */
+    struct mono probe_at;     /* down: not probed before */
+    struct latency revokes;
     char last_error[512];
 };
 
@@ -51,8 +55,11 @@ void target_pool_clear(struct target_pool *pool);
 void *worker_main(void *pool);
 /* Gives the refused ends to the store again; the list is taken over. */
 void endings_store_again(struct ending *list);
-/* The target cannot be worked with: suspend it (once) and give the queue back. */
-void target_pool_suspend(struct target_pool *pool, const char *reason);
+/* The target cannot be worked with: suspend it (once) and give the queue back.
+ * It is probed at once, but not before `retry_after_us`, the target's own wish;
+ * one that answers probes and fails at work again is left alone for a while. */
+void target_pool_suspend(struct target_pool *pool, const char *reason, int64_t retry_after_us);
+void target_pool_note_revoke(struct target_pool *pool, int64_t us);
 void target_pool_note(struct target_pool *pool, bool success, const char *reason);
 void lease_release(struct target_pool *pool, struct lease *lease);
 

@@ -2,6 +2,7 @@
 
 #include "base/fault.h"
 #include "base/str.h"
+#include "deliver/claim.h"
 #include "deliver/members.h"
 #include "deliver/lane_private.h"
 
@@ -14,9 +15,12 @@ void lane_result_clear(struct lane_result *result)
         free(result->operations[i].locator);
         free(result->operations[i].changes);
         free(result->operations[i].before);
+        free(result->operations[i].claim);
+        free(result->operations[i].note);
     }
     free(result->operations);
     free(result->reason);
+    free(result->note);
     free(result->subject);
     free(result->account);
     link_clear(&result->link);
@@ -106,7 +110,8 @@ static char *json_text(const json_t *json)
     return json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 }
 
-static bool note_operation(struct lane_run *run, const struct operation *operation, enum outcome outcome)
+static bool note_operation(struct lane_run *run, const struct operation *operation, const struct operation_claim *claim,
+                           enum outcome outcome, const struct receipt *receipt)
 {
     struct lane_result *result = run->result;
     struct lane_operation *list = realloc(result->operations, (result->operation_count + 1) * sizeof(*list));
@@ -124,6 +129,10 @@ static bool note_operation(struct lane_run *run, const struct operation *operati
         .locator = str_dup(operation->locator),
         .changes = json_text(changes),
         .before = json_text(before),
+        .claim = claim_is_settled(outcome) ? str_dup(claim->digest) : NULL,
+        .note = str_dup(receipt->note),
+        .sessions_found = receipt->sessions_found,
+        .sessions_ended = receipt->sessions_ended,
     };
     json_decref(changes);
     json_decref(before);
@@ -152,23 +161,72 @@ static void note_action(struct lane_run *run, enum operation_kind kind)
     }
 }
 
-/* Makes one change. False: it failed and the result says so. GONE is for the
- * caller to judge and is left in *ret_outcome. */
+static void note_receipt(struct lane_run *run, const struct operation *operation, struct receipt *receipt)
+{
+    struct lane_result *result = run->result;
+
+    if (receipt->note != NULL) {
+        free(result->note);
+        result->note = str_dup(receipt->note);
+    }
+    if (operation->kind != OPERATION_REVOKE)
+        return;
+    result->swept = true;
+    result->sessions_found += receipt->sessions_found;
+    result->sessions_ended += receipt->sessions_ended;
+    if (operation->sweep <= 1 && (receipt->outcome == OUTCOME_APPLIED || receipt->outcome == OUTCOME_UNCHANGED))
+        result->swept_at = clock_wall(run->job->clock);
+}
+
+/* Sends it, under its key where it needs one. False: it could not be sent. */
+static bool send_operation(struct lane_run *run, const struct operation *operation, struct operation_claim *claim,
+                           struct account *ret_made, struct receipt *receipt)
+{
+    struct operation sent = *operation; /* borrows all but the key */
+
+    if (!claim_operation(run, operation, claim))
+        return false;
+    fault_point("deliver.claimed");
+    sent.idempotency_key = claim->key;
+    sent.repeated = claim->repeated;
+    receipt->outcome = run->job->ops->apply(run->job->session, &sent, ret_made, receipt);
+    return true;
+}
+
+/* Good, or a first conflict, which another round may mend. */
+static bool may_go_on(struct lane_run *run, enum outcome outcome)
+{
+    if (outcome == OUTCOME_CONFLICT && !run->conflicted) {
+        run->conflicted = true;
+        return true;
+    }
+    return outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED || outcome == OUTCOME_GONE;
+}
+
+/* Makes one change. False: it failed and the result says so. GONE and the
+ * first CONFLICT are for the caller to judge and are left in *ret_outcome. */
 bool lane_apply(struct lane_run *run, const struct operation *operation, struct account *ret_account, enum outcome *ret_outcome)
 {
+    struct operation_claim claim = { 0 };
     struct receipt receipt = { 0 };
     struct account made = { 0 };
 
+    if (!send_operation(run, operation, &claim, &made, &receipt)) {
+        run->result->action = operation_kind_name(operation->kind);
+        return false;
+    }
+    enum outcome outcome = *ret_outcome = receipt.outcome;
     note_action(run, operation->kind);
-    enum outcome outcome = run->job->ops->apply(run->job->session, operation, &made, &receipt);
-    *ret_outcome = outcome;
     if (outcome == OUTCOME_APPLIED)
         run->changed = true;
-    bool noted = note_operation(run, operation, outcome);
-    bool ok = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED || outcome == OUTCOME_GONE;
-    if (!ok)
+    note_receipt(run, operation, &receipt);
+    bool noted = note_operation(run, operation, &claim, outcome, &receipt);
+    claim_clear(&claim);
+    bool ok = may_go_on(run, outcome);
+    if (!ok) {
         lane_fail_receipt(run, &receipt);
-    else if (!noted)
+        run->result->action = operation_kind_name(operation->kind);
+    } else if (!noted)
         ok = lane_fail(run, OUTCOME_RETRY, "out of memory");
     run->remote_code = receipt.remote_code;
     if (ok && ret_account != NULL) {
@@ -293,6 +351,35 @@ static bool adopt(struct lane_run *run, const struct plan *plan, bool *ret_adopt
 
 /* ---- one round: plan and apply ---- */
 
+static bool takes_out(const struct operation *operation)
+{
+    return operation->kind == OPERATION_DISABLE || operation->kind == OPERATION_REMOVE || operation->kind == OPERATION_REVOKE;
+}
+
+/* Before the plan is known it counts what would be done with an account. */
+static void judge_leaving(struct lane_run *run, const struct plan *plan)
+{
+    struct link_view view = link_view_of(&run->link);
+    bool leaves = false;
+
+    if (run->job->kind != IDENTITY_USER)
+        return;
+    if (plan == NULL)
+        leaves = plan_leaves(run->mapping, &run->identity, run->linked ? &view : NULL, clock_wall(run->job->clock));
+    for (size_t i = 0; plan != NULL && i < plan->operation_count; i++)
+        leaves = leaves || takes_out(&plan->operations[i]);
+    run->result->leaving = leaves ? LEAVING_YES : LEAVING_NO;
+}
+
+/* What was made is linked at once where more is to follow: should that fail,
+ * the account is known all the same. */
+static bool link_made(struct lane_run *run, const struct plan *plan, size_t made)
+{
+    if (plan->operations[made].kind != OPERATION_CREATE || made + 1 == plan->operation_count || plan->wanted.key == NULL)
+        return true;
+    return set_link(run, plan->wanted.key, plan->wanted.locator, plan->wanted.values, false, plan->due);
+}
+
 static bool apply_all(struct lane_run *run, struct plan *plan, bool *ret_again)
 {
     for (size_t i = 0; i < plan->operation_count; i++) {
@@ -301,7 +388,7 @@ static bool apply_all(struct lane_run *run, struct plan *plan, bool *ret_again)
         enum outcome outcome;
         if (!lane_apply(run, operation, &made, &outcome))
             return false;
-        if (outcome == OUTCOME_GONE && operation->kind != OPERATION_REMOVE)
+        if ((outcome == OUTCOME_GONE && operation->kind != OPERATION_REMOVE) || outcome == OUTCOME_CONFLICT)
             *ret_again = true;
         if (made.key != NULL) {
             free(plan->wanted.key);
@@ -314,7 +401,11 @@ static bool apply_all(struct lane_run *run, struct plan *plan, bool *ret_again)
         account_clear(&made);
         if (*ret_again)
             return true;
+        if (!link_made(run, plan, i))
+            return false;
     }
+    if (run->result->leaving == LEAVING_YES) /* he is out; what follows are groups */
+        run->result->leaving = LEAVING_NO;
     return true;
 }
 
@@ -397,6 +488,7 @@ static bool round_once(struct lane_run *run, bool *ret_again)
         member_list_free(&members);
         return false;
     }
+    judge_leaving(run, &plan);
     remember_account(run, &plan);
     run->result->due = plan.due;
     run->result->out_of_scope = plan.verdict != PLAN_CONVERGE;
@@ -424,6 +516,7 @@ void lane_converge(const struct lane_job *job, struct lane_result *ret_result)
 
     result.out_of_scope = run.mapping == NULL;
     if (run.mapping != NULL && read_facts(&run)) {
+        judge_leaving(&run, NULL);
         for (int round = 0; ok && again && round < ROUNDS_MOST; round++)
             ok = round_once(&run, &again);
         if (ok && again)

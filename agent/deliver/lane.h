@@ -33,6 +33,7 @@ struct lane_job {
     struct connector_session *session;
     struct store *store;
     struct clock *clock;
+    struct random_source *random;
     enum identity_kind kind;
     const char *id;
 };
@@ -44,6 +45,9 @@ struct lane_operation {
     char *locator;
     char *changes; /* JSON text */
     char *before;  /* JSON text or NULL */
+    char *claim;   /* digest of a claim that it settles, or NULL */
+    char *note;    /* NULL: none */
+    int64_t sessions_found, sessions_ended;
 };
 
 struct lane_result {
@@ -55,12 +59,21 @@ struct lane_result {
     char *account;          /* locator, or NULL */
     int64_t retry_after_us;
     struct wall due;        /* come again then; 0: never */
+    enum leaving leaving;   /* a person who is to be disabled, removed or signed out, and is not yet */
+    bool swept;             /* sessions were looked for; found and ended count all sweeps of this run */
+    int64_t sessions_found, sessions_ended;
+    struct wall swept_at;   /* the end of the first sweep; 0: there was none */
+    char *note;             /* of the last operation that had one; NULL: none */
     struct link link;       /* to be stored, when `has_link` */
     bool has_link;
     struct lane_operation *operations;
     size_t operation_count;
 };
 
+/* A conflict (the account changed between reading and writing) is read and
+ * planned again, once in a run; the second one is the run's outcome. Where a
+ * plan has several operations, those before the one that failed have been
+ * made and stand in the result with their own outcomes. */
 void lane_converge(const struct lane_job *job, struct lane_result *ret_result);
 void lane_result_clear(struct lane_result *result);
 

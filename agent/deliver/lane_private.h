@@ -20,6 +20,7 @@ struct lane_run {
     bool changed;
     int action_rank;
     int remote_code;        /* of the last apply */
+    bool conflicted;        /* once already */
 };
 
 /* All return false, so that a step can end with `return lane_fail(…)`. */

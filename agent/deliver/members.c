@@ -93,7 +93,7 @@ static bool change_own(struct lane_run *run, const char *locator, const char *va
     struct operation *operations = NULL;
     size_t count = 0;
     struct error error = { 0 };
-    enum outcome outcome;
+    enum outcome outcome = OUTCOME_UNCHANGED;
     bool ok = true, last = false;
 
     if (plan_memberships(run->job->group_mapping, in ? value : NULL, in ? NULL : value, &group, in ? 1 : 0, NULL, in ? NULL : here,
@@ -102,6 +102,8 @@ static bool change_own(struct lane_run *run, const char *locator, const char *va
     for (size_t i = 0; ok && i < count; i++) {
         ok = lane_apply(run, &operations[i], NULL, &outcome);
         last = !ok && is_last_value(run, &operations[i], outcome);
+        if (ok && outcome == OUTCOME_CONFLICT)
+            *ret_again = true;
     }
     if (last) {
         free(take_pointer(run->result->reason));
@@ -244,20 +246,20 @@ static const char *group_id_of(const struct group_list *groups, const struct ope
 
 /* What one look at a person's groups could not bring to an end. */
 struct unfinished {
-    bool moved; /* a group was renamed under our hands, maybe with the member in it */
+    bool moved; /* a group was renamed or changed under our hands, maybe with the member in it */
     bool last;  /* a group lives by this member, who is to leave it */
 };
 
 static bool apply_membership(struct lane_run *run, const struct group_list *groups, const struct operation *operation,
                              struct unfinished *unfinished)
 {
-    enum outcome outcome;
+    enum outcome outcome = OUTCOME_UNCHANGED; /* stays so where nothing could be sent */
     bool ok = lane_apply(run, operation, NULL, &outcome);
     bool last = !ok && is_last_value(run, operation, outcome);
     bool missing = ok && outcome == OUTCOME_GONE && operation->kind == OPERATION_MEMBER_ADD;
     const char *id = last || missing ? group_id_of(groups, operation) : NULL;
 
-    if (ok && outcome == OUTCOME_GONE && operation->kind == OPERATION_MEMBER_REMOVE)
+    if (ok && (outcome == OUTCOME_CONFLICT || (outcome == OUTCOME_GONE && operation->kind == OPERATION_MEMBER_REMOVE)))
         unfinished->moved = true;
     if (id != NULL)
         touch_group(run, id);

@@ -20,6 +20,8 @@ static void set_state(struct target_pool *pool, enum target_state state, const c
 
     if (pool->state == state)
         return;
+    if (pool->state == TARGET_DOWN || pool->state == TARGET_STARTING)
+        pool->up_at = clock_mono(pool->settings->clock);
     pool->state = state;
     pool->since = clock_wall(pool->settings->clock);
     pthread_mutex_unlock(&pool->lock);
@@ -47,18 +49,47 @@ void target_pool_note(struct target_pool *pool, bool success, const char *reason
     pthread_mutex_unlock(&pool->lock);
 }
 
+void target_pool_note_revoke(struct target_pool *pool, int64_t us)
+{
+    pthread_mutex_lock(&pool->lock);
+    latency_add(&pool->revokes, us);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void release_queue(struct target_pool *pool)
 {
     while (pool->queued > 0)
         lease_release(pool, &pool->queue[--pool->queued]);
 }
 
-void target_pool_suspend(struct target_pool *pool, const char *reason)
+/* Between a half and the whole of the configured time, so that many agents do
+ * not come back at once. */
+static int64_t probe_wait_us(const struct target_pool *pool)
+{
+    int64_t half = pool->target.probe_us / 2;
+
+    return half + (int64_t)random_below(pool->settings->random, (uint64_t)half + 1);
+}
+
+/* With the lock held. */
+static void probe_after(struct target_pool *pool, int64_t after_us)
+{
+    int64_t at_us = clock_mono(pool->settings->clock).us + after_us;
+
+    if (at_us > pool->probe_at.us)
+        pool->probe_at.us = at_us;
+}
+
+void target_pool_suspend(struct target_pool *pool, const char *reason, int64_t retry_after_us)
 {
     pthread_mutex_lock(&pool->lock);
     release_queue(pool);
-    if (pool->state != TARGET_DOWN && !pool->stopping)
+    if (pool->state != TARGET_DOWN && !pool->stopping) {
+        bool flaps = clock_mono(pool->settings->clock).us - pool->up_at.us < pool->target.probe_us;
+        probe_after(pool, flaps ? probe_wait_us(pool) : 0);
         set_state(pool, TARGET_DOWN, reason);
+    }
+    probe_after(pool, retry_after_us);
     pthread_cond_signal(&pool->wake_scheduler);
     pthread_mutex_unlock(&pool->lock);
 }
@@ -82,15 +113,6 @@ static void wait_us(struct target_pool *pool, int64_t us)
     pthread_cond_timedwait(&pool->wake_scheduler, &pool->lock, &until);
 }
 
-/* Between a half and the whole of the configured time, so that many agents do
- * not come back at once. */
-static int64_t probe_wait_us(const struct target_pool *pool)
-{
-    int64_t half = pool->target.probe_us / 2;
-
-    return half + (int64_t)random_below(pool->settings->random, (uint64_t)half + 1);
-}
-
 static bool probe(struct target_pool *pool, struct receipt *receipt)
 {
     const struct connector_ops *ops = pool->target.ops;
@@ -106,7 +128,12 @@ static bool probe(struct target_pool *pool, struct receipt *receipt)
 static void probe_while_down(struct target_pool *pool)
 {
     struct receipt receipt = { 0 };
+    int64_t left_us;
 
+    while (!pool->stopping && (left_us = pool->probe_at.us - clock_mono(pool->settings->clock).us) > 0)
+        wait_us(pool, left_us);
+    if (pool->stopping)
+        return;
     pthread_mutex_unlock(&pool->lock);
     bool up = probe(pool, &receipt);
     pthread_mutex_lock(&pool->lock);
@@ -118,10 +145,8 @@ static void probe_while_down(struct target_pool *pool)
             note_error(pool, receipt.reason);
         if (pool->state == TARGET_STARTING)
             set_state(pool, TARGET_DOWN, receipt.reason);
-        int64_t until_us = clock_mono(pool->settings->clock).us + probe_wait_us(pool);
-        int64_t left_us;
-        while (!pool->stopping && (left_us = until_us - clock_mono(pool->settings->clock).us) > 0)
-            wait_us(pool, left_us);
+        probe_after(pool, probe_wait_us(pool));
+        probe_after(pool, receipt.retry_after_us);
     }
     receipt_clear(&receipt);
 }

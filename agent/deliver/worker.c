@@ -20,6 +20,8 @@ struct ending {
     int64_t retry_in_us;
     int64_t took_us;
     int64_t lag_us;
+    int64_t revoke_us;
+    bool overdue; /* a leaver's, after the last attempt */
 };
 
 /* What the agent does with each outcome. APPLIED and UNCHANGED with
@@ -38,6 +40,40 @@ static const struct {
     [OUTCOME_CONFLICT] = { LANE_RETRY, "retry" },
 };
 
+static bool is_leaver(const struct ending *ending)
+{
+    return ending->end != LANE_DONE && ending->result.leaving == LEAVING_YES;
+}
+
+static void __attribute__((format(printf, 2, 3))) preface_reason(struct ending *ending, const char *format, ...)
+{
+    cleanup_buf struct buf text = { 0 };
+    va_list args;
+
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    buf_printf(&text, ": %s", ending->reason != NULL ? ending->reason : "?");
+    free(ending->reason);
+    ending->reason = buf_take(&text);
+}
+
+/* The attempts are used up. Whoever shall be out is not let go. */
+static void exhaust(struct ending *ending)
+{
+    const struct deliver_target *target = &ending->pool->target;
+
+    if (!is_leaver(ending)) {
+        ending->end = LANE_DEAD;
+        ending->outcome = "dead";
+        preface_reason(ending, "gave up after %d attempts", ending->lease.attempt);
+        return;
+    }
+    ending->overdue = true;
+    ending->retry_in_us = target->retry_most_us > ending->result.retry_after_us ? target->retry_most_us : ending->result.retry_after_us;
+    preface_reason(ending, "a leaver still has access after %d attempts", ending->lease.attempt);
+}
+
 static void decide_end(struct ending *ending)
 {
     const struct deliver_target *target = &ending->pool->target;
@@ -50,16 +86,11 @@ static void decide_end(struct ending *ending)
         ending->outcome = "out_of_scope";
     if (ending->end != LANE_RETRY)
         return;
-    if (ending->lease.attempt >= target->attempts) {
-        ending->end = LANE_DEAD;
-        ending->outcome = "dead";
-        char *reason = str_printf("gave up after %d attempts: %s", ending->lease.attempt, ending->reason != NULL ? ending->reason : "?");
-        free(ending->reason);
-        ending->reason = reason;
-        return;
-    }
-    ending->retry_in_us =
-        retry_delay_us(target, ending->pool->settings->random, ending->lease.attempt, ending->result.retry_after_us);
+    if (ending->lease.attempt >= target->attempts)
+        exhaust(ending);
+    else
+        ending->retry_in_us =
+            retry_delay_us(target, ending->pool->settings->random, ending->lease.attempt, ending->result.retry_after_us);
 }
 
 static void ending_free(struct ending *ending)
@@ -91,6 +122,13 @@ static void report(const struct ending *ending)
         .took_us = ending->took_us,
         .lag_us = ending->lag_us,
         .retry_in_us = ending->retry_in_us,
+        .leaver = is_leaver(ending),
+        .overdue = ending->overdue,
+        .swept = ending->result.swept,
+        .sessions_found = ending->result.sessions_found,
+        .sessions_ended = ending->result.sessions_ended,
+        .revoke_us = ending->revoke_us,
+        .note = ending->result.note,
     });
 }
 
@@ -138,6 +176,10 @@ static void complete(struct ending *ending)
             .outcome = outcome_name(result->operations[i].outcome),
             .changes = result->operations[i].changes,
             .before = result->operations[i].before,
+            .claim = result->operations[i].claim,
+            .sessions_found = result->operations[i].sessions_found,
+            .sessions_ended = result->operations[i].sessions_ended,
+            .note = result->operations[i].note,
         };
     struct completion completion = {
         .lease = &ending->lease,
@@ -146,6 +188,7 @@ static void complete(struct ending *ending)
         .action = result->action,
         .reason = ending->reason,
         .retry_at = { ending->retry_in_us >= 0 ? now_us + ending->retry_in_us : 0 },
+        .leaving = result->leaving,
         .due = result->due,
         .link = result->has_link ? &result->link : NULL,
         .operations = records,
@@ -170,7 +213,7 @@ static struct ending *ending_new(struct target_pool *pool, const struct lease *l
 
     if (ending == NULL)
         return NULL;
-    *ending = (struct ending){ .pool = pool, .lease = *lease, .result.action = "none" };
+    *ending = (struct ending){ .pool = pool, .lease = *lease, .result.action = "none", .revoke_us = -1 };
     atomic_fetch_add(&pool->unfinished, 1);
     return ending;
 }
@@ -211,6 +254,7 @@ static bool open_session(struct worker *worker, struct lane_result *result)
     result->outcome = OUTCOME_TARGET_DOWN;
     result->action = "none";
     result->reason = take_pointer(receipt.reason);
+    result->retry_after_us = receipt.retry_after_us;
     receipt_clear(&receipt);
     return false;
 }
@@ -219,6 +263,17 @@ static void close_session(struct worker *worker)
 {
     worker->pool->target.ops->close(worker->session);
     worker->session = NULL;
+}
+
+/* How long it took until the person's sessions were ended. */
+static void note_revoke(struct ending *ending)
+{
+    const struct wall *from = &ending->lease.oldest_received, *to = &ending->result.swept_at;
+
+    if (to->us == 0 || from->us == 0 || to->us < from->us)
+        return;
+    ending->revoke_us = to->us - from->us;
+    target_pool_note_revoke(ending->pool, ending->revoke_us);
 }
 
 static void work(struct worker *worker, struct lease *lease)
@@ -241,6 +296,7 @@ static void work(struct worker *worker, struct lease *lease)
             .session = worker->session,
             .store = settings->store,
             .clock = settings->clock,
+            .random = settings->random,
             .kind = lease->kind,
             .id = lease->id,
         };
@@ -248,10 +304,11 @@ static void work(struct worker *worker, struct lease *lease)
     }
     ending->took_us = clock_mono(settings->clock).us - begun.us;
     ending->lag_us = lease->oldest_received.us != 0 ? clock_wall(settings->clock).us - lease->oldest_received.us : -1;
+    note_revoke(ending);
     decide_end(ending);
     target_pool_note(pool, ending->end == LANE_DONE, ending->reason);
     if (ending->end == LANE_RELEASE) {
-        target_pool_suspend(pool, ending->reason);
+        target_pool_suspend(pool, ending->reason, ending->result.retry_after_us);
         close_session(worker);
     }
     complete(ending);

@@ -151,3 +151,14 @@ int decide(const struct mapping *mapping, const struct plan_input *input, struct
         *ret_decision = ours ? react(mapping, input, on) : (struct decision){ .want = WANT_NOTHING };
     return code;
 }
+
+bool plan_leaves(const struct mapping *mapping, const struct identity *identity, const struct link_view *link, struct wall now)
+{
+    static const struct account some = { .disabled = -1 };
+    const struct plan_input input = { .identity = identity, .link = link, .account = &some, .now = now };
+    struct decision decision;
+
+    if (decide(mapping, &input, &decision, NULL) < 0)
+        return false;
+    return decision.want == WANT_DISABLED || decision.want == WANT_REMOVED;
+}

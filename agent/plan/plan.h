@@ -121,6 +121,10 @@ struct plan {
     bool leaving;          /* an operation disables or removes: ahead of everything else, guarded */
     struct wall due;       /* removal due then; 0: none */
 };
+/* Would an account, if there is one, be disabled or removed? For a person
+ * whose account could not be read yet. A scope that fails says no. */
+bool plan_leaves(const struct mapping *mapping, const struct identity *identity, const struct link_view *link, struct wall now);
+
 int plan_make(const struct mapping *mapping, const struct plan_input *input, struct plan *ret_plan, struct error *error);
 void plan_clear(struct plan *plan);
 

@@ -14,7 +14,7 @@ static const char *level_of(const struct delivery_report *report)
 
     for (size_t i = 0; i < COUNT(levels); i++)
         if (str_equal(levels[i].outcome, report->outcome))
-            return levels[i].level;
+            return report->overdue ? "error" : levels[i].level;
     return "info";
 }
 
@@ -41,6 +41,11 @@ void report_delivery(struct status_log *log, const struct delivery_report *repor
         optional_number("retry_in_ms", report->retry_in_us / 1000, report->retry_in_us >= 0),
         LOG_NUMBER("took_ms", report->took_us / 1000),
         optional_number("lag_ms", report->lag_us / 1000, report->lag_us >= 0),
+        LOG_TEXT("leaver", report->leaver ? "not_out" : NULL),
+        optional_number("sessions_found", report->sessions_found, report->swept),
+        optional_number("sessions_ended", report->sessions_ended, report->swept),
+        optional_number("revoke_ms", report->revoke_us / 1000, report->revoke_us >= 0),
+        LOG_TEXT("note", report->note),
         LOG_TEXT("reason", report->reason),
     };
 

@@ -1,0 +1,101 @@
+#include "deliver/claim.h"
+
+#include <gnutls/crypto.h>
+#include <inttypes.h>
+
+#include "base/random.h"
+#include "base/str.h"
+
+#define DIGEST_BYTES 32
+
+void claim_clear(struct operation_claim *claim)
+{
+    free(claim->digest);
+    free(claim->key);
+    *claim = (struct operation_claim){ 0 };
+}
+
+bool claim_is_settled(enum outcome outcome)
+{
+    static const bool settled[OUTCOME_COUNT] = {
+        [OUTCOME_APPLIED] = true, [OUTCOME_UNCHANGED] = true, [OUTCOME_REJECTED] = true,
+        [OUTCOME_AMBIGUOUS] = true, [OUTCOME_GONE] = true,
+    };
+
+    return settled[outcome];
+}
+
+static bool needs_claim(const struct lane_run *run, const struct operation *operation)
+{
+    bool changes_once = operation->kind == OPERATION_CREATE || operation->kind == OPERATION_DISABLE || operation->kind == OPERATION_ENABLE;
+
+    return changes_once && (run->job->ops->capabilities & CONNECTOR_IDEMPOTENCY) != 0;
+}
+
+static json_t *changes_json(const struct operation *operation)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < operation->change_count; i++) {
+        const struct change *change = &operation->changes[i];
+        json_array_append_new(list, json_pack("[i, s, O?]", (int)change->kind, change->name, change->values));
+    }
+    return list;
+}
+
+/* All that the connector makes its request of. */
+static char *written_text(const struct operation *operation)
+{
+    json_t *json = json_pack("{s:b, s:s?, s:s?, s:s?, s:O?, s:O?, s:o}", "group", operation->group, "key", operation->key, "locator",
+                             operation->locator, "new_locator", operation->new_locator, "values", operation->values, "settings",
+                             operation->settings, "changes", changes_json(operation));
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+    json_decref(json);
+    return text;
+}
+
+static char *digest_of(const struct operation *operation)
+{
+    unsigned char digest[DIGEST_BYTES];
+    cleanup_free char *text = written_text(operation);
+    struct buf hex = { 0 };
+
+    if (text == NULL || gnutls_hash_fast(GNUTLS_DIG_SHA256, text, strlen(text), digest) < 0)
+        return NULL;
+    for (size_t i = 0; i < sizeof(digest); i++)
+        buf_printf(&hex, "%02x", digest[i]);
+    return buf_take(&hex);
+}
+
+/* RFC 9562, version 4 */
+static char *uuid_random(struct random_source *random)
+{
+    uint64_t high = (random->next(random) & ~UINT64_C(0xf000)) | 0x4000;
+    uint64_t low = (random->next(random) & UINT64_C(0x3fffffffffffffff)) | UINT64_C(0x8000000000000000);
+
+    return str_printf("%08" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%012" PRIx64, high >> 32, high >> 16 & 0xffff,
+                      high & 0xffff, low >> 48, low & UINT64_C(0xffffffffffff));
+}
+
+bool claim_operation(struct lane_run *run, const struct operation *operation, struct operation_claim *ret_claim)
+{
+    const struct lane_job *job = run->job;
+    struct error error = { 0 };
+
+    if (!needs_claim(run, operation))
+        return true;
+    struct operation_claim claim = { .digest = digest_of(operation) };
+    cleanup_free char *proposed = uuid_random(job->random);
+    if (claim.digest == NULL || proposed == NULL) {
+        claim_clear(&claim);
+        return lane_fail(run, OUTCOME_RETRY, "out of memory");
+    }
+    const struct claim wanted = { job->target, job->kind, job->id, operation_kind_name(operation->kind), claim.digest, proposed };
+    if (store_claim(job->store, &wanted, &claim.key, &claim.repeated, &error) < 0) {
+        claim_clear(&claim);
+        return lane_fail_error(run, &error);
+    }
+    *ret_claim = claim;
+    return true;
+}
