@@ -71,7 +71,8 @@ static const struct ctl_option send_options[] = {
 
 static const struct ctl_command commands[] = {
     { "status", "", 0, 0, "the agent, its store and its targets",
-      "Exits 1 when something needs a person: a target that is down, dead letters, a store that cannot commit.", NULL, ctl_status },
+      "Exits 1 when something needs a person: a target that is down, dead letters, a leaver who is not out after a\n"
+      "minute, a store that cannot commit.", NULL, ctl_status },
     { "log", "", 0, 0, "the status log",
       "Reads the file that the configuration names, or asks the journal. provost-log(5) describes the lines.", log_options, ctl_log },
     { "events", "", 0, 0, "events, newest first", "", event_options, ctl_events },
@@ -85,7 +86,8 @@ static const struct ctl_command commands[] = {
       "status, profile and groups. Nothing is contacted.", try_options, ctl_try },
     { "test", "[DIR | FILE]…", 0, -1, "runs mapping test files offline",
       "Runs NAME.test.conf beside each mapping; without an operand, those in the configured folder.", test_options, ctl_test },
-    { "dead", "[TARGET]", 0, 1, "dead letters, with the reason of each", "", dead_options, ctl_dead },
+    { "dead", "[TARGET]", 0, 1, "dead letters, with the reason of each",
+      "Those of leavers who still have access are marked not_out.", dead_options, ctl_dead },
     { "retry", "[TARGET]", 0, 1, "tries dead letters again", "Names a target, a user or both; or --all.", lane_options, ctl_retry },
     { "drop", "[TARGET]", 0, 1, "gives dead letters up",
       "Names a target, a user or both; or --all. A newer event of the same user brings the work back.\n"

@@ -6,9 +6,13 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,11 +30,33 @@ struct connector_session {
     int unused;
 };
 
+struct connector_shared {
+    int sessions;
+};
+
+/* What the target was sent; outlives a child that is killed. */
+static struct sent {
+    int count;
+    struct {
+        enum operation_kind kind;
+        char key[40];
+        bool repeated;
+    } list[64];
+} *sent;
+
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum outcome open_outcome;
     enum outcome apply_outcome; /* of creates, unless APPLIED */
+    enum outcome script[8];     /* of the first applies, before apply_outcome counts */
+    size_t script_count, script_next;
+    enum outcome read_outcome;  /* of reads, unless APPLIED */
+    int64_t retry_after_us;
+    int reads;
+    const char *fault_on_read;  /* set by the next read; NULL: none */
+    int shares, unshares;
+    bool torn_down_in_use;      /* the shared state went before a session */
     int blocked;                /* creates wait while it is set */
     int waiting;                /* that many do */
     int opens;
@@ -42,11 +68,11 @@ static struct {
 static enum outcome fake_open(const void *settings, struct connector_shared *shared, struct connector_session **ret_session,
                               struct receipt *receipt)
 {
-    (void)shared;
     (void)settings;
     pthread_mutex_lock(&world.lock);
     enum outcome outcome = world.open_outcome;
     world.opens++;
+    shared->sessions += outcome == OUTCOME_APPLIED;
     pthread_cond_broadcast(&world.changed);
     pthread_mutex_unlock(&world.lock);
     if (outcome != OUTCOME_APPLIED)
@@ -55,8 +81,29 @@ static enum outcome fake_open(const void *settings, struct connector_shared *sha
     return outcome;
 }
 
+static struct connector_shared *the_shared;
+
+static int fake_share(const void *settings, struct connector_shared **ret_shared, struct error *error)
+{
+    (void)settings;
+    (void)error;
+    world.shares++;
+    *ret_shared = the_shared = calloc(1, sizeof(**ret_shared));
+    return 0;
+}
+
+static void fake_unshare(struct connector_shared *shared)
+{
+    world.unshares++;
+    world.torn_down_in_use = world.torn_down_in_use || shared->sessions != 0;
+    free(shared);
+}
+
 static void fake_close(struct connector_session *session)
 {
+    pthread_mutex_lock(&world.lock);
+    the_shared->sessions -= session != NULL;
+    pthread_mutex_unlock(&world.lock);
     free(session);
 }
 
@@ -74,6 +121,14 @@ static enum outcome fake_read(struct connector_session *session, const struct ac
 
     (void)session;
     pthread_mutex_lock(&world.lock);
+    world.reads++;
+    if (world.fault_on_read != NULL)
+        fault_set(take_pointer(world.fault_on_read), NULL);
+    if (world.read_outcome != OUTCOME_APPLIED) {
+        enum outcome outcome = world.read_outcome;
+        pthread_mutex_unlock(&world.lock);
+        return receipt_set(receipt, outcome, 52, "the server is tired");
+    }
     for (size_t i = 0; i < world.created_count; i++)
         there = there || str_equal(world.created[i], query->locator);
     const char *key = world.existing_key != NULL ? world.existing_key : query->locator;
@@ -86,6 +141,15 @@ static enum outcome fake_read(struct connector_session *session, const struct ac
     return OUTCOME_APPLIED;
 }
 
+static void note_sent(const struct operation *operation)
+{
+    int i = sent->count++ % 64;
+
+    sent->list[i].kind = operation->kind;
+    sent->list[i].repeated = operation->repeated;
+    snprintf(sent->list[i].key, sizeof(sent->list[i].key), "%s", operation->idempotency_key != NULL ? operation->idempotency_key : "");
+}
+
 static enum outcome fake_apply(struct connector_session *session, const struct operation *operation, struct account *ret_account,
                                struct receipt *receipt)
 {
@@ -96,15 +160,22 @@ static enum outcome fake_apply(struct connector_session *session, const struct o
     while (world.blocked)
         pthread_cond_wait(&world.changed, &world.lock);
     world.waiting--;
-    enum outcome outcome = world.apply_outcome;
+    bool scripted = world.script_next < world.script_count;
+    enum outcome outcome = scripted ? world.script[world.script_next++] : world.apply_outcome;
+    note_sent(operation);
     if (outcome == OUTCOME_APPLIED && operation->kind == OPERATION_CREATE) {
         world.created[world.created_count++] = strdup(operation->locator);
         if (ret_account != NULL)
             *ret_account = (struct account){ strdup(operation->locator), strdup(operation->locator), NULL, -1 };
     }
+    int64_t retry_after_us = world.retry_after_us;
     pthread_cond_broadcast(&world.changed);
     pthread_mutex_unlock(&world.lock);
-    return outcome == OUTCOME_APPLIED ? outcome : receipt_set(receipt, outcome, 51, "the server is busy");
+    if (outcome == OUTCOME_APPLIED)
+        return outcome;
+    receipt_set(receipt, outcome, 51, "the server is busy");
+    receipt->retry_after_us = retry_after_us;
+    return outcome;
 }
 
 static const struct option_row no_options[] = { OPTION_END };
@@ -114,9 +185,11 @@ static const struct connector_ops ops = {
     .name = "fake",
     .summary = "a target in memory",
     .options = no_options,
-    .capabilities = CONNECTOR_ACCOUNTS,
+    .capabilities = CONNECTOR_ACCOUNTS | CONNECTOR_IDEMPOTENCY,
     .places = places,
     .locator_attribute = "dn",
+    .share = fake_share,
+    .unshare = fake_unshare,
     .open = fake_open,
     .close = fake_close,
     .probe = fake_probe,
@@ -130,6 +203,7 @@ struct line {
     char outcome[32], action[32], id[32], reason[256];
     int attempt;
     size_t superseded;
+    bool leaver, overdue;
 };
 
 static struct fixture {
@@ -173,13 +247,15 @@ static void delivered(void *arg, const struct delivery_report *report)
 {
     (void)arg;
     pthread_mutex_lock(&fx.lock);
-    struct line *line = &fx.lines[fx.line_count++];
+    struct line *line = &fx.lines[fx.line_count++ % 128];
     snprintf(line->outcome, sizeof(line->outcome), "%s", report->outcome);
     snprintf(line->action, sizeof(line->action), "%s", report->action);
     snprintf(line->id, sizeof(line->id), "%s", report->id);
     snprintf(line->reason, sizeof(line->reason), "%s", report->reason != NULL ? report->reason : "");
     line->attempt = report->attempt;
     line->superseded = report->superseded;
+    line->leaver = report->leaver;
+    line->overdue = report->overdue;
     pthread_cond_broadcast(&fx.changed);
     pthread_mutex_unlock(&fx.lock);
 }
@@ -283,11 +359,24 @@ static const char mapping_text[] = "target = \"fake\";\nkind = \"user\";\n"
                                    "on: { deactivated = \"remove\"; };\n"
                                    "disable: { description = \"out\"; };\n";
 
+static void open_store(void)
+{
+    char path[128];
+    struct error error = { 0 };
+
+    snprintf(path, sizeof(path), "%s/store.db", fx.dir);
+    struct store_settings settings = { .path = path, .owner = "test", .keep_us = 86400000000, .keep_keys_us = 86400000000 * 2,
+                                       .quarantine_most = 10, .clock = clock_system() };
+    assert_int_equal(store_open(&settings, &fx.store, &error), 0);
+    struct route route = { "fake", IDENTITY_USER, mapping_facts(fx.mapping), 0 };
+    assert_int_equal(store_set_routes(fx.store, &route, 1), 0);
+    store_on_ready(fx.store, ready, NULL);
+}
+
 static int set_up(void **state)
 {
     char path[128];
     struct problems problems = { 0 };
-    struct error error = { 0 };
 
     (void)state;
     memset(&fx, 0, sizeof(fx));
@@ -304,16 +393,14 @@ static int set_up(void **state)
     problems_free(&problems);
     assert_int_equal(code, 0);
     fx.mappings[0] = fx.mapping;
-    snprintf(path, sizeof(path), "%s/store.db", fx.dir);
-    struct store_settings settings = { .path = path, .owner = "test", .keep_us = 86400000000, .keep_keys_us = 86400000000 * 2,
-                                       .quarantine_most = 10, .clock = clock_system() };
-    assert_int_equal(store_open(&settings, &fx.store, &error), 0);
-    struct route route = { "fake", IDENTITY_USER, mapping_facts(fx.mapping), 0 };
-    assert_int_equal(store_set_routes(fx.store, &route, 1), 0);
-    store_on_ready(fx.store, ready, NULL);
+    open_store();
     fx.target = (struct deliver_target){ .name = "fake", .ops = &ops, .mappings = fx.mappings, .workers = 2, .attempts = 3,
                                          .retry_base_us = 1000, .retry_most_us = 4000, .probe_us = 10000 };
-    world.open_outcome = world.apply_outcome = OUTCOME_APPLIED;
+    world.open_outcome = world.apply_outcome = world.read_outcome = OUTCOME_APPLIED;
+    world.script_count = world.script_next = 0;
+    world.retry_after_us = world.reads = world.shares = world.unshares = 0;
+    world.torn_down_in_use = false;
+    memset(sent, 0, sizeof(*sent));
     return 0;
 }
 
@@ -561,8 +648,310 @@ static void backoff_is_jittered_capped_and_heeds_the_target(void **state)
     assert_true(retry_delay_us(&target, &random.source, 1, 5000000) >= 5000000);
 }
 
+/* ---- leavers ---- */
+
+static void let_ann_in(void)
+{
+    world.existing_key = strdup("key-1");
+    start();
+    send_status("ann", "ACTIVE", 10);
+    assert_string_equal(last_line(1).outcome, "unchanged");
+}
+
+static void set_apply_outcome(enum outcome outcome)
+{
+    pthread_mutex_lock(&world.lock);
+    world.apply_outcome = outcome;
+    pthread_mutex_unlock(&world.lock);
+}
+
+static int64_t leavers(void)
+{
+    int64_t count = -1;
+    struct wall since;
+
+    assert_int_equal(store_count_leavers(fx.store, "fake", &count, &since, NULL), 0);
+    return count;
+}
+
+static void a_leaver_goes_on_when_the_attempts_are_used_up(void **state)
+{
+    (void)state;
+    let_ann_in();
+    set_apply_outcome(OUTCOME_RETRY);
+    send_status("ann", "DEPROVISIONED", 20);
+    struct line second = last_line(3), third = last_line(4), sixth = last_line(7);
+    assert_string_equal(second.outcome, "retry");
+    assert_true(second.leaver);
+    assert_false(second.overdue);
+    assert_true(third.overdue); /* of 3 attempts */
+    assert_string_equal(sixth.outcome, "retry");
+    assert_int_equal(sixth.attempt, 6);
+    assert_true(sixth.overdue);
+    assert_non_null(strstr(sixth.reason, "a leaver still has access after 6 attempts: the server is busy"));
+    assert_int_equal(leavers(), 1);
+    set_apply_outcome(OUTCOME_APPLIED);
+    size_t lines = 8;
+    while (strcmp(last_line(lines).outcome, "retry") == 0)
+        lines++;
+    struct line last = last_line(lines);
+    assert_string_equal(last.outcome, "applied");
+    assert_string_equal(last.action, "remove");
+    assert_false(last.leaver);
+    assert_int_equal(leavers(), 0);
+}
+
+static void a_leaver_whose_account_cannot_be_read_goes_on_too(void **state)
+{
+    (void)state;
+    let_ann_in();
+    pthread_mutex_lock(&world.lock);
+    world.read_outcome = OUTCOME_RETRY;
+    pthread_mutex_unlock(&world.lock);
+    send_status("ann", "DEPROVISIONED", 20);
+    struct line line = last_line(6);
+    assert_string_equal(line.outcome, "retry");
+    assert_true(line.overdue);
+}
+
+static void a_leaver_who_is_refused_is_a_dead_letter_that_says_so(void **state)
+{
+    (void)state;
+    let_ann_in();
+    set_apply_outcome(OUTCOME_REJECTED);
+    send_status("ann", "DEPROVISIONED", 20);
+    struct line line = last_line(2);
+    assert_string_equal(line.outcome, "rejected");
+    assert_true(line.leaver);
+    assert_int_equal(leavers(), 1);
+}
+
+/* ---- conflicts ---- */
+
+static void a_conflict_is_read_and_planned_again(void **state)
+{
+    (void)state;
+    world.script[0] = OUTCOME_CONFLICT;
+    world.script_count = 1;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    struct line line = last_line(1);
+    assert_string_equal(line.outcome, "applied");
+    assert_int_equal(line.attempt, 1);
+    assert_int_equal(world.reads, 2);
+    assert_string_equal(sent->list[0].key, sent->list[1].key);
+    assert_true(sent->list[1].repeated);
+}
+
+static void a_second_conflict_is_tried_again_later(void **state)
+{
+    (void)state;
+    world.script[0] = world.script[1] = OUTCOME_CONFLICT;
+    world.script_count = 2;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    struct line line = last_line(1);
+    assert_string_equal(line.outcome, "retry");
+    assert_string_equal(line.reason, "the server is busy");
+    assert_string_equal(last_line(2).outcome, "applied");
+}
+
+/* ---- keys of what must not take place twice ---- */
+
+static void all_attempts_of_a_create_have_one_key(void **state)
+{
+    (void)state;
+    world.script[0] = world.script[1] = OUTCOME_RETRY;
+    world.script_count = 2;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    assert_string_equal(last_line(3).outcome, "applied");
+    assert_int_equal(sent->count, 3);
+    assert_int_equal(strlen(sent->list[0].key), 36);
+    assert_int_equal(sent->list[0].key[14], '4');
+    assert_false(sent->list[0].repeated);
+    assert_true(sent->list[2].repeated);
+    assert_string_equal(sent->list[0].key, sent->list[1].key);
+    assert_string_equal(sent->list[0].key, sent->list[2].key);
+}
+
+static void a_create_that_was_refused_gets_another_key(void **state)
+{
+    (void)state;
+    world.script[0] = OUTCOME_REJECTED;
+    world.script_count = 1;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    assert_string_equal(last_line(1).outcome, "rejected");
+    assert_int_equal(store_retry_dead(fx.store, "fake", NULL, NULL), 1);
+    assert_string_equal(last_line(2).outcome, "applied");
+    assert_string_not_equal(sent->list[0].key, sent->list[1].key);
+    assert_false(sent->list[1].repeated);
+}
+
+static void nothing_is_sent_without_a_durable_key(void **state)
+{
+    (void)state;
+    world.fault_on_read = "store.commit=full*2"; /* the claim, with or without a lease that is asked for meanwhile */
+    start();
+    send_status("ann", "ACTIVE", 10);
+    struct line line = last_line(1);
+    assert_string_equal(line.outcome, "retry");
+    assert_string_equal(line.action, "create");
+    assert_non_null(strstr(line.reason, "asked for by a test"));
+    assert_string_equal(last_line(2).outcome, "applied");
+    assert_int_equal(sent->count, 1);
+    assert_false(sent->list[0].repeated);
+}
+
+static void run_until_killed(const char *faults)
+{
+    store_close(take_pointer(fx.store));
+    pid_t pid = fork();
+    if (pid == 0) {
+        fault_set(faults, NULL);
+        open_store();
+        start();
+        send_status("ann", "ACTIVE", 10);
+        last_line(1);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void read_claim_key(char key[static 40])
+{
+    cleanup_free char *path = str_printf("%s/store.db", fx.dir);
+    sqlite3 *handle;
+    sqlite3_stmt *row = NULL;
+
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(handle, "SELECT key FROM claim", -1, &row, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+    snprintf(key, 40, "%s", (const char *)sqlite3_column_text(row, 0));
+    sqlite3_finalize(row);
+    sqlite3_close(handle);
+}
+
+static void a_crash_between_key_and_create_keeps_the_key(void **state)
+{
+    char key[40];
+
+    (void)state;
+    run_until_killed("deliver.claimed=kill");
+    assert_int_equal(sent->count, 0);
+    read_claim_key(key);
+    open_store();
+    start();
+    assert_string_equal(last_line(1).outcome, "applied");
+    assert_int_equal(sent->count, 1);
+    assert_string_equal(sent->list[0].key, key);
+    assert_true(sent->list[0].repeated);
+}
+
+/* The target in this process knows nothing of the first: as one whose look-up lags behind. */
+static void a_crash_between_create_and_receipt_keeps_the_key(void **state)
+{
+    (void)state;
+    run_until_killed("deliver.applied=kill");
+    assert_int_equal(sent->count, 1);
+    open_store();
+    start();
+    assert_string_equal(last_line(1).outcome, "applied");
+    assert_int_equal(sent->count, 2);
+    assert_string_equal(sent->list[0].key, sent->list[1].key);
+    assert_false(sent->list[0].repeated);
+    assert_true(sent->list[1].repeated);
+}
+
+/* ---- state that sessions share; a target that wavers ---- */
+
+static void what_sessions_share_goes_after_the_last_of_them(void **state)
+{
+    (void)state;
+    world.blocked = 1;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    AWAIT(&world.lock, &world.changed, world.waiting == 1);
+    assert_false(deliver_stop(fx.deliverer, 10000));
+    assert_int_equal(world.unshares, 0);
+    pthread_mutex_lock(&world.lock);
+    world.blocked = 0;
+    pthread_cond_broadcast(&world.changed);
+    pthread_mutex_unlock(&world.lock);
+    stop();
+    assert_int_equal(world.shares, 1);
+    assert_int_equal(world.unshares, 1);
+    assert_false(world.torn_down_in_use);
+}
+
+static int64_t now_us(void)
+{
+    return clock_mono(clock_system()).us;
+}
+
+static size_t count_states(enum target_state state)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < fx.state_count && i < 64; i++)
+        count += fx.states[i] == state;
+    return count;
+}
+
+static void a_target_that_answers_probes_alone_is_not_hammered(void **state)
+{
+    (void)state;
+    fx.target.probe_us = 100000;
+    world.apply_outcome = OUTCOME_TARGET_DOWN;
+    start();
+    int64_t begun_us = now_us();
+    send_status("ann", "ACTIVE", 10);
+    AWAIT(&fx.lock, &fx.changed, count_states(TARGET_DOWN) >= 3);
+    assert_true(now_us() - begun_us >= 100000); /* two waits of half the time at least */
+}
+
+static void a_target_that_says_when_is_not_probed_before(void **state)
+{
+    struct deliver_status status;
+
+    (void)state;
+    world.retry_after_us = 200000;
+    world.apply_outcome = OUTCOME_TARGET_DOWN;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    AWAIT(&fx.lock, &fx.changed, count_states(TARGET_DOWN) >= 1);
+    int64_t down_us = now_us();
+    set_apply_outcome(OUTCOME_APPLIED);
+    assert_int_equal(deliver_read_status(fx.deliverer, "fake", &status), 0);
+    assert_string_equal(status.last_error, "the server is busy");
+    assert_string_equal(last_line(1).outcome, "applied");
+    assert_true(now_us() - down_us >= 150000);
+}
+
+static void the_newest_latencies_count(void **state)
+{
+    static struct latency latency;
+
+    (void)state;
+    assert_int_equal(latency_percentile(&latency, 99), 0);
+    latency_add(&latency, 7);
+    assert_int_equal(latency_percentile(&latency, 50), 7);
+    assert_int_equal(latency_percentile(&latency, 99), 7);
+    for (int64_t i = 1; i <= 3 * LATENCY_MOST; i++)
+        latency_add(&latency, i <= 2 * LATENCY_MOST ? 1000000 : i - 2 * LATENCY_MOST);
+    assert_int_equal(latency_percentile(&latency, 50), LATENCY_MOST / 2);
+    assert_int_equal(latency_percentile(&latency, 99), (LATENCY_MOST * 99 + 99) / 100);
+    assert_int_equal(latency.count, 3 * LATENCY_MOST + 1);
+}
+
 int main(void)
 {
+    sent = mmap(NULL, sizeof(*sent), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (sent == MAP_FAILED)
+        return 1;
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(joiner_gets_an_account),
@@ -577,6 +966,20 @@ int main(void)
         TEST(stopping_finishes_what_is_in_flight),
         TEST(one_account_is_never_two_peoples),
         TEST(a_result_that_the_store_refused_is_stored_later),
+        TEST(a_leaver_goes_on_when_the_attempts_are_used_up),
+        TEST(a_leaver_whose_account_cannot_be_read_goes_on_too),
+        TEST(a_leaver_who_is_refused_is_a_dead_letter_that_says_so),
+        TEST(a_conflict_is_read_and_planned_again),
+        TEST(a_second_conflict_is_tried_again_later),
+        TEST(all_attempts_of_a_create_have_one_key),
+        TEST(a_create_that_was_refused_gets_another_key),
+        TEST(nothing_is_sent_without_a_durable_key),
+        TEST(a_crash_between_key_and_create_keeps_the_key),
+        TEST(a_crash_between_create_and_receipt_keeps_the_key),
+        TEST(what_sessions_share_goes_after_the_last_of_them),
+        TEST(a_target_that_answers_probes_alone_is_not_hammered),
+        TEST(a_target_that_says_when_is_not_probed_before),
+        cmocka_unit_test(the_newest_latencies_count),
         cmocka_unit_test(backoff_is_jittered_capped_and_heeds_the_target),
     };
 
