@@ -2,11 +2,14 @@
  * main.c: provostd. Reads the command line, starts the agent, waits for
  * signals, stops it.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -22,6 +25,7 @@ static void usage(FILE *stream)
           "Receives identity events and provisions accounts; runs in the foreground.\n\n"
           "  -c, --config FILE   configuration (default " CONFIG_DEFAULT_PATH ")\n"
           "  -v, --verbose       say more on standard error\n"
+          "      --core-files    leave core files and debuggers allowed; they show passwords\n"
           "      --null-store    accept and forget: measures the endpoint alone, never for use\n"
           "      --version       print the version\n"
           "      --help          print this\n\n"
@@ -70,6 +74,20 @@ static void reload(struct agent *agent)
     notify_manager("READY=1");
 }
 
+/* Memory holds the targets' passwords and people's data: neither a core file nor another process of the same user gets to it. */
+static int forbid_core_files(void)
+{
+#ifndef __SANITIZE_ADDRESS__ /* its leak checker attaches like a debugger */
+    const struct rlimit none = { 0, 0 };
+
+    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
+        log_error("core files cannot be forbidden: %s", strerror(errno));
+        return -1;
+    }
+#endif
+    return 0;
+}
+
 static int run(const struct agent_settings *settings)
 {
     struct agent *agent;
@@ -94,15 +112,16 @@ static int run(const struct agent_settings *settings)
 
 int main(int argc, char **argv)
 {
-    enum { NULL_STORE = 256, VERSION, HELP };
+    enum { NULL_STORE = 256, CORE_FILES, VERSION, HELP };
     static const struct option options[] = {
         { "config", required_argument, NULL, 'c' },       { "foreground", no_argument, NULL, 'f' },
         { "verbose", no_argument, NULL, 'v' },            { "null-store", no_argument, NULL, NULL_STORE },
-        { "version", no_argument, NULL, VERSION },        { "help", no_argument, NULL, HELP },
-        { NULL, 0, NULL, 0 },
+        { "core-files", no_argument, NULL, CORE_FILES },  { "version", no_argument, NULL, VERSION },
+        { "help", no_argument, NULL, HELP },              { NULL, 0, NULL, 0 },
     };
     struct agent_settings settings = { .config_path = CONFIG_DEFAULT_PATH };
     struct error error = { 0 };
+    bool core_files = false;
     int option;
 
     while ((option = getopt_long(argc, argv, "c:fv", options, NULL)) != -1) {
@@ -117,6 +136,9 @@ int main(int argc, char **argv)
             break;
         case NULL_STORE:
             settings.null_store = true;
+            break;
+        case CORE_FILES:
+            core_files = true;
             break;
         case VERSION:
             puts("provostd " PACKAGE_VERSION_TEXT);
@@ -137,5 +159,7 @@ int main(int argc, char **argv)
         log_error("%s", error.text);
         return 2;
     }
+    if (!core_files && forbid_core_files() < 0)
+        return EXIT_FAILURE;
     return run(&settings);
 }
