@@ -1,0 +1,209 @@
+#include "connectors/rest/answer.h"
+
+#include <strings.h>
+
+#include "base/str.h"
+#include "connectors/rest/pointer.h"
+#include "connectors/rest/value.h"
+
+#define ID_BYTES_MOST 512
+
+static const char *type_name(const json_t *value)
+{
+    static const char *const names[] = {
+        [JSON_OBJECT] = "an object",
+        [JSON_ARRAY] = "a list",
+        [JSON_STRING] = "a text",
+        [JSON_INTEGER] = "a number",
+        [JSON_REAL] = "a number with a fraction",
+        [JSON_TRUE] = "true",
+        [JSON_FALSE] = "false",
+        [JSON_NULL] = "null",
+    };
+
+    return value != NULL ? names[json_typeof(value)] : "nothing";
+}
+
+static const char *place(const char *pointer)
+{
+    return *pointer != '\0' ? pointer : "its top";
+}
+
+/* ---- the body ---- */
+
+static const char *first_of(const char *body)
+{
+    return body + strspn(body, " \t\r\n");
+}
+
+bool answer_is_json(const char *body, const char *content_type)
+{
+    if (content_type != NULL && (strcasestr(content_type, "/json") != NULL || strcasestr(content_type, "+json") != NULL))
+        return true;
+    return strchr("{[", *first_of(body)) != NULL && *first_of(body) != '\0';
+}
+
+bool answer_is_html(const char *body, const char *content_type)
+{
+    return (content_type != NULL && strcasestr(content_type, "html") != NULL) || *first_of(body) == '<';
+}
+
+int answer_parse(const char *body, size_t bytes, const char *content_type, json_t **ret_document, struct error *error)
+{
+    json_error_t mistake;
+
+    if (*first_of(body) == '\0' && strlen(body) == bytes)
+        return error_set(error, ERROR_INVALID, "the answer is empty where JSON is expected");
+    if (answer_is_html(body, content_type))
+        return error_set(error, ERROR_INVALID, "the answer is a page (%.60s), no JSON: a log-in page, or a server before the API",
+                         content_type != NULL ? content_type : "it begins with <");
+    json_t *document = json_loadb(body, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &mistake);
+    if (document == NULL && json_error_code(&mistake) == json_error_duplicate_key)
+        return error_set(error, ERROR_INVALID, "the answer gives a name twice (line %d): it cannot be told which one counts",
+                         mistake.line);
+    if (document == NULL)
+        return error_set(error, ERROR_INVALID, "the answer is no JSON: %s at line %d, column %d (byte %d of %zu)",
+                         json_error_code(&mistake) == json_error_premature_end_of_input ? "it ends too early" : "it is broken",
+                         mistake.line, mistake.column, mistake.position, bytes);
+    *ret_document = document;
+    return 0;
+}
+
+/* ---- items ---- */
+
+static bool says_none(const struct call *call, const json_t *document)
+{
+    const char *total = json_string_value(json_object_get(call->next, "total"));
+    const json_t *count = total != NULL ? pointer_get(document, total) : NULL;
+
+    return json_is_integer(count) && json_integer_value(count) == 0;
+}
+
+int answer_items(const struct call *call, const json_t *document, const json_t **ret_items, struct error *error)
+{
+    const json_t *items = pointer_get(document, call->items);
+
+    if (json_is_null(items) || (items == NULL && says_none(call, document))) {
+        *ret_items = NULL; /* of which json_array_size is 0 */
+        return 0;
+    }
+    if (!json_is_array(items))
+        return error_set(error, ERROR_INVALID, "the answer has %s at %s (items), where a list is expected", type_name(items),
+                         place(call->items));
+    *ret_items = items;
+    return 0;
+}
+
+int answer_item(const struct call *call, const json_t *document, const json_t **ret_item, struct error *error)
+{
+    const json_t *item = pointer_get(document, call->result.item);
+
+    if (json_is_null(item))
+        return error_set(error, ERROR_NOTFOUND, "the answer has null at %s (item)", place(call->result.item));
+    if (!json_is_object(item))
+        return error_set(error, ERROR_INVALID, "the answer has %s at %s (item), where an object is expected", type_name(item),
+                         place(call->result.item));
+    *ret_item = item;
+    return 0;
+}
+
+int answer_id(const struct call *call, const json_t *item, char **ret_id, struct error *error)
+{
+    const json_t *value = pointer_get(item, call->result.id);
+    bool right = json_is_integer(value) || (json_is_string(value) && json_string_length(value) > 0);
+
+    if (!right || (json_is_string(value) && json_string_length(value) > ID_BYTES_MOST))
+        return error_set(
+            error, value == NULL ? ERROR_NOTFOUND : ERROR_INVALID,
+            "the answer has %s at %s (result.id), where an id is expected: a text of up to %d bytes or a whole number",
+            json_is_string(value) ? (right ? "a longer text" : "an empty text") : type_name(value), place(call->result.id),
+            ID_BYTES_MOST);
+    char *id = value_text(value);
+    if (id == NULL)
+        return error_nomem(error);
+    *ret_id = id;
+    return 0;
+}
+
+/* ---- what an item says ---- */
+
+/* Without `values` something that stands there disables: {"left_on": "2026-11-23"}. */
+static int disabled_by_presence(const json_t *value)
+{
+    bool empty =
+        value == NULL || json_is_null(value) || json_is_false(value) || (json_is_string(value) && json_string_length(value) == 0);
+
+    return empty ? 0 : 1;
+}
+
+int answer_disabled(const struct call *call, const json_t *item)
+{
+    const char *pointer = json_string_value(json_object_get(call->result.disabled, "pointer"));
+    const json_t *values = json_object_get(call->result.disabled, "values"), *entry;
+    const json_t *value = pointer != NULL ? pointer_get(item, pointer) : NULL;
+    size_t i;
+
+    if (pointer == NULL)
+        return -1;
+    if (values == NULL)
+        return disabled_by_presence(value);
+    if (value == NULL || json_is_null(value))
+        return -1;
+    if (!json_is_array(values))
+        return value_reads_like(value, values, false) ? 1 : 0;
+    json_array_foreach (values, i, entry)
+        if (value_reads_like(value, entry, false))
+            return 1;
+    return 0;
+}
+
+char *answer_failure(const struct call *call, const json_t *document)
+{
+    const json_t *failure = call->result.failure != NULL ? pointer_get_value(document, call->result.failure) : NULL;
+    const json_t *code = call->result.code != NULL ? pointer_get_value(document, call->result.code) : NULL;
+
+    if (failure == NULL || json_is_false(failure))
+        return NULL;
+    char *text = value_text(code);
+    return text != NULL ? text : strdup("");
+}
+
+const json_t *answer_message(const struct call *call, const json_t *document)
+{
+    /* RFC 9457, OAuth, SCIM, and what is common beside them */
+    static const char *const usual[] = {
+        "/detail", "/error/message", "/error_description", "/message", "/error", "/errors", "/title", NULL
+    };
+    const json_t *message = call->result.error != NULL ? pointer_get_value(document, call->result.error) : NULL;
+
+    for (const char *const *pointer = usual; message == NULL && *pointer != NULL; pointer++)
+        message = pointer_get_value(document, *pointer);
+    return message;
+}
+
+/* ---- is it the one that was asked for? ---- */
+
+static const json_t *attribute_of(const struct call *call, const json_t *item, const char *name)
+{
+    cleanup_free char *pointer = attribute_pointer(call->pointers, name);
+
+    return pointer != NULL ? pointer_get_value(item, pointer) : NULL;
+}
+
+bool answer_is_meant(const struct call *call, const json_t *item)
+{
+    const char *name;
+    json_t *wanted;
+
+    json_object_foreach ((json_t *)(uintptr_t)call->where, name, wanted) {
+        const json_t *there = attribute_of(call, item, name);
+        if (!value_fits(wanted, there) && !value_reads_like(wanted, there, false))
+            return false;
+    }
+    json_object_foreach ((json_t *)(uintptr_t)call->query, name, wanted) {
+        cleanup_free char *text = value_text(attribute_of(call, item, name));
+        if (text != NULL && !json_is_array(wanted) && !value_reads_like(wanted, attribute_of(call, item, name), true))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,16 @@
+/*
+ * apply.h: one change made through an API. The contract is that of connector.h.
+ */
+#ifndef PROVOST_CONNECTORS_REST_APPLY_H
+#define PROVOST_CONNECTORS_REST_APPLY_H
+
+#include "connectors/rest/read.h"
+
+enum outcome rest_apply(struct connector_session *session, const struct operation *operation, struct account *ret_account,
+                        struct receipt *receipt);
+
+/* The body that `call->send` means, the caller's, or NULL where there is none to make. */
+int apply_body(const struct call *call, const struct operation *operation, const json_t *document,
+               const struct differences *differences, json_t **ret_body, struct error *error);
+
+#endif

@@ -1,0 +1,202 @@
+#include "connectors/rest/create.h"
+
+#include "base/str.h"
+#include "connectors/rest/answer.h"
+#include "connectors/rest/pointer.h"
+
+#define STATUS_ACCEPTED 202
+
+static enum outcome tell_made(const char *key, enum outcome outcome, int status, struct account *ret_account,
+                              struct receipt *receipt)
+{
+    struct account account = { str_dup(key), str_dup(key), NULL, -1 };
+
+    if (account.key == NULL || account.locator == NULL) {
+        account_clear(&account);
+        return receipt_set(receipt, OUTCOME_RETRY, status, "out of memory");
+    }
+    if (ret_account != NULL)
+        *ret_account = account;
+    else
+        account_clear(&account);
+    return receipt_set(receipt, outcome, status, NULL);
+}
+
+/* ---- is it there already? ---- */
+
+/* Ours, of an attempt whose receipt was lost, when all of it is as wanted. */
+static bool is_as_wanted(const struct operation *operation, const struct found *found)
+{
+    const json_t *pointers = json_object_get(operation->settings, "pointers");
+    const char *name;
+    json_t *value;
+
+    json_object_foreach (operation->values, name, value) {
+        cleanup_free char *pointer = attribute_pointer(pointers, name);
+        if (pointer == NULL || !value_fits(value, pointer_get(found->item, pointer)))
+            return false;
+    }
+    return true;
+}
+
+/* A list's entries may be shortened: what lacks there is looked for in the whole account. */
+static enum outcome look_closer(struct connector_session *session, const struct operation *operation, struct found *found,
+                                struct receipt *receipt)
+{
+    struct found whole = { 0 };
+    struct call call;
+
+    if (found->whole || is_as_wanted(operation, found) || call_find(operation->settings, CALL_READ, false, &call, NULL) < 0)
+        return OUTCOME_APPLIED;
+    enum outcome outcome = find_by_key(session, operation->settings, found->key, &whole, receipt);
+    if (outcome != OUTCOME_APPLIED)
+        return outcome;
+    found_clear(found);
+    *found = whole;
+    return OUTCOME_APPLIED;
+}
+
+static enum outcome tell_there(struct connector_session *session, const struct operation *operation, struct found *found,
+                               struct account *ret_account, struct receipt *receipt)
+{
+    enum outcome outcome = look_closer(session, operation, found, receipt);
+
+    if (outcome != OUTCOME_APPLIED)
+        return outcome;
+    if (is_as_wanted(operation, found))
+        return tell_made(found->key, OUTCOME_UNCHANGED, 0, ret_account, receipt);
+    return receipt_set(receipt, OUTCOME_CONFLICT, 0,
+                       "\"%s\" is what requests.match looks for, and is there already with other values", found->key);
+}
+
+/* GONE: nobody is there, go on; all else is the end. */
+static enum outcome look_first(struct connector_session *session, const struct operation *operation, struct account *ret_account,
+                               struct receipt *receipt)
+{
+    cleanup_found struct found found = { 0 };
+
+    if (session_recalls_nobody(session, operation->settings) && !operation->repeated)
+        return OUTCOME_GONE;
+    if (call_match_count(operation->settings) == 0)
+        return operation->repeated
+                   ? receipt_set(
+                         receipt, OUTCOME_REJECTED, 0,
+                         "an earlier attempt to create it was begun, its end is not known, and nothing of requests.match can be "
+                         "rendered to look whether the account was made; look in the target, and add to match what finds it")
+                   : OUTCOME_GONE;
+    enum outcome outcome = find_by_match(session, operation->settings, &found, receipt);
+    return outcome == OUTCOME_APPLIED ? tell_there(session, operation, &found, ret_account, receipt) : outcome;
+}
+
+/* ---- the answer ---- */
+
+/* It said that it was made, and not what. */
+static enum outcome find_made(struct connector_session *session, const struct operation *operation, const struct call *call,
+                              const struct reply *reply, struct account *ret_account, struct receipt *receipt)
+{
+    cleanup_found struct found found = { 0 };
+    struct receipt looked = { 0 };
+    int status = reply->http.status;
+    bool accepted = status == STATUS_ACCEPTED;
+    enum outcome outcome = find_by_match(session, operation->settings, &found, &looked);
+
+    if (outcome == OUTCOME_APPLIED) {
+        receipt_clear(&looked);
+        return tell_made(found.key, OUTCOME_APPLIED, status, ret_account, receipt);
+    }
+    if (outcome == OUTCOME_GONE && accepted)
+        session_say(session, call, OUTCOME_RETRY, status, receipt,
+                    "%d Accepted: the target will make the account and has not yet; it will be looked up", status);
+    else if (outcome == OUTCOME_GONE)
+        session_say(session, call, OUTCOME_REJECTED, status, receipt,
+                    "%s; and requests.match finds no such account: nothing was made",
+                    receipt->reason != NULL ? receipt->reason : "no id was given");
+    else
+        session_say(session, call, outcome, looked.remote_code, receipt, "made, it says, but looking it up failed: %s",
+                    looked.reason != NULL ? looked.reason : outcome_name(outcome));
+    receipt->retry_after_us = accepted ? session->settings->lost_answer_wait_us : looked.retry_after_us;
+    receipt_clear(&looked);
+    return receipt->outcome;
+}
+
+static enum outcome take_made(struct connector_session *session, const struct operation *operation, const struct call *call,
+                              const struct reply *reply, struct account *ret_account, struct receipt *receipt)
+{
+    struct error error = { 0 };
+    cleanup_free char *id = NULL;
+    const json_t *item = pointer_get(reply->document, call->result.item);
+
+    if (answer_id(call, item, &id, &error) == 0)
+        return tell_made(id, OUTCOME_APPLIED, reply->http.status, ret_account, receipt);
+    session_say_unusable(session, call, reply, &error, receipt);
+    return find_made(session, operation, call, reply, ret_account, receipt);
+}
+
+static enum outcome tell_unsure(struct connector_session *session, struct receipt *receipt)
+{
+    int64_t wait_us = session->settings->lost_answer_wait_us;
+    int64_t asked_us = receipt->retry_after_us;
+
+    receipt_set(receipt, OUTCOME_RETRY, receipt->remote_code,
+                "%s; the account may have been made: it will be looked up before anything is sent again",
+                receipt->reason != NULL ? receipt->reason : "no answer came");
+    receipt->retry_after_us = asked_us > wait_us ? asked_us : wait_us;
+    return OUTCOME_RETRY;
+}
+
+/* A whole answer that came, and may not be read: the account may have been made. */
+static bool says_made(const struct reply *reply)
+{
+    return reply->http.status >= 200 && reply->http.status < 300;
+}
+
+static enum outcome take_end(struct connector_session *session, const struct operation *operation, const struct call *call,
+                             const struct reply *reply, enum outcome outcome, struct account *ret_account,
+                             struct receipt *receipt)
+{
+    bool answered = reply->http.end == HTTP_ANSWERED;
+
+    if (outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED)
+        return take_made(session, operation, call, reply, ret_account, receipt);
+    if (reply->http.end == HTTP_LOST || (answered && reply->http.status >= 500 && outcome == OUTCOME_RETRY))
+        return tell_unsure(session, receipt);
+    /* an answer that cannot be read, or was too big; not one that names its failure */
+    if (outcome == OUTCOME_REJECTED && (reply->http.end == HTTP_BAD || (answered && says_made(reply) && reply->document == NULL)))
+        return find_made(session, operation, call, reply, ret_account, receipt);
+    return outcome;
+}
+
+/* ---- all of it ---- */
+
+static enum outcome send_creation(struct connector_session *session, const struct operation *operation, const struct call *call,
+                                  struct account *ret_account, struct receipt *receipt)
+{
+    const char *name = session->settings->idempotency_header;
+    bool with_key = name != NULL && name[0] != '\0' && operation->idempotency_key != NULL;
+    const struct http_header headers[] = {
+        {with_key ? name : NULL, operation->idempotency_key},
+        { NULL,                  NULL                      }
+    };
+    cleanup_reply struct reply reply = { 0 };
+    struct error error = { 0 };
+    json_t *body = NULL;
+
+    if (apply_body(call, operation, NULL, NULL, &body, &error) < 0)
+        return session_say_error(&error, receipt);
+    struct message_input input = { .headers = headers, .body = body };
+    enum outcome outcome = session_ask(session, call, &input, false, &reply, receipt);
+    json_decref(body);
+    return take_end(session, operation, call, &reply, outcome, ret_account, receipt);
+}
+
+enum outcome create_account(struct connector_session *session, const struct operation *operation, struct account *ret_account,
+                            struct receipt *receipt)
+{
+    struct error error = { 0 };
+    struct call call;
+
+    if (call_find(operation->settings, CALL_CREATE, false, &call, &error) < 0)
+        return session_say_error(&error, receipt);
+    enum outcome outcome = look_first(session, operation, ret_account, receipt);
+    return outcome == OUTCOME_GONE ? send_creation(session, operation, &call, ret_account, receipt) : outcome;
+}

@@ -1,0 +1,337 @@
+#include "connectors/rest/pages.h"
+
+#include <curl/curl.h>
+#include <strings.h>
+
+#include "base/str.h"
+#include "connectors/rest/answer.h"
+#include "connectors/rest/pointer.h"
+#include "connectors/rest/value.h"
+
+const char *const next_names[] = {
+#define X(code, name) [NEXT_##code] = name,
+    NEXT_LIST(X)
+#undef X
+        [NEXT_COUNT] = NULL,
+};
+
+struct walk {
+    struct connector_session *session;
+    const struct call *call;
+    pages_item *each;
+    void *arg;
+    struct receipt *receipt;
+    enum next by;
+    json_t *asked;     /* object: the pages so far, by what was asked for */
+    char *url;         /* of the next page; NULL: the call's own path */
+    char *position;    /* the cursor, page or offset to ask for; NULL: the first page by cursor */
+    long long counted; /* items so far */
+    size_t on_page;    /* items of the last page */
+};
+
+static const char *next_text(const struct walk *walk, const char *name)
+{
+    return json_string_value(json_object_get(walk->call->next, name));
+}
+
+static long long next_number(const struct walk *walk, const char *name, long long fallback)
+{
+    const json_t *number = json_object_get(walk->call->next, name);
+
+    return json_is_integer(number) ? json_integer_value(number) : fallback;
+}
+
+/* ---- references to other pages ---- */
+
+static const char *skip_quoted(const char *p)
+{
+    for (p++; *p != '\0' && *p != '"'; p++)
+        if (*p == '\\' && p[1] != '\0')
+            p++;
+    return *p == '"' ? p + 1 : p;
+}
+
+/* Is one of the parameters between the target and the next comma rel=next? Moves on to that comma. */
+static bool has_rel_next(const char **p)
+{
+    bool found = false;
+
+    while (**p != '\0' && **p != ',') {
+        const char *name = *p + strspn(*p, "; \t");
+        const char *value = strncasecmp(name, "rel=", 4) == 0 ? name + 4 : NULL;
+        const char *end = name;
+        while (*end != '\0' && *end != ';' && *end != ',')
+            end = *end == '"' ? skip_quoted(end) : end + 1;
+        if (value != NULL) {
+            value += *value == '"';
+            for (size_t length; value < end && (length = strcspn(value, " \t\";,")) > 0; value += length + (value[length] == ' '))
+                found = found || (length == 4 && strncasecmp(value, "next", 4) == 0);
+        }
+        *p = end > *p ? end : *p + 1;
+    }
+    return found;
+}
+
+char *pages_link_next(const char *header)
+{
+    for (const char *p = header; p != NULL && (p = strchr(p, '<')) != NULL;) {
+        const char *end = strchr(++p, '>');
+        if (end == NULL)
+            return NULL;
+        const char *parameters = end + 1;
+        if (has_rel_next(&parameters))
+            return strndup(p, (size_t)(end - p));
+        p = parameters;
+    }
+    return NULL;
+}
+
+static void free_url(CURLU **url)
+{
+    curl_url_cleanup(*url);
+}
+#define cleanup_url __attribute__((cleanup(free_url)))
+
+/* Part by part, with the default port of the scheme. */
+static bool same_part(CURLU *a, CURLU *b, CURLUPart part)
+{
+    char *left = NULL, *right = NULL;
+    bool same = curl_url_get(a, part, &left, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+                curl_url_get(b, part, &right, CURLU_DEFAULT_PORT) == CURLUE_OK && strcasecmp(left, right) == 0;
+
+    curl_free(left);
+    curl_free(right);
+    return same;
+}
+
+int pages_resolve(const char *from, const char *reference, char **ret_url, struct error *error)
+{
+    cleanup_url CURLU *base = curl_url(), *url = curl_url();
+    char *text = NULL;
+
+    if (base == NULL || url == NULL)
+        return error_nomem(error);
+    if (curl_url_set(base, CURLUPART_URL, from, 0) != CURLUE_OK || curl_url_set(url, CURLUPART_URL, from, 0) != CURLUE_OK ||
+        curl_url_set(url, CURLUPART_URL, reference, CURLU_DISALLOW_USER) != CURLUE_OK)
+        return error_set(error, ERROR_INVALID, "the next page \"%.200s\" is no address", reference);
+    if (!same_part(base, url, CURLUPART_SCHEME) || !same_part(base, url, CURLUPART_HOST) || !same_part(base, url, CURLUPART_PORT))
+        return error_set(error, ERROR_DENIED, "the next page \"%.200s\" is on another server, where nothing is sent to",
+                         reference);
+    curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
+    if (curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK)
+        return error_nomem(error);
+    char *copy = strdup(text);
+    curl_free(text);
+    if (copy == NULL)
+        return error_nomem(error);
+    *ret_url = copy;
+    return 0;
+}
+
+/* ---- one page ---- */
+
+static enum outcome fail(const struct walk *walk, const struct reply *reply, struct error *error)
+{
+    return session_say_unusable(walk->session, walk->call, reply, error, walk->receipt);
+}
+
+/* "first" page unless another is due; the size, where it is named. */
+static void set_parameters(const struct walk *walk, char size[24], struct parameter parameters[3])
+{
+    const char *parameter = next_text(walk, "parameter"), *size_parameter = next_text(walk, "size_parameter");
+    size_t count = 0;
+
+    if (parameter != NULL && walk->position != NULL)
+        parameters[count++] = (struct parameter){ parameter, walk->position };
+    if (size_parameter != NULL && json_object_get(walk->call->next, "size") != NULL) {
+        snprintf(size, 24, "%lld", next_number(walk, "size", 0));
+        parameters[count++] = (struct parameter){ size_parameter, size };
+    }
+    parameters[count] = (struct parameter){ NULL, NULL };
+}
+
+static enum outcome ask_page(const struct walk *walk, struct reply *reply)
+{
+    char size[24];
+    struct parameter parameters[3];
+    struct message_input input = { .target = walk->url, .parameters = walk->url == NULL ? parameters : NULL };
+
+    set_parameters(walk, size, parameters);
+    return session_ask(walk->session, walk->call, &input, true, reply, walk->receipt);
+}
+
+/* 1: enough; 0: all of the page was taken; negative: the receipt is set. */
+static int take_page(struct walk *walk, const struct reply *reply)
+{
+    struct error error = { 0 };
+    const json_t *items = NULL;
+
+    if (answer_items(walk->call, reply->document, &items, &error) < 0) {
+        fail(walk, reply, &error);
+        return -1;
+    }
+    walk->on_page = json_array_size(items);
+    walk->counted += (long long)walk->on_page;
+    for (size_t i = 0; i < walk->on_page; i++) {
+        const json_t *item = json_array_get(items, i);
+        int code = walk->each(walk->arg, item, reply, walk->receipt);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
+/* ---- the way to the next one ---- */
+
+static bool total_reached(const struct walk *walk, const struct reply *reply)
+{
+    const char *pointer = next_text(walk, "total");
+    const json_t *total = pointer != NULL ? pointer_get(reply->document, pointer) : NULL;
+
+    return json_is_integer(total) && walk->counted >= json_integer_value(total);
+}
+
+/* The number of the next page, or how many items to leave out. */
+static char *next_position(const struct walk *walk, const struct reply *reply)
+{
+    long long first = next_number(walk, "first", walk->by == NEXT_PAGE ? 1 : 0);
+
+    if (walk->on_page == 0 || total_reached(walk, reply))
+        return NULL;
+    if (walk->by == NEXT_OFFSET)
+        return str_printf("%lld", first + walk->counted);
+    return str_printf("%lld", strtoll(walk->position, NULL, 10) + 1);
+}
+
+static char *next_reference(const struct walk *walk, const struct reply *reply)
+{
+    const char *pointer = next_text(walk, "pointer");
+
+    if (walk->by == NEXT_PAGE || walk->by == NEXT_OFFSET)
+        return next_position(walk, reply);
+    if (walk->by == NEXT_LINK_HEADER)
+        return pages_link_next(reply->http.link);
+    const json_t *there = pointer != NULL ? pointer_get_value(reply->document, pointer) : NULL;
+    return json_is_false(there) ? NULL : value_text(there);
+}
+
+/* The address of the page that was asked for last, which the next one may be relative to. */
+static char *current_url(const struct walk *walk)
+{
+    const char *url = walk->session->settings->http.url;
+    size_t length = strlen(url);
+
+    if (walk->url != NULL)
+        return strdup(walk->url);
+    while (length > 0 && url[length - 1] == '/' && walk->call->path[0] == '/')
+        length--;
+    return str_printf("%.*s%s", (int)length, url, walk->call->path);
+}
+
+static int follow(struct walk *walk, char *reference, struct error *error)
+{
+    cleanup_free char *taken = reference;
+    cleanup_free char *from = NULL;
+    char *url = NULL;
+
+    if (walk->by != NEXT_LINK_HEADER && walk->by != NEXT_NEXT_URL) {
+        free(walk->position);
+        walk->position = take_pointer(taken);
+        return 0;
+    }
+    if ((from = current_url(walk)) == NULL)
+        return error_nomem(error);
+    int code = pages_resolve(from, taken, &url, error);
+    if (code < 0)
+        return code;
+    free(walk->url);
+    walk->url = url;
+    return 0;
+}
+
+/* True: there is another page, and the walk stands before it. */
+static bool move_on(struct walk *walk, const struct reply *reply)
+{
+    char *reference = next_reference(walk, reply);
+    struct error error = { 0 };
+
+    if (reference == NULL || *reference == '\0') {
+        free(reference);
+        receipt_set(walk->receipt, OUTCOME_APPLIED, 0, NULL);
+        return false;
+    }
+    int code = follow(walk, reference, &error);
+    const char *asked = walk->url != NULL ? walk->url : walk->position;
+    if (code == 0 && json_object_get(walk->asked, asked) != NULL)
+        code = error_set(&error, ERROR_INVALID, "the page \"%.200s\" was there before: the listing turns in a circle", asked);
+    else if (code == 0 && json_object_size(walk->asked) >= PAGES_MOST)
+        code = error_set(&error, ERROR_TOOBIG, "the listing has more than %d pages", PAGES_MOST);
+    else if (code == 0 && json_object_set_new_nocheck(walk->asked, asked, json_true()) < 0)
+        code = error_nomem(&error);
+    if (code < 0)
+        fail(walk, reply, &error);
+    return code == 0;
+}
+
+/* ---- all of them ---- */
+
+static enum next next_by(const struct call *call)
+{
+    const char *name = json_string_value(json_object_get(call->next, "by"));
+
+    for (enum next by = 0; by < NEXT_COUNT; by++)
+        if (name != NULL && strcmp(next_names[by], name) == 0)
+            return by;
+    return NEXT_COUNT;
+}
+
+static enum outcome walk_pages(struct walk *walk)
+{
+    bool more = true;
+
+    while (more) {
+        cleanup_reply struct reply reply = { 0 };
+        if (ask_page(walk, &reply) != OUTCOME_APPLIED)
+            break;
+        int code = take_page(walk, &reply);
+        if (code > 0)
+            receipt_set(walk->receipt, OUTCOME_APPLIED, 0, NULL);
+        more = code == 0 && walk->by != NEXT_COUNT && move_on(walk, &reply);
+    }
+    return walk->receipt->outcome;
+}
+
+static enum outcome take_single(const struct walk *walk)
+{
+    cleanup_reply struct reply reply = { 0 };
+    struct error error = { 0 };
+    const json_t *item = NULL;
+    enum outcome outcome = session_ask(walk->session, walk->call, &(struct message_input){ 0 }, true, &reply, walk->receipt);
+
+    if (outcome != OUTCOME_APPLIED)
+        return outcome;
+    int code = answer_item(walk->call, reply.document, &item, &error);
+    if (code == ERROR_NOTFOUND)
+        return session_say(walk->session, walk->call, OUTCOME_GONE, reply.http.status, walk->receipt, "%s", error.text);
+    if (code < 0)
+        return fail(walk, &reply, &error);
+    return walk->each(walk->arg, item, &reply, walk->receipt) < 0 ? walk->receipt->outcome
+                                                                  : receipt_set(walk->receipt, OUTCOME_APPLIED, 0, NULL);
+}
+
+enum outcome pages_walk(struct connector_session *session, const struct call *call, pages_item *each, void *arg,
+                        struct receipt *receipt)
+{
+    struct walk walk = { .session = session, .call = call, .each = each, .arg = arg, .receipt = receipt, .by = next_by(call) };
+
+    if (call->items == NULL)
+        return take_single(&walk);
+    if (walk.by == NEXT_PAGE || walk.by == NEXT_OFFSET)
+        walk.position = str_printf("%lld", next_number(&walk, "first", walk.by == NEXT_PAGE ? 1 : 0));
+    walk.asked = json_object();
+    enum outcome outcome = walk.asked != NULL ? walk_pages(&walk) : receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
+    json_decref(walk.asked);
+    free(walk.url);
+    free(walk.position);
+    return outcome;
+}

@@ -1,0 +1,275 @@
+#include "connectors/rest/read.h"
+
+#include "base/str.h"
+#include "connectors/rest/answer.h"
+#include "connectors/rest/pages.h"
+#include "connectors/rest/pointer.h"
+#include "connectors/rest/value.h"
+
+#define HITS_MOST 6 /* enough to say that it is ambiguous, and with whom */
+
+#define NOMEM(receipt) receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory")
+
+void found_clear(struct found *found)
+{
+    free(found->key);
+    free(found->etag);
+    json_decref(found->item);
+    *found = (struct found){ 0 };
+}
+
+/* ---- the hits of one call ---- */
+
+/* What a walk collects. `ids` is an object: a second hit of the same id is no second one. */
+struct hits {
+    struct connector_session *session;
+    const struct call *call;
+    const char *key; /* the only one that is meant; NULL: any */
+    json_t *ids;
+    struct found first;
+};
+
+static int take_hit(void *arg, const json_t *item, const struct reply *reply, struct receipt *receipt)
+{
+    struct hits *hits = arg;
+    struct error error = { 0 };
+    cleanup_free char *id = NULL;
+
+    if (hits->call->kind == CALL_MATCH && !answer_is_meant(hits->call, item))
+        return 0;
+    if (answer_id(hits->call, item, &id, &error) < 0) {
+        session_say_unusable(hits->session, hits->call, reply, &error, receipt);
+        return -1;
+    }
+    if (hits->key != NULL && hits->call->items != NULL && strcmp(id, hits->key) != 0)
+        return 0;
+    if (json_object_set_new(hits->ids, id, json_true()) < 0) {
+        NOMEM(receipt);
+        return -1;
+    }
+    if (hits->first.key == NULL)
+        hits->first = (struct found){ .key = take_pointer(id),
+                                      .item = json_incref((json_t *)(uintptr_t)item),
+                                      .etag = hits->call->items == NULL ? str_dup(reply->http.etag) : NULL,
+                                      .whole = hits->call->items == NULL,
+                                      .disabled = answer_disabled(hits->call, item) };
+    return json_object_size(hits->ids) >= HITS_MOST ? 1 : 0;
+}
+
+static enum outcome tell_many(const struct hits *hits, struct receipt *receipt)
+{
+    cleanup_buf struct buf list = { 0 };
+    const char *id;
+    json_t *ignored;
+
+    json_object_foreach (hits->ids, id, ignored)
+        buf_printf(&list, "%s\"%s\"", list.length != 0 ? ", " : "", id);
+    if (json_object_size(hits->ids) >= HITS_MOST)
+        buf_add_str(&list, " and maybe more");
+    return session_say(hits->session, hits->call, OUTCOME_AMBIGUOUS, 0, receipt,
+                       "more than one fits: the ids %s; make requests.%s select one, or merge them in the target",
+                       list.bytes != NULL ? list.bytes : "?", call_name(hits->call->kind));
+}
+
+static enum outcome tell_hits(struct hits *hits, struct found *ret_found, struct receipt *receipt)
+{
+    if (json_object_size(hits->ids) > 1)
+        return tell_many(hits, receipt);
+    if (hits->first.key == NULL)
+        return session_say(hits->session, hits->call, OUTCOME_GONE, 0, receipt, "nobody was found");
+    if (hits->key != NULL && strcmp(hits->first.key, hits->key) != 0)
+        return session_say(hits->session, hits->call, OUTCOME_REJECTED, 0, receipt,
+                           "asked for \"%s\", and the answer is about \"%s\"; check the path and result.id", hits->key,
+                           hits->first.key);
+    *ret_found = hits->first;
+    hits->first = (struct found){ 0 };
+    return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+}
+
+static enum outcome find(struct connector_session *session, const struct call *call, const char *key, struct found *ret_found,
+                         struct receipt *receipt)
+{
+    struct hits hits = { .session = session, .call = call, .key = key, .ids = json_object() };
+    enum outcome outcome = hits.ids != NULL ? pages_walk(session, call, take_hit, &hits, receipt) : NOMEM(receipt);
+
+    if (outcome == OUTCOME_APPLIED)
+        outcome = tell_hits(&hits, ret_found, receipt);
+    found_clear(&hits.first);
+    json_decref(hits.ids);
+    return outcome;
+}
+
+enum outcome find_by_key(struct connector_session *session, const json_t *settings, const char *key, struct found *ret_found,
+                         struct receipt *receipt)
+{
+    struct error error = { 0 };
+    struct call call;
+
+    if (call_find(settings, CALL_READ, false, &call, &error) < 0)
+        return session_say_error(&error, receipt);
+    return find(session, &call, key, ret_found, receipt);
+}
+
+enum outcome find_by_match(struct connector_session *session, const json_t *settings, struct found *ret_found,
+                           struct receipt *receipt)
+{
+    enum outcome outcome = receipt_set(receipt, OUTCOME_GONE, 0, "nothing of requests.match could be rendered to look for");
+    struct error error = { 0 };
+    struct call call;
+
+    for (size_t i = 0; i < call_match_count(settings) && outcome == OUTCOME_GONE; i++)
+        outcome = call_match(settings, i, &call, &error) < 0 ? session_say_error(&error, receipt)
+                                                             : find(session, &call, NULL, ret_found, receipt);
+    return outcome;
+}
+
+/* ---- item → account ---- */
+
+static json_t *take_values(const json_t *settings, const json_t *item, const char *const *names)
+{
+    const json_t *pointers = json_object_get(settings, "pointers");
+    json_t *values = names != NULL ? json_object() : json_copy((json_t *)(uintptr_t)item);
+
+    for (; values != NULL && names != NULL && *names != NULL; names++) {
+        cleanup_free char *pointer = attribute_pointer(pointers, *names);
+        json_t *value = pointer != NULL ? pointer_get_value(item, pointer) : NULL;
+        if (pointer == NULL || (value != NULL && json_object_set(values, *names, value) < 0)) {
+            json_decref(values);
+            return NULL;
+        }
+    }
+    return values;
+}
+
+static enum outcome take_account(const struct found *found, const json_t *settings, const char *const *names,
+                                 struct account *ret_account, struct receipt *receipt)
+{
+    struct account account = { str_dup(found->key), str_dup(found->key), take_values(settings, found->item, names),
+                               found->disabled };
+
+    if (account.key == NULL || account.locator == NULL || account.values == NULL) {
+        account_clear(&account);
+        return NOMEM(receipt);
+    }
+    *ret_account = account;
+    return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+}
+
+enum outcome rest_read(struct connector_session *session, const struct account_query *query, struct account *ret_account,
+                       struct receipt *receipt)
+{
+    cleanup_found struct found found = { 0 };
+    bool by_match = query->key == NULL;
+
+    session_forget(session);
+    enum outcome outcome = by_match ? find_by_match(session, query->settings, &found, receipt)
+                                    : find_by_key(session, query->settings, query->key, &found, receipt);
+    if (outcome == OUTCOME_GONE && by_match)
+        session_remember_nobody(session, query->settings);
+    if (outcome != OUTCOME_APPLIED)
+        return outcome;
+    if (found.whole)
+        session_remember(session, found.key, found.item, found.etag);
+    return take_account(&found, query->settings, query->names, ret_account, receipt);
+}
+
+/* ---- the groups of a member ---- */
+
+struct groups {
+    struct connector_session *session;
+    const struct call *call;
+    json_t *list;
+};
+
+static int take_group(void *arg, const json_t *item, const struct reply *reply, struct receipt *receipt)
+{
+    struct groups *groups = arg;
+    struct error error = { 0 };
+    cleanup_free char *id = NULL;
+
+    if (answer_id(groups->call, item, &id, &error) < 0) {
+        session_say_unusable(groups->session, groups->call, reply, &error, receipt);
+        return -1;
+    }
+    if (json_array_append_new(groups->list, json_pack("{s:s,s:s}", "key", id, "locator", id)) == 0)
+        return 0;
+    NOMEM(receipt);
+    return -1;
+}
+
+enum outcome rest_read_groups(struct connector_session *session, const char *attribute, const char *value, const json_t *settings,
+                              json_t **ret_groups, struct receipt *receipt)
+{
+    struct error error = { 0 };
+    struct call call;
+
+    (void)attribute, (void)value; /* groups_of was rendered with both */
+    session_forget(session);
+    if (call_find(settings, CALL_GROUPS_OF, false, &call, &error) < 0)
+        return session_say_error(&error, receipt);
+    struct groups groups = { session, &call, json_array() };
+    enum outcome outcome = groups.list != NULL ? pages_walk(session, &call, take_group, &groups, receipt) : NOMEM(receipt);
+    if (outcome == OUTCOME_GONE) /* a member that the target does not know is in no group */
+        outcome = receipt_set(receipt, OUTCOME_APPLIED, receipt->remote_code, NULL);
+    if (outcome == OUTCOME_APPLIED)
+        *ret_groups = groups.list;
+    else
+        json_decref(groups.list);
+    return outcome;
+}
+
+/* ---- all of them ---- */
+
+struct listing {
+    struct connector_session *session;
+    const struct call *call;
+    const struct account_query *query;
+    connector_list_entry *entry;
+    void *arg;
+    json_t *ids; /* so far */
+};
+
+static enum outcome list_item(struct listing *listing, const json_t *item, const struct reply *reply, struct account *account,
+                              struct receipt *receipt)
+{
+    cleanup_found struct found found = { .item = json_incref((json_t *)(uintptr_t)item),
+                                         .disabled = answer_disabled(listing->call, item) };
+    struct error error = { 0 };
+
+    if (answer_id(listing->call, item, &found.key, &error) < 0)
+        return session_say_unusable(listing->session, listing->call, reply, &error, receipt);
+    if (json_object_get(listing->ids, found.key) != NULL)
+        return session_say(listing->session, listing->call, OUTCOME_REJECTED, reply->http.status, receipt,
+                           "the listing has the id \"%s\" twice: it changed meanwhile, or `next` in the mapping is wrong",
+                           found.key);
+    if (json_object_set_new(listing->ids, found.key, json_true()) < 0)
+        return NOMEM(receipt);
+    return take_account(&found, listing->query->settings, listing->query->names, account, receipt);
+}
+
+static int take_listed(void *arg, const json_t *item, const struct reply *reply, struct receipt *receipt)
+{
+    struct listing *listing = arg;
+    struct account account = { 0 };
+
+    if (list_item(listing, item, reply, &account, receipt) != OUTCOME_APPLIED)
+        return -1;
+    int code = listing->entry(&account, listing->arg);
+    account_clear(&account);
+    return code < 0 ? 1 : 0;
+}
+
+enum outcome rest_list(struct connector_session *session, const struct account_query *query, connector_list_entry *entry,
+                       void *arg, struct receipt *receipt)
+{
+    struct error error = { 0 };
+    struct call call;
+
+    session_forget(session);
+    if (call_find(query->settings, CALL_LIST, false, &call, &error) < 0)
+        return session_say_error(&error, receipt);
+    struct listing listing = { session, &call, query, entry, arg, json_object() };
+    enum outcome outcome = listing.ids != NULL ? pages_walk(session, &call, take_listed, &listing, receipt) : NOMEM(receipt);
+    json_decref(listing.ids);
+    return outcome;
+}

@@ -1,0 +1,307 @@
+#include "connectors/rest/session.h"
+
+#include "base/str.h"
+#include "connectors/rest/answer.h"
+
+#define REASON_BYTES_MOST 900
+#define MESSAGE_BYTES_MOST 300
+#define SHOWN_BYTES_MOST 80
+
+/* ---- words ---- */
+
+static enum outcome say_masked(const struct connector_session *session, enum outcome outcome, int status, struct receipt *receipt,
+                               struct buf *text)
+{
+    cleanup_free char *masked = text->failed ? NULL : http_mask(session->client, text->bytes, text->length, REASON_BYTES_MOST);
+
+    return receipt_set(receipt, outcome, status, "%s", masked != NULL ? masked : "out of memory");
+}
+
+static void add_request(struct buf *text, const struct call *call)
+{
+    buf_printf(text, "%s %.*s: ", call->method, (int)strcspn(call->path, "?"), call->path[0] != '\0' ? call->path : "/");
+}
+
+enum outcome session_say(const struct connector_session *session, const struct call *call, enum outcome outcome, int status,
+                         struct receipt *receipt, const char *format, ...)
+{
+    cleanup_buf struct buf text = { 0 };
+    va_list args;
+
+    add_request(&text, call);
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    return say_masked(session, outcome, status, receipt, &text);
+}
+
+enum outcome session_say_error(const struct error *error, struct receipt *receipt)
+{
+    return receipt_set(receipt, error->code == ERROR_NOMEM ? OUTCOME_RETRY : OUTCOME_REJECTED, 0, "%s", error->text);
+}
+
+enum outcome session_say_unusable(const struct connector_session *session, const struct call *call, const struct reply *reply,
+                                  const struct error *error, struct receipt *receipt)
+{
+    /* masked before it is cut: half a secret is one, too */
+    cleanup_free char *shown = http_mask(session->client, reply->http.body, reply->http.body_bytes, SHOWN_BYTES_MOST);
+
+    if (error->code == ERROR_NOMEM)
+        return session_say_error(error, receipt);
+    return session_say(session, call, OUTCOME_REJECTED, reply->http.status, receipt, "%d: %s%s%s%s", reply->http.status,
+                       error->text, reply->http.body_bytes > 0 ? "; it begins with \"" : "", shown != NULL ? shown : "",
+                       reply->http.body_bytes > 0 ? "\"" : "");
+}
+
+/* The API's own words; a text as it is, all else as JSON. */
+static char *words_of(const struct connector_session *session, const struct call *call, const struct reply *reply)
+{
+    const json_t *message = reply->document != NULL ? answer_message(call, reply->document) : NULL;
+    cleanup_free char *dumped = NULL;
+    const char *text = json_string_value(message);
+
+    if (text == NULL && message != NULL)
+        text = dumped = json_dumps(message, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (text == NULL)
+        text = reply->http.body;
+    if (text == NULL || *text == '\0')
+        return NULL;
+    return http_mask(session->client, text, strlen(text), message != NULL ? MESSAGE_BYTES_MOST : SHOWN_BYTES_MOST);
+}
+
+static enum outcome say_refused(const struct connector_session *session, const struct call *call, const struct reply *reply,
+                                enum outcome outcome, struct receipt *receipt)
+{
+    const struct status_row *row = status_row(reply->http.status);
+    cleanup_free char *words = words_of(session, call, reply);
+    const char *location = reply->http.status >= 300 && reply->http.status < 400 ? reply->http.location : NULL;
+
+    session_say(session, call, outcome, reply->http.status, receipt, "%d %s: %s%s%s%s%s%s", reply->http.status, row->name,
+                row->sentence, location != NULL ? "; it names " : "", location != NULL ? location : "",
+                words != NULL ? "; it says \"" : "", words != NULL ? words : "", words != NULL ? "\"" : "");
+    receipt->retry_after_us = reply->http.retry_after_us;
+    return outcome;
+}
+
+static enum outcome say_failed(const struct connector_session *session, const struct call *call, const struct reply *reply,
+                               const char *code, struct receipt *receipt)
+{
+    enum outcome outcome = outcome_of_code(call, code);
+    cleanup_free char *words = words_of(session, call, reply);
+
+    session_say(session, call, outcome, reply->http.status, receipt, "answered %d, but with a failure%s%s%s%s%s",
+                reply->http.status, code[0] != '\0' ? " of code " : "", code, words != NULL ? ": \"" : "",
+                words != NULL ? words : "", words != NULL ? "\"" : "");
+    receipt->retry_after_us = reply->http.retry_after_us;
+    return outcome;
+}
+
+/* ---- asking ---- */
+
+void reply_clear(struct reply *reply)
+{
+    http_answer_clear(&reply->http);
+    json_decref(reply->document);
+    *reply = (struct reply){ 0 };
+}
+
+static bool is_fine(enum outcome outcome)
+{
+    return outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
+}
+
+static bool is_success(int status)
+{
+    return status >= 200 && status < 300;
+}
+
+/* A success is read strictly, where it must say something or seems to; a refusal as far as it can be. */
+static int read_document(const struct call *call, bool needed, struct reply *reply, struct error *error)
+{
+    const struct http_answer *http = &reply->http;
+    bool success = is_success(http->status);
+
+    needed = success && (needed || call->result.failure != NULL);
+    if (!needed && http->body_bytes == 0)
+        return 0;
+    bool looks = answer_is_json(http->body, http->content_type) || (success && answer_is_html(http->body, http->content_type));
+    if (!needed && !looks)
+        return 0;
+    int code = answer_parse(http->body, http->body_bytes, http->content_type, &reply->document, error);
+    return success ? code : 0;
+}
+
+static enum outcome judge(const struct connector_session *session, const struct call *call, bool document, struct reply *reply,
+                          struct receipt *receipt)
+{
+    struct error error = { 0 };
+    enum outcome outcome = outcome_of_status(call, &session->shared->overrides, reply->http.status);
+    int code = read_document(call, document, reply, &error);
+
+    if (!is_fine(outcome))
+        return say_refused(session, call, reply, outcome, receipt);
+    if (code < 0)
+        return session_say_unusable(session, call, reply, &error, receipt);
+    cleanup_free char *failure = is_success(reply->http.status) ? answer_failure(call, reply->document) : NULL;
+    return failure != NULL ? say_failed(session, call, reply, failure, receipt)
+                           : receipt_set(receipt, outcome, reply->http.status, NULL);
+}
+
+enum outcome session_ask(struct connector_session *session, const struct call *call, const struct message_input *input,
+                         bool document, struct reply *ret_reply, struct receipt *receipt)
+{
+    cleanup_message struct message message = { 0 };
+    struct error error = { 0 };
+
+    *ret_reply = (struct reply){ 0 };
+    receipt->retry_after_us = 0;
+    if (message_make(call, input, &message, &error) < 0)
+        return session_say_error(&error, receipt);
+    enum http_end end = http_perform(session->client, &message.http, &ret_reply->http);
+    http_note(session->client, end == HTTP_NOT_SENT || end == HTTP_LOST || ret_reply->http.status >= 500);
+    if (end == HTTP_ANSWERED)
+        return judge(session, call, document, ret_reply, receipt);
+    session_say(session, call, ret_reply->http.outcome, ret_reply->http.status, receipt, "%s",
+                ret_reply->http.reason != NULL ? ret_reply->http.reason : "no answer");
+    receipt->retry_after_us = ret_reply->http.retry_after_us;
+    return receipt->outcome;
+}
+
+/* ---- a session ---- */
+
+int session_share(const void *arg, struct connector_shared **ret_shared, struct error *error)
+{
+    const struct rest_settings *settings = arg;
+    struct connector_shared *shared = calloc(1, sizeof(*shared));
+
+    if (shared == NULL)
+        return error_nomem(error);
+    shared->settings = settings;
+    overrides_read(settings->outcomes, &shared->overrides);
+    int code = http_share(&settings->http, &shared->http, error);
+    if (code < 0) {
+        free(shared);
+        return code;
+    }
+    *ret_shared = shared;
+    return 0;
+}
+
+void session_unshare(struct connector_shared *shared)
+{
+    if (shared == NULL)
+        return;
+    http_unshare(shared->http);
+    free(shared);
+}
+
+enum outcome session_open(const void *arg, struct connector_shared *shared, struct connector_session **ret_session,
+                          struct receipt *receipt)
+{
+    struct connector_session *session = calloc(1, sizeof(*session));
+    const struct rest_settings *settings = arg;
+    struct error error = { 0 };
+
+    if (session == NULL)
+        return receipt_set(receipt, OUTCOME_TARGET_DOWN, 0, "out of memory");
+    session->settings = settings;
+    session->shared = shared;
+    if (http_open(&settings->http, shared->http, &session->client, &error) < 0)
+        receipt_set(receipt, OUTCOME_TARGET_DOWN, 0, "%s", error.text);
+    else
+        session_probe(session, receipt);
+    if (receipt->outcome == OUTCOME_APPLIED)
+        *ret_session = session;
+    else
+        session_close(session);
+    return receipt->outcome;
+}
+
+void session_close(struct connector_session *session)
+{
+    if (session == NULL)
+        return;
+    session_forget(session);
+    http_close(session->client);
+    free(session);
+}
+
+/* Many an API has nothing at its url: then any answer shows that it works, but one that speaks of our log-in or of a failure. */
+static bool counts_as_well(const struct rest_settings *settings, const struct reply *reply, enum outcome outcome)
+{
+    if (is_fine(outcome))
+        return true;
+    return settings->probe == NULL && reply->http.end == HTTP_ANSWERED && reply->http.status >= 400 && reply->http.status < 500 &&
+           outcome != OUTCOME_TARGET_DOWN;
+}
+
+enum outcome session_probe(struct connector_session *session, struct receipt *receipt)
+{
+    const char *path = session->settings->probe != NULL ? session->settings->probe : "";
+    struct call call = {
+        .kind = CALL_READ, .method = "GET", .path = path, .result = {.id = "", .item = ""}
+    };
+    cleanup_reply struct reply reply = { 0 };
+
+    session_forget(session);
+    enum outcome outcome = session_ask(session, &call, &(struct message_input){ 0 }, false, &reply, receipt);
+    bool page_at_url = session->settings->probe == NULL && reply.http.end == HTTP_ANSWERED && is_success(reply.http.status);
+    if (page_at_url || counts_as_well(session->settings, &reply, outcome))
+        return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+    receipt->outcome = OUTCOME_TARGET_DOWN; /* whatever a record's answer would mean: the target is not well */
+    return OUTCOME_TARGET_DOWN;
+}
+
+/* ---- the last look ---- */
+
+void session_forget(struct connector_session *session)
+{
+    free(session->seen.key);
+    free(session->seen.etag);
+    json_decref(session->seen.document);
+    json_decref(session->seen.nobody);
+    session->seen = (struct seen){ 0 };
+}
+
+void session_remember(struct connector_session *session, const char *key, json_t *document, const char *etag)
+{
+    session_forget(session);
+    session->seen = (struct seen){ str_dup(key), json_incref(document), str_dup(etag), NULL, clock_mono(clock_system()) };
+}
+
+static json_t *match_of(const json_t *settings)
+{
+    return json_object_get(json_object_get(settings, "requests"), "match");
+}
+
+void session_remember_nobody(struct connector_session *session, const json_t *settings)
+{
+    session_forget(session);
+    session->seen = (struct seen){ .nobody = json_incref(match_of(settings)), .at = clock_mono(clock_system()) };
+}
+
+static bool is_fresh(const struct connector_session *session)
+{
+    return clock_mono(clock_system()).us - session->seen.at.us <= SEEN_MOST_US;
+}
+
+json_t *session_recall(struct connector_session *session, const char *key, char **ret_etag)
+{
+    json_t *document = NULL;
+
+    if (session->seen.document != NULL && str_equal(session->seen.key, key) && is_fresh(session)) {
+        document = json_incref(session->seen.document);
+        *ret_etag = take_pointer(session->seen.etag);
+    }
+    session_forget(session);
+    return document;
+}
+
+bool session_recalls_nobody(struct connector_session *session, const json_t *settings)
+{
+    const json_t *nobody = session->seen.nobody;
+    bool same = nobody != NULL && is_fresh(session) && json_equal(nobody, match_of(settings));
+
+    session_forget(session);
+    return same;
+}
