@@ -471,7 +471,8 @@ static bool look_again(struct lane_run *run, const struct plan *plan, const stru
             return false;
         *ret_again = true;
     }
-    if (!plan->present || plan->operation_count == 0 || mapping_member_attribute(run->mapping) == NULL)
+    bool looks = plan->operation_count > 0 || plan_adds_members(run->mapping);
+    if (!plan->present || !looks || mapping_member_attribute(run->mapping) == NULL)
         return true;
     return members_recheck(run, members, plan->wanted.locator, ret_again);
 }

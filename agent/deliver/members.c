@@ -147,11 +147,27 @@ static bool recheck_once(struct lane_run *run, const char *locator, json_t **wri
     return ok;
 }
 
+/* Where members are added one by one, those are written that the entry shows. */
+static void keep_seen(const struct lane_run *run, json_t *written)
+{
+    const char *value;
+    json_t *unused;
+    void *next;
+
+    json_object_foreach_safe(written, next, value, unused)
+    {
+        if (!run->found || !plan_member_is_in(run->job->group_mapping, run->account.values, value))
+            json_object_del(written, value);
+    }
+}
+
 bool members_recheck(struct lane_run *run, const struct member_list *members, const char *locator, bool *ret_again)
 {
     json_t *written = json_object();
     bool same = false, ok = value_set(run, members, written);
 
+    if (ok && plan_adds_members(run->job->group_mapping))
+        keep_seen(run, written);
     for (int round = 0; ok && !same && round < GROUP_ROUNDS_MOST; round++)
         ok = recheck_once(run, locator, &written, &same, ret_again);
     json_decref(written);

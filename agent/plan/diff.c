@@ -138,11 +138,102 @@ int diff_list(enum compare compare, const char *name, const json_t *current, con
     return code;
 }
 
+/* ---- values of any type ---- */
+
+static bool same_scalar(const json_t *wanted, const json_t *current)
+{
+    if (json_is_number(wanted) && json_is_number(current) && !(json_is_integer(wanted) && json_is_integer(current)))
+        return json_number_value(wanted) == json_number_value(current); /* 1 and 1.0 */
+    return json_equal(wanted, current);
+}
+
+static bool object_fits(const json_t *wanted, const json_t *current)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)wanted, name, value)
+        if (!value_fits(value, json_object_get(current, name)))
+            return false;
+    return json_is_object(current);
+}
+
+/* Entries of one list that each have their own in another. */
+struct pairing {
+    const json_t *wanted, *current;
+    size_t *owner; /* of each current entry: a wanted one's index + 1; 0: free */
+    bool *tried;   /* current entries, in this search */
+};
+
+/* Finds an entry for `i`, moving others on to a second choice where that helps. */
+static bool pair_entry(struct pairing *pairing, size_t i)
+{
+    size_t count = json_array_size(pairing->current);
+
+    for (size_t k = 0; k < count; k++) {
+        size_t j = (i + k) % count; /* most often nothing has moved */
+        if (pairing->tried[j] || !value_fits(json_array_get(pairing->wanted, i), json_array_get(pairing->current, j)))
+            continue;
+        pairing->tried[j] = true;
+        if (pairing->owner[j] == 0 || pair_entry(pairing, pairing->owner[j] - 1)) {
+            pairing->owner[j] = i + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Out of memory differs: what is written again does no harm. */
+static bool list_fits(const json_t *wanted, const json_t *current)
+{
+    size_t count = json_array_size(wanted);
+    cleanup_free size_t *owner = calloc(count + 1, sizeof(*owner));
+    cleanup_free bool *tried = calloc(count + 1, sizeof(*tried));
+    struct pairing pairing = { wanted, current, owner, tried };
+
+    if (!json_is_array(current) || json_array_size(current) != count || owner == NULL || tried == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        memset(tried, 0, count * sizeof(*tried));
+        if (!pair_entry(&pairing, i))
+            return false;
+    }
+    return true;
+}
+
+bool value_fits(const json_t *wanted, const json_t *current)
+{
+    if (wanted == NULL || json_is_null(wanted))
+        return current == NULL || json_is_null(current);
+    if (json_is_object(wanted))
+        return object_fits(wanted, current);
+    return json_is_array(wanted) ? list_fits(wanted, current) : same_scalar(wanted, current);
+}
+
+int list_with(const json_t *current, const json_t *wanted, json_t **ret_list)
+{
+    json_t *list = json_copy((json_t *)current);
+    int code = list != NULL ? 0 : ERROR_NOMEM;
+
+    for (size_t i = 0; code == 0 && i < json_array_size(wanted); i++) {
+        json_t *value = json_array_get(wanted, i);
+        bool there = false;
+        for (size_t j = 0; j < json_array_size(list) && !there; j++)
+            there = value_fits(value, json_array_get(list, j));
+        code = there || json_array_append(list, value) == 0 ? 0 : ERROR_NOMEM;
+    }
+    if (code < 0)
+        json_decref(list);
+    else
+        *ret_list = list;
+    return code;
+}
+
 int diff_value(const char *name, const json_t *current, const json_t *wanted, struct change_list *changes)
 {
     bool was = current != NULL && !json_is_null(current);
 
-    if ((!was && wanted == NULL) || (was && wanted != NULL && json_equal(current, wanted)))
+    if ((!was && wanted == NULL) || (was && wanted != NULL && value_fits(wanted, current)))
         return 0;
     if (wanted == NULL)
         return add_change(changes, CHANGE_DELETE, name, NULL);

@@ -29,7 +29,13 @@ void change_list_clear(struct change_list *changes);
 
 /* Appends what makes `current` into `wanted`: a directory's attribute. */
 int diff_list(enum compare compare, const char *name, const json_t *current, const json_t *wanted, struct change_list *changes);
-/* The same where an attribute has one value of any type. */
+/* The same where an attribute has one value of any type: replaced as a whole, unless what is there fits. */
 int diff_value(const char *name, const json_t *current, const json_t *wanted, struct change_list *changes);
+
+/* Is `current` as `wanted` says, by what that names? An object may have more
+ * members; a list has as many entries, in any order, each fitting one wanted. */
+bool value_fits(const json_t *wanted, const json_t *current);
+/* `current` and those entries of `wanted` that none of it fits. */
+int list_with(const json_t *current, const json_t *wanted, json_t **ret_list);
 
 #endif

@@ -71,6 +71,7 @@ struct expr_input {
     const json_t *account;           /* values behind account. and member.account. */
     const char *locator;             /* of that account */
     const char *locator_name;        /* what it is called ("dn") */
+    bool typed;                      /* a list of one in the account stays a list */
     const char *key;                 /* account.key; NULL: an attribute like any */
     const char *value;               /* behind `value` */
 };

@@ -67,7 +67,7 @@ static json_t *follow(const json_t *value, const json_t *path)
     return is_absent(value) ? NULL : json_incref((json_t *)value);
 }
 
-/* The last name of the path in the account; a list of one is its entry. */
+/* The last name of the path in the account; in a directory a list of one is its entry. */
 static int give_account(const json_t *path, const struct expr_input *input, json_t **ret_value, struct error *error)
 {
     const char *name = json_string_value(json_array_get(path, json_array_size(path) - 1));
@@ -77,7 +77,7 @@ static int give_account(const json_t *path, const struct expr_input *input, json
     if (input->key != NULL && strcmp(name, "key") == 0)
         return give_string(input->key, ret_value, error);
     const json_t *value = json_object_get(input->account, name);
-    if (json_is_array(value) && json_array_size(value) == 1)
+    if (!input->typed && json_is_array(value) && json_array_size(value) == 1)
         value = json_array_get(value, 0);
     *ret_value = is_absent(value) ? NULL : json_incref((json_t *)value);
     return 0;

@@ -7,7 +7,9 @@
 int plan_member_value(const struct mapping *group_mapping, const char *locator, const json_t *account_values, char **ret_value,
                       struct error *error)
 {
-    struct expr_input input = { .account = account_values, .locator = locator, .locator_name = group_mapping->locator_name };
+    struct expr_input input = {
+        .account = account_values, .locator = locator, .locator_name = group_mapping->locator_name, .typed = !group_mapping->directory,
+    };
     json_t *value = NULL, *text = NULL;
     char *copy = NULL;
     int code = 0;
@@ -25,6 +27,38 @@ int plan_member_value(const struct mapping *group_mapping, const char *locator, 
                                    : error_prefix(error, "%s:%d: members.value", group_mapping->path, group_mapping->members.line);
     *ret_value = copy;
     return 0;
+}
+
+bool plan_adds_members(const struct mapping *group_mapping)
+{
+    return group_mapping->by_call && group_mapping->members.attribute != NULL;
+}
+
+/* As text, or as an object that has it in one of its members ({"value": "17"}). */
+static bool is_member(const json_t *entry, const char *value)
+{
+    const char *name;
+    json_t *member;
+
+    if (json_is_integer(entry)) {
+        char text[24];
+        snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(entry));
+        return strcmp(text, value) == 0;
+    }
+    json_object_foreach((json_t *)entry, name, member)
+        if (!json_is_object(member) && is_member(member, value))
+            return true;
+    return str_equal(json_string_value(entry), value);
+}
+
+bool plan_member_is_in(const struct mapping *group_mapping, const json_t *group_values, const char *value)
+{
+    const json_t *list = group_mapping->members.attribute != NULL ? json_object_get(group_values, group_mapping->members.attribute) : NULL;
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (is_member(json_array_get(list, i), value))
+            return true;
+    return false;
 }
 
 void operations_free(struct operation *operations, size_t count)

@@ -144,6 +144,10 @@ const char *mapping_member_attribute(const struct mapping *group_mapping); /* NU
  * and goes with the last. Whoever cannot take out a last value has the
  * group's own lane planned again, which removes the entry. */
 bool mapping_with_first_member(const struct mapping *group_mapping);
+/* The entry of a group is made and changed without its members, which are added
+ * one by one: for the group's lane, those that it cannot see in the entry. */
+bool plan_adds_members(const struct mapping *group_mapping);
+bool plan_member_is_in(const struct mapping *group_mapping, const json_t *group_values, const char *value);
 /*
  * The differences, one value each. `current`: JSON array of {"key", "locator"}
  * of the groups that hold new_value; `stale`: of those that hold old_value

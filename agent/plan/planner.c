@@ -63,6 +63,8 @@ static const char *choose_locator(const struct planning *planning, const char *d
 
     if (planning->disabled && planning->wanted.disabled_locator != NULL)
         return planning->wanted.disabled_locator;
+    if (current != NULL && planning->disabled && planning->mapping->keeps_disabled)
+        return current;
     if (current == NULL)
         return wanted;
     if (planning->mapping->locator_once) {
@@ -92,7 +94,8 @@ static int place(struct planning *planning)
     const struct mapping *mapping = planning->mapping;
     const struct account *account = planning->input->account;
     cleanup_free char *former = NULL;
-    bool needed = mapping->locator_name != NULL && !is_lenient(planning) && !(account != NULL && mapping->locator_once);
+    bool assigned = mapping->ops != NULL && mapping->ops->assigns_locator;
+    bool needed = mapping->locator_name != NULL && !assigned && !is_lenient(planning) && !(account != NULL && mapping->locator_once);
 
     if (needed && planning->wanted.locator == NULL)
         return absent(planning, mapping->locator, mapping->locator_name);
@@ -164,6 +167,17 @@ static int read_current(struct planning *planning)
 
 /* ---- attributes ---- */
 
+/* Is the account disabled or enabled by way of this attribute of `disable`? */
+static bool attribute_toggles(const struct planning *planning, const struct attribute *attribute, const json_t *current, bool changes)
+{
+    const struct mapping *mapping = planning->mapping;
+
+    if (planning->disabled)
+        return changes;
+    bool undone_elsewhere = mapping_call(mapping, "enable") != NULL;
+    return (changes || undone_elsewhere) && (is_marked(mapping, attribute, current) || (changes && !has_marks(mapping)));
+}
+
 static int plan_attribute(struct planning *planning, size_t i, json_t *wanted_values)
 {
     const struct attribute *attribute = &planning->mapping->attributes[i];
@@ -178,8 +192,7 @@ static int plan_attribute(struct planning *planning, size_t i, json_t *wanted_va
         code = diff_list(compare_of(planning, attribute), attribute->name, current, target, &planning->changes);
     else if (code == 0)
         code = diff_value(attribute->name, current, target, &planning->changes);
-    if (planning->changes.count > before && attribute->disable != NULL &&
-        (planning->disabled || is_marked(attribute, current) || !has_marks(planning->mapping)))
+    if (attribute->disable != NULL && attribute_toggles(planning, attribute, current, planning->changes.count > before))
         planning->toggles = true;
     bool empty = target == NULL || (json_is_array(target) && json_array_size(target) == 0);
     if (code == 0 && !empty && json_object_set(wanted_values, attribute->name, target) < 0)
@@ -216,7 +229,7 @@ static int read_members(struct planning *planning)
 {
     const struct plan_input *input = planning->input;
 
-    if (planning->mapping->members.attribute == NULL)
+    if (planning->mapping->members.attribute == NULL || plan_adds_members(planning->mapping))
         return 0;
     planning->members = json_array();
     for (size_t i = 0; i < input->member_count; i++) {
@@ -236,7 +249,7 @@ static int plan_members(struct planning *planning)
     const struct mapping *mapping = planning->mapping;
     json_t *current, *target = NULL;
 
-    if (mapping->members.attribute == NULL)
+    if (mapping->members.attribute == NULL || plan_adds_members(mapping))
         return 0;
     current = value_of(mapping, planning->current, mapping->members.attribute);
     bool is_new = planning->input->account == NULL;
@@ -267,96 +280,6 @@ static bool is_deserted(const struct planning *planning)
     return json_array_size(value_of(planning->mapping, input->account->values, planning->mapping->members.attribute)) <= 1;
 }
 
-/* ---- operations ---- */
-
-static struct operation *add_operation(struct plan *plan, enum operation_kind kind, const struct planning *planning)
-{
-    struct operation *operation = calloc(1, sizeof(*operation));
-
-    if (operation == NULL)
-        return NULL;
-    const struct account *account = planning->input->account;
-    operation->kind = kind;
-    operation->group = planning->mapping->kind == IDENTITY_GROUP;
-    operation->key = str_dup(account != NULL ? account->key : NULL);
-    operation->locator = str_dup(account != NULL && account->locator != NULL ? account->locator : planning->locator);
-    plan->operations = operation;
-    plan->operation_count = 1;
-    return operation;
-}
-
-static int add_create(const struct planning *planning, struct plan *plan)
-{
-    struct operation *operation = add_operation(plan, OPERATION_CREATE, planning);
-
-    if (operation == NULL || (operation->values = json_copy(plan->wanted.values)) == NULL)
-        return error_nomem(planning->error);
-    if (json_array_size(planning->members) > 0 &&
-        json_object_set(operation->values, planning->mapping->members.attribute, planning->members) < 0)
-        return error_nomem(planning->error);
-    return 0;
-}
-
-static int add_remove(const struct planning *planning, struct plan *plan)
-{
-    struct operation *operation = add_operation(plan, OPERATION_REMOVE, planning);
-
-    if (operation == NULL)
-        return error_nomem(planning->error);
-    if (planning->input->account->values != NULL)
-        operation->before_image = json_deep_copy(planning->input->account->values);
-    plan->leaving = true;
-    return 0;
-}
-
-/* The touched attributes as they are now; null where there is none. */
-static json_t *before_image(const struct planning *planning)
-{
-    const json_t *values = planning->input->account->values;
-    json_t *image = json_object();
-    const char *name;
-    json_t *value;
-
-    for (size_t i = 0; i < planning->changes.count; i++) {
-        value = value_of(planning->mapping, values, planning->changes.list[i].name);
-        json_object_set_new(image, planning->changes.list[i].name, value != NULL ? json_incref(value) : json_null());
-    }
-    if (planning->renamed && planning->rdn != NULL)
-        json_object_foreach(planning->rdn, name, value)
-            if (value_of(planning->mapping, image, name) == NULL && value_of(planning->mapping, values, name) != NULL)
-                json_object_set(image, name, value_of(planning->mapping, values, name));
-    return image;
-}
-
-/* Where the target itself tells, what it says counts; a directory's attributes tell. */
-static bool flag_differs(const struct planning *planning)
-{
-    int flag = planning->input->account->disabled;
-
-    return !planning->mapping->directory && flag >= 0 && (flag != 0) != planning->disabled;
-}
-
-static int add_change_operation(struct planning *planning, struct plan *plan)
-{
-    bool toggles = planning->toggles || flag_differs(planning);
-    enum operation_kind kind = toggles           ? (planning->disabled ? OPERATION_DISABLE : OPERATION_ENABLE)
-                               : planning->renamed ? OPERATION_RENAME
-                                                   : OPERATION_UPDATE;
-
-    if (planning->changes.count == 0 && !planning->renamed && !toggles)
-        return 0;
-    struct operation *operation = add_operation(plan, kind, planning);
-    if (operation == NULL)
-        return error_nomem(planning->error);
-    operation->new_locator = planning->renamed ? str_dup(planning->locator) : NULL;
-    operation->before_image = before_image(planning);
-    operation->changes = planning->changes.list;
-    operation->change_count = planning->changes.count;
-    planning->changes = (struct change_list){ 0 };
-    plan->leaving = kind == OPERATION_DISABLE;
-    return 0;
-}
-
 /* ---- the plan ---- */
 
 static int plan_present(struct planning *planning, struct plan *plan)
@@ -380,7 +303,7 @@ static int plan_present(struct planning *planning, struct plan *plan)
     plan->wanted.key = str_dup(account != NULL ? account->key : NULL);
     plan->wanted.locator = str_dup(moves ? planning->locator : account->locator);
     plan->wanted.disabled = planning->disabled;
-    return account == NULL ? add_create(planning, plan) : add_change_operation(planning, plan);
+    return account == NULL ? plan_create(planning, plan) : plan_changes(planning, plan);
 }
 
 static int plan_as_is(const struct planning *planning, struct plan *plan)
@@ -400,19 +323,25 @@ static int plan_as_is(const struct planning *planning, struct plan *plan)
     return 0;
 }
 
+/* Nobody is made only to be disabled by a request of its own: an employee is not hired to be dismissed. */
+static bool can_be_made(const struct mapping *mapping, enum want want)
+{
+    return mapping_can(mapping, OPERATION_CREATE) && !(want == WANT_DISABLED && mapping_call(mapping, "disable") != NULL);
+}
+
 static int plan_wanted(struct planning *planning, enum want want, struct plan *plan)
 {
     plan->wanted.values = json_object();
     if (plan->wanted.values == NULL)
         return error_nomem(planning->error);
-    if (want == WANT_NOTHING) {
+    if (want == WANT_NOTHING || (planning->input->account == NULL && !can_be_made(planning->mapping, want))) {
         plan->verdict = PLAN_OUT_OF_SCOPE;
         return 0;
     }
     if (want == WANT_AS_IS)
         return plan_as_is(planning, plan);
     if (want == WANT_REMOVED)
-        return add_remove(planning, plan);
+        return plan_remove(planning, plan);
     int code = read_members(planning);
     if (code < 0)
         return code;
@@ -422,7 +351,7 @@ static int plan_wanted(struct planning *planning, enum want want, struct plan *p
     }
     if (is_deserted(planning)) {
         plan->verdict = PLAN_WAIT_MEMBER;
-        return add_remove(planning, plan);
+        return plan_remove(planning, plan);
     }
     return plan_present(planning, plan);
 }

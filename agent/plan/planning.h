@@ -1,6 +1,6 @@
 /*
- * planning.h: one plan while it is made; shared by planner.c and targets.c,
- * private to them. Ownership: planning_clear in planner.c; `input` and
+ * planning.h: one plan while it is made; shared by planner.c, targets.c and
+ * operations.c, private to them. Ownership: planning_clear in planner.c; `input` and
  * `locator` are borrowed. Threads: one.
  */
 #ifndef PROVOST_PLAN_PLANNING_H
@@ -35,8 +35,15 @@ enum compare compare_of(const struct planning *planning, const struct attribute 
 int target_of(const struct planning *planning, size_t i, json_t *current, json_t **ret_target);
 
 /* Does an attribute look as `disable` leaves it? */
-bool is_marked(const struct attribute *attribute, const json_t *current);
+bool is_marked(const struct mapping *mapping, const struct attribute *attribute, const json_t *current);
 /* Does `disable` leave anything that can be seen, or does it only take away? */
 bool has_marks(const struct mapping *mapping);
+
+/* ---- operations.c: what leads from the account as read to plan->wanted ---- */
+
+int plan_create(const struct planning *planning, struct plan *plan);
+int plan_remove(const struct planning *planning, struct plan *plan);
+/* None where all is so already. Takes planning->changes. */
+int plan_changes(struct planning *planning, struct plan *plan);
 
 #endif

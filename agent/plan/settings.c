@@ -232,7 +232,9 @@ int plan_settings(const struct mapping *mapping, const struct settings_view *vie
     struct rendering rendering = {
         .mapping = mapping,
         .view = view,
-        .input = { .identity = view->identity, .account = view->account, .key = view->key, .value = view->value },
+        .input = {
+            .identity = view->identity, .account = view->account, .key = view->key, .value = view->value, .typed = !mapping->directory,
+        },
         .error = error,
     };
     json_t *settings = mapping->groups != NULL ? json_object() : NULL;

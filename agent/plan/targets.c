@@ -36,6 +36,17 @@ enum compare compare_of(const struct planning *planning, const struct attribute 
 
 /* ---- the state that an attribute shall be in ---- */
 
+static bool value_matches(const struct value *value, const json_t *current);
+
+static bool object_matches(const struct value *value, const json_t *current)
+{
+    bool all = json_is_object(current) && value->count > 0;
+
+    for (size_t i = 0; i < value->count && all; i++)
+        all = value_matches(value->items[i], json_object_get(current, value->names[i]));
+    return all;
+}
+
 /* Could this value have come from `disable`, at whatever time? */
 static bool value_matches(const struct value *value, const json_t *current)
 {
@@ -43,6 +54,8 @@ static bool value_matches(const struct value *value, const json_t *current)
 
     if (value->kind == VALUE_CONSTANT)
         return json_equal(value->constant, current);
+    if (value->kind == VALUE_OBJECT)
+        return object_matches(value, current);
     if (value->kind == VALUE_TEMPLATE && text != NULL)
         return template_is_constant(value->template) ? strcmp(template_text(value->template), text) == 0
                                                      : template_matches(value->template, text);
@@ -52,12 +65,14 @@ static bool value_matches(const struct value *value, const json_t *current)
     return false;
 }
 
-bool is_marked(const struct attribute *attribute, const json_t *current)
+bool is_marked(const struct mapping *mapping, const struct attribute *attribute, const json_t *current)
 {
     bool there = current != NULL && !json_is_null(current) && !(json_is_array(current) && json_array_size(current) == 0);
 
     if (attribute->disable == NULL || !there)
         return false;
+    if (!mapping->directory)
+        return value_matches(attribute->disable, current);
     if (attribute->account == NULL || !json_is_array(current))
         return attribute->account == NULL || value_matches(attribute->disable, current);
     for (size_t i = 0; i < json_array_size(current); i++)
@@ -102,22 +117,31 @@ static int merged(const struct planning *planning, const struct attribute *attri
                   json_t *value, json_t **ret_target)
 {
     json_t *kept = NULL;
+    bool one = !planning->mapping->directory && !json_is_array(value);
 
-    if (!json_is_array(current) || (overlaid && value == NULL)) {
+    if (!json_is_array(current) || (overlaid && value == NULL) || (one && value != NULL)) {
         *ret_target = json_incref(value);
         return 0;
     }
     int code = without_marks(attribute, current, &kept);
-    if (code == 0)
+    if (code == 0 && planning->mapping->directory)
         code = set_union(compare_of(planning, attribute), kept, value, ret_target);
+    else if (code == 0)
+        code = list_with(kept, value, ret_target);
     json_decref(kept);
     return code;
 }
 
 /* once: only `disable` may touch it later, and only that is taken back. */
-static int kept_once(const struct attribute *attribute, bool overlaid, const json_t *current, json_t *value, json_t **ret_target)
+static int kept_once(const struct mapping *mapping, const struct attribute *attribute, bool overlaid, const json_t *current, json_t *value, json_t **ret_target)
 {
     json_t *kept = NULL;
+
+    if (!mapping->directory) {
+        bool free = attribute->disable != NULL && (current == NULL || json_is_null(current) || is_marked(mapping, attribute, current));
+        *ret_target = json_incref(overlaid || free ? value : (json_t *)current);
+        return 0;
+    }
     int code = attribute->disable != NULL ? without_marks(attribute, current, &kept) : 0;
     bool marked = attribute->disable != NULL && json_array_size(kept) < json_array_size(current);
 
@@ -148,6 +172,18 @@ static int with_rdn_value(const struct planning *planning, const char *name, jso
     return 0;
 }
 
+/* Not to be written, whatever its policy says. */
+static bool is_left_alone(const struct planning *planning, const struct attribute *attribute, bool overlaid, const json_t *current)
+{
+    const struct mapping *mapping = planning->mapping;
+    bool disable_alone = attribute->account == NULL && !overlaid;
+
+    if (planning->disabled && mapping->keeps_disabled && (!overlaid || planning->input->account->disabled == 1))
+        return true;
+    /* a mark that the target itself may set and take back: no other value of it is ours */
+    return !mapping->directory && disable_alone && (mapping_call(mapping, "enable") != NULL || !is_marked(mapping, attribute, current));
+}
+
 /* NULL in *ret_target: it shall be absent. */
 int target_of(const struct planning *planning, size_t i, json_t *current, json_t **ret_target)
 {
@@ -156,10 +192,10 @@ int target_of(const struct planning *planning, size_t i, json_t *current, json_t
     bool exists = planning->input->account != NULL, overlaid = planning->wanted.overlaid[i];
     int code = 0;
 
-    if (exists && planning->wanted.unknown[i])
+    if (exists && (planning->wanted.unknown[i] || is_left_alone(planning, attribute, overlaid, current)))
         target = json_incref(current);
     else if (exists && attribute->policy == POLICY_ONCE)
-        code = kept_once(attribute, overlaid, current, value, &target);
+        code = kept_once(planning->mapping, attribute, overlaid, current, value, &target);
     else if (exists && attribute->policy == POLICY_MERGE)
         code = merged(planning, attribute, overlaid, current, value, &target);
     else

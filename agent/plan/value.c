@@ -36,12 +36,12 @@ unsigned value_uses(const struct value *value)
     return uses;
 }
 
-/* Takes `item`; a list is spread out. */
-static int append(json_t *list, json_t *item, struct error *error)
+/* Takes `item`; a list that one interpolation gave is spread out. */
+static int append(json_t *list, enum value_kind kind, json_t *item, struct error *error)
 {
     int failed = 0;
 
-    if (json_is_array(item)) {
+    if (json_is_array(item) && kind == VALUE_TEMPLATE) {
         failed = json_array_extend(list, item) < 0;
         json_decref(item);
     } else if (item != NULL)
@@ -59,7 +59,7 @@ static int render_items(const struct value *value, const struct expr_input *inpu
         if (code < 0 || item == NULL)
             continue;
         if (value->kind == VALUE_LIST)
-            code = append(whole, item, error);
+            code = append(whole, value->items[i]->kind, item, error);
         else if (json_object_set_new(whole, value->names[i], item) < 0)
             code = error_nomem(error);
     }
@@ -116,6 +116,16 @@ static int append_text(json_t *list, const json_t *value, struct error *error)
     return 0;
 }
 
+/* A list inside a list stands for its entries. */
+static int append_texts(json_t *list, const json_t *value, struct error *error)
+{
+    int code = json_is_array(value) ? 0 : append_text(list, value, error);
+
+    for (size_t i = 0; code == 0 && i < json_array_size(value); i++)
+        code = append_texts(list, json_array_get(value, i), error);
+    return code;
+}
+
 int value_to_texts(const json_t *value, json_t **ret_list, struct error *error)
 {
     json_t *list = json_array();
@@ -123,7 +133,7 @@ int value_to_texts(const json_t *value, json_t **ret_list, struct error *error)
 
     if (json_is_array(value))
         for (size_t i = 0; code == 0 && i < json_array_size(value); i++)
-            code = append_text(list, json_array_get(value, i), error);
+            code = append_texts(list, json_array_get(value, i), error);
     else if (code == 0 && value != NULL)
         code = append_text(list, value, error);
     if (code < 0 || json_array_size(list) == 0) {

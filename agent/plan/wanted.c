@@ -97,6 +97,7 @@ static int overlay(struct rendering *rendering, struct wanted *wanted)
     rendering->input.account = account;
     rendering->input.locator = wanted->locator;
     rendering->input.locator_name = mapping->locator_name;
+    rendering->input.typed = !mapping->directory;
     int code = render_locator(rendering, mapping->disable_locator, "disable.", &wanted->disabled_locator);
     for (size_t i = 0; code == 0 && i < mapping->attribute_count; i++) {
         const struct attribute *attribute = &mapping->attributes[i];
