@@ -93,6 +93,39 @@ static void nothing_is_escaped_where_nothing_can_break(void **state)
     assert_escaped(ESCAPE_NONE, ")(uid=*,\n", ")(uid=*,\n");
 }
 
+static void assert_within(enum escape escape, char quote, const char *input, size_t length, const char *expected)
+{
+    struct buf buf = { 0 };
+
+    escape_add_within(&buf, escape, quote, input, length);
+    assert_string_equal(buf.bytes, expected);
+    buf_free(&buf);
+}
+
+static void what_stands_in_quotes_cannot_close_them(void **state)
+{
+    (void)state;
+    assert_within(ESCAPE_QUOTED, '"', "x\" or \"1\"=\"1", 14, "x\\\" or \\\"1\\\"=\\\"1");
+    assert_within(ESCAPE_QUOTED, '"', "x\\", 2, "x\\\\");
+    assert_within(ESCAPE_QUOTED, '"', "a\0b\n", 4, "a\\u0000b\\u000a");
+    assert_within(ESCAPE_QUOTED, '\'', "x' or '1'='1", 12, "x'' or ''1''=''1");
+    assert_within(ESCAPE_QUOTED, '\0', "it's \"so\"", 9, "it's \"so\"");
+    assert_within(ESCAPE_URL_PATH, '\'', "o'n/x", 5, "o%27%27n%2Fx");
+    assert_within(ESCAPE_QUERY, '"', "\"", 1, "%5C%22");
+}
+
+static void only_constant_text_opens_and_closes_quotes(void **state)
+{
+    (void)state;
+    assert_int_equal(escape_quote_after('\0', "a eq ", 5), '\0');
+    assert_int_equal(escape_quote_after('\0', "a eq \"", 6), '"');
+    assert_int_equal(escape_quote_after('"', "\" and b eq '", 13), '\'');
+    assert_int_equal(escape_quote_after('"', "it's \\\" still", 13), '"');
+    assert_int_equal(escape_quote_after('\'', "a''b\\", 5), '\'');
+    assert_int_equal(escape_quote_after('"', "a\\", 2), QUOTE_BACKSLASH);
+    assert_int_equal(escape_quote_after('"', "a\\\\", 3), '"');
+}
+
 static void ten_megabytes_are_escaped_whole(void **state)
 {
     (void)state;
@@ -162,6 +195,8 @@ int main(void)
         cmocka_unit_test(a_header_stays_one_line),
         cmocka_unit_test(a_json_string_cannot_end),
         cmocka_unit_test(nothing_is_escaped_where_nothing_can_break),
+        cmocka_unit_test(what_stands_in_quotes_cannot_close_them),
+        cmocka_unit_test(only_constant_text_opens_and_closes_quotes),
         cmocka_unit_test(ten_megabytes_are_escaped_whole),
         cmocka_unit_test(every_byte_survives_a_dn),
         cmocka_unit_test(dns_are_compared_by_meaning),
