@@ -105,7 +105,7 @@ static void assert_within(enum escape escape, char quote, const char *input, siz
 static void what_stands_in_quotes_cannot_close_them(void **state)
 {
     (void)state;
-    assert_within(ESCAPE_QUOTED, '"', "x\" or \"1\"=\"1", 14, "x\\\" or \\\"1\\\"=\\\"1");
+    assert_within(ESCAPE_QUOTED, '"', "x\" or \"1\"=\"1", 12, "x\\\" or \\\"1\\\"=\\\"1");
     assert_within(ESCAPE_QUOTED, '"', "x\\", 2, "x\\\\");
     assert_within(ESCAPE_QUOTED, '"', "a\0b\n", 4, "a\\u0000b\\u000a");
     assert_within(ESCAPE_QUOTED, '\'', "x' or '1'='1", 12, "x'' or ''1''=''1");
