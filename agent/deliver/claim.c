@@ -99,3 +99,16 @@ bool claim_operation(struct lane_run *run, const struct operation *operation, st
     *ret_claim = claim;
     return true;
 }
+
+bool claim_may_appear(struct lane_run *run, bool *ret_may)
+{
+    const struct lane_job *job = run->job;
+    struct error error = { 0 };
+
+    *ret_may = false;
+    if ((job->ops->capabilities & CONNECTOR_IDEMPOTENCY) == 0 || job->attempt > 1)
+        return true;
+    int begun = store_has_claim(job->store, job->target, job->kind, job->id, operation_kind_name(OPERATION_CREATE), &error);
+    *ret_may = begun > 0;
+    return begun >= 0 ? true : lane_fail_error(run, &error);
+}

@@ -18,6 +18,10 @@
  * refused for good, not there); where the end is not known (retry, target down,
  * conflict) it stays, until the lane is done or a day has passed.
  *
+ * A person who left while the CREATE's end was not known, and of whom there is
+ * no account: it may still be on its way. Such a lane looks once more after
+ * CLAIM_APPEARS_US before it ends.
+ *
  * Ownership: the claim is the caller's (claim_clear). Threads: none of its own.
  * Errors: claim_operation returns false when the run's result says why; then
  * nothing may be sent.
@@ -27,6 +31,8 @@
 
 #include "deliver/lane_private.h"
 
+#define CLAIM_APPEARS_US 60000000
+
 struct operation_claim { /* all NULL: this operation needs none */
     char *digest;
     char *key;
@@ -34,6 +40,8 @@ struct operation_claim { /* all NULL: this operation needs none */
 };
 bool claim_operation(struct lane_run *run, const struct operation *operation, struct operation_claim *ret_claim);
 void claim_clear(struct operation_claim *claim);
+/* May an account appear that nobody finds yet? A CREATE was begun, its end is not known. */
+bool claim_may_appear(struct lane_run *run, bool *ret_may);
 /* Is it known what became of an operation that ended so? */
 bool claim_is_settled(enum outcome outcome);
 

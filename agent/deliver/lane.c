@@ -53,130 +53,7 @@ bool lane_fail_receipt(struct lane_run *run, const struct receipt *receipt)
     return lane_fail(run, receipt->outcome, receipt->reason != NULL ? receipt->reason : outcome_name(receipt->outcome));
 }
 
-/* ---- what was done, as JSON ---- */
-
-static bool is_secret_attribute(const char *name)
-{
-    static const char *const secret[] = { "userPassword", "unicodePwd", "sambaNTPassword", "password", NULL };
-
-    for (size_t i = 0; secret[i] != NULL; i++)
-        if (strcasecmp(secret[i], name) == 0)
-            return true;
-    return false;
-}
-
-static void hide_secrets(json_t *object)
-{
-    const char *name;
-    void *next;
-    json_t *value;
-
-    json_object_foreach_safe(object, next, name, value)
-    {
-        if (is_secret_attribute(name))
-            json_object_set_new_nocheck(object, name, json_string("(hidden)"));
-    }
-}
-
-static json_t *changes_json(const struct operation *operation)
-{
-    static const char *const words[] = { "add", "delete", "replace" };
-    json_t *object = operation->values != NULL ? json_copy(operation->values) : json_object();
-
-    hide_secrets(object);
-    for (size_t i = 0; i < operation->change_count; i++) {
-        const struct change *change = &operation->changes[i];
-        json_t *values = change->values != NULL ? json_incref(change->values) : json_array();
-        if (is_secret_attribute(change->name)) {
-            json_decref(values);
-            values = json_string("(hidden)");
-        }
-        json_t *one = json_object_get(object, change->name);
-        if (one == NULL) {
-            one = json_object();
-            json_object_set_new_nocheck(object, change->name, one);
-        }
-        json_object_set_new_nocheck(one, words[change->kind], values);
-    }
-    if (operation->new_locator != NULL)
-        json_object_set_new_nocheck(object, "(moved to)", json_string_nocheck(operation->new_locator));
-    if (operation->attribute != NULL)
-        json_object_set_new_nocheck(object, operation->attribute, json_string_nocheck(operation->value));
-    return object;
-}
-
-static char *json_text(const json_t *json)
-{
-    return json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-}
-
-static bool note_operation(struct lane_run *run, const struct operation *operation, const struct operation_claim *claim,
-                           enum outcome outcome, const struct receipt *receipt)
-{
-    struct lane_result *result = run->result;
-    struct lane_operation *list = realloc(result->operations, (result->operation_count + 1) * sizeof(*list));
-
-    if (list == NULL)
-        return false;
-    result->operations = list;
-    json_t *changes = changes_json(operation);
-    json_t *before = operation->before_image != NULL ? json_copy(operation->before_image) : NULL;
-    if (before != NULL)
-        hide_secrets(before);
-    list[result->operation_count++] = (struct lane_operation){
-        .kind = operation->kind,
-        .outcome = outcome,
-        .locator = str_dup(operation->locator),
-        .changes = json_text(changes),
-        .before = json_text(before),
-        .claim = claim_is_settled(outcome) ? str_dup(claim->digest) : NULL,
-        .note = str_dup(receipt->note),
-        .sessions_found = receipt->sessions_found,
-        .sessions_ended = receipt->sessions_ended,
-    };
-    json_decref(changes);
-    json_decref(before);
-    return true;
-}
-
-/* The operation that names the whole: the last in this list that took place. */
-static const enum operation_kind action_rank[] = {
-    OPERATION_MEMBER_REMOVE, OPERATION_MEMBER_ADD, OPERATION_UPDATE, OPERATION_RENAME,
-    OPERATION_ENABLE,        OPERATION_DISABLE,    OPERATION_CREATE, OPERATION_REMOVE,
-};
-
-static int rank_of(enum operation_kind kind)
-{
-    for (size_t i = 0; i < sizeof(action_rank) / sizeof(action_rank[0]); i++)
-        if (action_rank[i] == kind)
-            return (int)i;
-    return -1;
-}
-
-static void note_action(struct lane_run *run, enum operation_kind kind)
-{
-    if (rank_of(kind) > run->action_rank) {
-        run->action_rank = rank_of(kind);
-        run->result->action = operation_kind_name(kind);
-    }
-}
-
-static void note_receipt(struct lane_run *run, const struct operation *operation, struct receipt *receipt)
-{
-    struct lane_result *result = run->result;
-
-    if (receipt->note != NULL) {
-        free(result->note);
-        result->note = str_dup(receipt->note);
-    }
-    if (operation->kind != OPERATION_REVOKE)
-        return;
-    result->swept = true;
-    result->sessions_found += receipt->sessions_found;
-    result->sessions_ended += receipt->sessions_ended;
-    if (operation->sweep <= 1 && (receipt->outcome == OUTCOME_APPLIED || receipt->outcome == OUTCOME_UNCHANGED))
-        result->swept_at = clock_wall(run->job->clock);
-}
+/* ---- one change ---- */
 
 /* Sends it, under its key where it needs one. False: it could not be sent. */
 static bool send_operation(struct lane_run *run, const struct operation *operation, struct operation_claim *claim,
@@ -216,11 +93,11 @@ bool lane_apply(struct lane_run *run, const struct operation *operation, struct 
         return false;
     }
     enum outcome outcome = *ret_outcome = receipt.outcome;
-    note_action(run, operation->kind);
+    lane_note_action(run, operation->kind);
     if (outcome == OUTCOME_APPLIED)
         run->changed = true;
-    note_receipt(run, operation, &receipt);
-    bool noted = note_operation(run, operation, &claim, outcome, &receipt);
+    lane_note_receipt(run, operation, &receipt);
+    bool noted = lane_note_operation(run, operation, &claim, outcome, &receipt);
     claim_clear(&claim);
     bool ok = may_go_on(run, outcome);
     if (!ok) {
@@ -310,7 +187,7 @@ static bool set_link(struct lane_run *run, const char *key, const char *locator,
     struct link link = {
         .key = str_dup(key),
         .locator = str_dup(locator),
-        .account = json_text(values),
+        .account = lane_json_text(values),
         .gone = gone,
         .due = due,
         .linked = run->linked && run->link.linked.us != 0 ? run->link.linked : clock_wall(run->job->clock),
@@ -421,7 +298,7 @@ static bool relink(struct lane_run *run, const struct plan *plan)
         cleanup_free char *old_locator = str_dup(run->link.locator);
         return set_link(run, old_key, old_locator, NULL, true, (struct wall){ 0 });
     }
-    cleanup_free char *values = json_text(plan->wanted.values);
+    cleanup_free char *values = lane_json_text(plan->wanted.values);
     bool same = run->linked && !run->link.gone && str_equal(run->link.key, key) &&
                 str_equal(run->link.locator, plan->wanted.locator) && str_equal(run->link.account, values) &&
                 run->link.due.us == plan->due.us;
@@ -477,6 +354,23 @@ static bool look_again(struct lane_run *run, const struct plan *plan, const stru
     return members_recheck(run, members, plan->wanted.locator, ret_again);
 }
 
+/* None is there and none is wanted: the end, but for one that is on its way. */
+static bool nothing_appears(struct lane_run *run, const struct plan *plan)
+{
+    bool may = false;
+
+    if (run->found || plan->operation_count > 0 || plan->present)
+        return true;
+    if (!claim_may_appear(run, &may))
+        return false;
+    if (!may)
+        return true;
+    run->result->retry_after_us = CLAIM_APPEARS_US;
+    run->result->leaving = run->job->kind == IDENTITY_USER ? LEAVING_YES : LEAVING_UNKNOWN;
+    return lane_fail(run, OUTCOME_RETRY, "no account is wanted any more and none is there, but one was asked for and the answer was lost: it "
+                     "is looked for once more");
+}
+
 /* True: go on (again or to the end); false: the result is final. */
 static bool round_once(struct lane_run *run, bool *ret_again)
 {
@@ -495,7 +389,7 @@ static bool round_once(struct lane_run *run, bool *ret_again)
     run->result->out_of_scope = plan.verdict != PLAN_CONVERGE;
     bool ok = adopt(run, &plan, &adopted);
     bool was_there = run->linked && !run->link.gone;
-    ok = ok && groups_before(run, &plan) && apply_all(run, &plan, ret_again);
+    ok = ok && nothing_appears(run, &plan) && groups_before(run, &plan) && apply_all(run, &plan, ret_again);
     if (ok && !*ret_again)
         ok = groups_after(run, &plan, was_there, relink) && (remember_account(run, &plan), true) &&
              look_again(run, &plan, &members, was_there, adopted, ret_again);

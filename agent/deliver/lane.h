@@ -36,6 +36,7 @@ struct lane_job {
     struct random_source *random;
     enum identity_kind kind;
     const char *id;
+    int attempt; /* 1 for the first since something new was heard */
 };
 
 /* What was done, for the receipt. Strings are owned. */

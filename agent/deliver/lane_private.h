@@ -31,4 +31,13 @@ bool lane_fail_receipt(struct lane_run *run, const struct receipt *receipt);
 bool lane_apply(struct lane_run *run, const struct operation *operation, struct account *ret_account, enum outcome *ret_outcome);
 bool lane_store_link(struct lane_run *run);
 
+/* note.c: the result's account of what was done */
+struct operation_claim;
+void lane_note_action(struct lane_run *run, enum operation_kind kind);
+void lane_note_receipt(struct lane_run *run, const struct operation *operation, const struct receipt *receipt);
+/* False: out of memory. */
+bool lane_note_operation(struct lane_run *run, const struct operation *operation, const struct operation_claim *claim,
+                         enum outcome outcome, const struct receipt *receipt);
+char *lane_json_text(const json_t *json); /* NULL where there is none */
+
 #endif

@@ -299,6 +299,7 @@ static void work(struct worker *worker, struct lease *lease)
             .random = settings->random,
             .kind = lease->kind,
             .id = lease->id,
+            .attempt = lease->attempt,
         };
         lane_converge(&job, &ending->result);
     }

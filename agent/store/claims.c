@@ -25,13 +25,11 @@ static int read_claim(struct sqlite_store *store, struct claim_call *call, int64
     return call->key == NULL ? error_nomem(error) : 0;
 }
 
-static int was_begun(struct sqlite_store *store, struct claim_call *call, int64_t lane, struct error *error)
+static int was_begun(struct db *db, int64_t lane, const char *operation, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
-    int code = db_next(store->writer, SQL_CLAIM_BEGUN, &row, error, "it", lane, call->claim->operation);
 
-    call->repeated = code > 0;
-    return code < 0 ? code : 0;
+    return db_next(db, SQL_CLAIM_BEGUN, &row, error, "it", lane, operation);
 }
 
 static int claim_work(struct sqlite_store *store, void *arg, struct error *error)
@@ -46,8 +44,9 @@ static int claim_work(struct sqlite_store *store, void *arg, struct error *error
         return (int)identity;
     free(take_pointer(call->key)); /* of a try that was rolled back */
     int64_t lane = lane_key(store->targets[target].number, identity);
-    code = was_begun(store, call, lane, error);
-    if (code == 0)
+    code = was_begun(store->writer, lane, claim->operation, error);
+    call->repeated = code > 0;
+    if (code > 0)
         code = read_claim(store, call, lane, error);
     if (code < 0 || call->key != NULL)
         return code;
@@ -68,6 +67,20 @@ int sqlite_claim(struct store *store, const struct claim *claim, char **ret_key,
     *ret_key = key;
     *ret_repeated = call.repeated;
     return 0;
+}
+
+int sqlite_has_claim(struct store *base, const char *target, enum identity_kind kind, const char *id, const char *operation,
+                     struct error *error)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+
+    if (reader.db == NULL)
+        return error != NULL ? error->code : ERROR_IO;
+    int64_t identity = identity_number(reader.db, kind, id, error);
+    if (identity <= 0)
+        return (int)identity;
+    return was_begun(reader.db, lane_key(target_number(store, target), identity), operation, error);
 }
 
 int claims_end(struct sqlite_store *store, int64_t key, const struct completion *completion, struct error *error)

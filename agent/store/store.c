@@ -77,6 +77,12 @@ int store_claim(struct store *store, const struct claim *claim, char **ret_key, 
     return store->ops->claim(store, claim, ret_key, ret_repeated, error);
 }
 
+int store_has_claim(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
+                    struct error *error)
+{
+    return store->ops->has_claim(store, target, kind, id, operation, error);
+}
+
 void store_touch(struct store *store, const char *target, enum identity_kind kind, const char *id)
 {
     store->ops->touch(store, target, kind, id);

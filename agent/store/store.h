@@ -211,6 +211,9 @@ struct claim {
     const char *key;
 };
 int store_claim(struct store *store, const struct claim *claim, char **ret_key, bool *ret_repeated, struct error *error);
+/* Is there a claim of this lane and operation? 1, 0 or negative. */
+int store_has_claim(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
+                    struct error *error);
 
 /* Makes a lane ready without an event (a group's first member came, an
  * administrator asked). Queued; tried again when its commit failed. */

@@ -91,6 +91,50 @@ def drop_forgets_the_dead_letter_and_a_newer_event_starts_anew(world):
     await_account(world, ANN)
 
 
+# --- leavers
+
+def refused_leaver(world):
+    """Ann has an account, and the directory refuses to disable it."""
+    agent = world.agent(start=False)
+    text = agent.mapping_texts["openldap-people.conf"]
+    assert "disable: {" in text, "the shipped mapping has changed: mend this test"
+    agent.write_mapping("openldap-people.conf", text.replace("disable: {", 'disable: {\n  homeDirectory = "/nowhere";', 1))
+    agent.start()
+    agent.send(okta.create(ANN), okta.activate(ANN))
+    await_account(world, ANN)
+    agent.send(okta.deactivate(ANN))
+    return agent, agent.await_log(id="00uann", outcome="rejected")
+
+
+@test
+def a_leaver_who_cannot_be_disabled_is_told_everywhere(world):
+    agent, line = refused_leaver(world)
+    assert line["leaver"] == "not_out" and line["level"] == "error" and "homeDirectory" in line["reason"], line
+    leavers = agent.target_status()["leavers"]
+    assert leavers["not_out"] == 1 and leavers["since"], leavers
+    assert "not_out" in out_of(agent, "dead")
+    assert "1 leaver is not out" in out_of(agent, "status", code=1)
+
+
+@test
+def a_leaver_is_dropped_only_when_it_is_said(world):
+    agent, _ = refused_leaver(world)
+    assert "--leavers" in out_of(agent, "drop", TARGET, code=1)
+    assert len(agent.ctl_json("dead")) == 1
+    out_of(agent, "drop", TARGET, "--leavers")
+    assert agent.ctl_json("dead") == [] and agent.target_status()["leavers"]["not_out"] == 0
+
+
+@test
+def a_leaver_is_out_once_the_mapping_is_mended(world):
+    agent, _ = refused_leaver(world)
+    agent.write_mapping("openldap-people.conf", agent.mapping_texts["openldap-people.conf"])
+    out_of(agent, "reload")
+    out_of(agent, "retry", TARGET)
+    await_condition("nobody is left to go", lambda: agent.target_status()["leavers"]["not_out"] == 0)
+    out_of(agent, "status")
+
+
 # --- hold, resume, reload
 
 @test

@@ -204,6 +204,7 @@ struct line {
     int attempt;
     size_t superseded;
     bool leaver, overdue;
+    int64_t retry_in_us;
 };
 
 static struct fixture {
@@ -256,6 +257,7 @@ static void delivered(void *arg, const struct delivery_report *report)
     line->superseded = report->superseded;
     line->leaver = report->leaver;
     line->overdue = report->overdue;
+    line->retry_in_us = report->retry_in_us;
     pthread_cond_broadcast(&fx.changed);
     pthread_mutex_unlock(&fx.lock);
 }
@@ -804,6 +806,35 @@ static void nothing_is_sent_without_a_durable_key(void **state)
     assert_false(sent->list[0].repeated);
 }
 
+/* The answer was lost and the account is slow to appear; meanwhile the person left. */
+static void a_leaver_whose_create_is_not_answered_is_looked_for_again(void **state)
+{
+    (void)state;
+    fx.target.retry_base_us = fx.target.retry_most_us = 3600000000;
+    world.script[0] = OUTCOME_RETRY;
+    world.script_count = 1;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    assert_string_equal(last_line(1).outcome, "retry");
+    send_status("ann", "DEPROVISIONED", 20);
+    struct line line = last_line(2);
+    assert_string_equal(line.outcome, "retry");
+    assert_true(line.leaver);
+    assert_true(line.retry_in_us >= 60000000);
+    assert_non_null(strstr(line.reason, "looked for once more"));
+    assert_int_equal(leavers(), 1);
+    stop();
+    pthread_mutex_lock(&world.lock);
+    world.existing_key = strdup("key-1");
+    pthread_mutex_unlock(&world.lock);
+    send_status("ann", "DELETED", 30);
+    start();
+    line = last_line(3);
+    assert_string_equal(line.action, "disable");
+    assert_string_equal(line.outcome, "applied");
+    assert_int_equal(leavers(), 0);
+}
+
 static void run_until_killed(const char *faults)
 {
     store_close(take_pointer(fx.store));
@@ -974,6 +1005,7 @@ int main(void)
         TEST(all_attempts_of_a_create_have_one_key),
         TEST(a_create_that_was_refused_gets_another_key),
         TEST(nothing_is_sent_without_a_durable_key),
+        TEST(a_leaver_whose_create_is_not_answered_is_looked_for_again),
         TEST(a_crash_between_key_and_create_keeps_the_key),
         TEST(a_crash_between_create_and_receipt_keeps_the_key),
         TEST(what_sessions_share_goes_after_the_last_of_them),

@@ -1,0 +1,127 @@
+/* What a lane has done, for the receipt: operations as JSON, without secrets. */
+#include "base/str.h"
+#include "deliver/claim.h"
+#include "deliver/lane_private.h"
+
+static bool is_secret_attribute(const char *name)
+{
+    static const char *const secret[] = { "userPassword", "unicodePwd", "sambaNTPassword", "password", NULL };
+
+    for (size_t i = 0; secret[i] != NULL; i++)
+        if (strcasecmp(secret[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void hide_secrets(json_t *object)
+{
+    const char *name;
+    void *next;
+    json_t *value;
+
+    json_object_foreach_safe(object, next, name, value)
+    {
+        if (is_secret_attribute(name))
+            json_object_set_new_nocheck(object, name, json_string("(hidden)"));
+    }
+}
+
+static json_t *changes_json(const struct operation *operation)
+{
+    static const char *const words[] = { "add", "delete", "replace" };
+    json_t *object = operation->values != NULL ? json_copy(operation->values) : json_object();
+
+    hide_secrets(object);
+    for (size_t i = 0; i < operation->change_count; i++) {
+        const struct change *change = &operation->changes[i];
+        json_t *values = change->values != NULL ? json_incref(change->values) : json_array();
+        if (is_secret_attribute(change->name)) {
+            json_decref(values);
+            values = json_string("(hidden)");
+        }
+        json_t *one = json_object_get(object, change->name);
+        if (one == NULL) {
+            one = json_object();
+            json_object_set_new_nocheck(object, change->name, one);
+        }
+        json_object_set_new_nocheck(one, words[change->kind], values);
+    }
+    if (operation->new_locator != NULL)
+        json_object_set_new_nocheck(object, "(moved to)", json_string_nocheck(operation->new_locator));
+    if (operation->attribute != NULL)
+        json_object_set_new_nocheck(object, operation->attribute, json_string_nocheck(operation->value));
+    return object;
+}
+
+char *lane_json_text(const json_t *json)
+{
+    return json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+}
+
+bool lane_note_operation(struct lane_run *run, const struct operation *operation, const struct operation_claim *claim,
+                           enum outcome outcome, const struct receipt *receipt)
+{
+    struct lane_result *result = run->result;
+    struct lane_operation *list = realloc(result->operations, (result->operation_count + 1) * sizeof(*list));
+
+    if (list == NULL)
+        return false;
+    result->operations = list;
+    json_t *changes = changes_json(operation);
+    json_t *before = operation->before_image != NULL ? json_copy(operation->before_image) : NULL;
+    if (before != NULL)
+        hide_secrets(before);
+    list[result->operation_count++] = (struct lane_operation){
+        .kind = operation->kind,
+        .outcome = outcome,
+        .locator = str_dup(operation->locator),
+        .changes = lane_json_text(changes),
+        .before = lane_json_text(before),
+        .claim = claim_is_settled(outcome) ? str_dup(claim->digest) : NULL,
+        .note = str_dup(receipt->note),
+        .sessions_found = receipt->sessions_found,
+        .sessions_ended = receipt->sessions_ended,
+    };
+    json_decref(changes);
+    json_decref(before);
+    return true;
+}
+
+/* The operation that names the whole: the last in this list that took place. */
+static const enum operation_kind action_rank[] = {
+    OPERATION_MEMBER_REMOVE, OPERATION_MEMBER_ADD, OPERATION_UPDATE, OPERATION_RENAME,
+    OPERATION_ENABLE,        OPERATION_DISABLE,    OPERATION_CREATE, OPERATION_REMOVE,
+};
+
+static int rank_of(enum operation_kind kind)
+{
+    for (size_t i = 0; i < sizeof(action_rank) / sizeof(action_rank[0]); i++)
+        if (action_rank[i] == kind)
+            return (int)i;
+    return -1;
+}
+
+void lane_note_action(struct lane_run *run, enum operation_kind kind)
+{
+    if (rank_of(kind) > run->action_rank) {
+        run->action_rank = rank_of(kind);
+        run->result->action = operation_kind_name(kind);
+    }
+}
+
+void lane_note_receipt(struct lane_run *run, const struct operation *operation, const struct receipt *receipt)
+{
+    struct lane_result *result = run->result;
+
+    if (receipt->note != NULL) {
+        free(result->note);
+        result->note = str_dup(receipt->note);
+    }
+    if (operation->kind != OPERATION_REVOKE)
+        return;
+    result->swept = true;
+    result->sessions_found += receipt->sessions_found;
+    result->sessions_ended += receipt->sessions_ended;
+    if (operation->sweep <= 1 && (receipt->outcome == OUTCOME_APPLIED || receipt->outcome == OUTCOME_UNCHANGED))
+        result->swept_at = clock_wall(run->job->clock);
+}
