@@ -12,6 +12,8 @@
 #include "ctl/table.h"
 #include "plan/mapping_test.h"
 
+#define TEST_SUFFIX ".test.conf"
+
 /* ---- which connector ---- */
 
 /* A top-level text of a libconfig file; NULL when it cannot be had. What is wrong is told by those who load the file. */
@@ -40,6 +42,16 @@ static const char *configured_connector(const struct config *config, const char 
     return NULL;
 }
 
+/* The test file beside it may say `connector`, for a mapping that no configuration names. */
+static char *connector_beside(const char *mapping_path)
+{
+    cleanup_free char *test_path = str_ends(mapping_path, ".conf")
+                                       ? str_printf("%.*s%s", (int)(strlen(mapping_path) - strlen(".conf")), mapping_path, TEST_SUFFIX)
+                                       : NULL;
+
+    return test_path != NULL ? read_setting(test_path, "connector") : NULL;
+}
+
 static int find_connector(const struct ctl *ctl, const struct config *config, const char *mapping_path, const struct connector_ops **ret_ops)
 {
     struct error error = { 0 };
@@ -47,6 +59,9 @@ static int find_connector(const struct ctl *ctl, const struct config *config, co
 
     if (name == NULL)
         name = configured_connector(config, mapping_path);
+    cleanup_free char *beside = name == NULL ? connector_beside(mapping_path) : NULL;
+    if (name == NULL)
+        name = beside;
     if (connector_load(name != NULL ? name : "ldap", config != NULL ? config->connectors : NULL, ret_ops, &error) < 0)
         return ctl_fail(CTL_USAGE, "%s: %s", mapping_path, error.text);
     return 0;
@@ -76,6 +91,51 @@ static void print_values(const struct ctl *ctl, const char *mark, const char *na
         print_values(ctl, mark, name, value);
 }
 
+static void print_members(const json_t *value, int depth);
+
+/* `name: value`, and a group's members or a list's entries below it. */
+static void print_nested(const char *name, const json_t *value, int depth)
+{
+    printf("%*s", 2 * depth, "");
+    table_put_text(name);
+    putchar(':');
+    if (!json_is_object(value) && !json_is_array(value)) {
+        cleanup_free char *text = table_value(value);
+        putchar(' ');
+        table_put_text(text != NULL ? text : "");
+    }
+    putchar('\n');
+    print_members(value, depth + 1);
+}
+
+static void print_members(const json_t *value, int depth)
+{
+    const char *member;
+    size_t index;
+    const json_t *item;
+
+    json_object_foreach((json_t *)value, member, item)
+        print_nested(member, item, depth);
+    json_array_foreach(value, index, item)
+        print_nested("-", item, depth);
+}
+
+/* What would be asked of the target for it, where the mapping file says that. */
+static void print_settings(const struct ctl *ctl, const struct operation *operation)
+{
+    const char *group, *kind = operation_kind_name(operation->kind);
+    const json_t *calls;
+
+    json_object_foreach(operation->settings, group, calls)
+    {
+        const json_t *call = json_object_get(calls, kind);
+        if (call == NULL)
+            continue;
+        printf("  %s%s.%s%s:\n", ctl_paint(ctl, COLOUR_BOLD), group, kind, ctl_paint(ctl, COLOUR_NONE));
+        print_members(call, 2);
+    }
+}
+
 static void print_operation(const struct ctl *ctl, const struct operation *operation)
 {
     static const char *const marks[] = { [CHANGE_ADD] = "+ ", [CHANGE_DELETE] = "- ", [CHANGE_REPLACE] = "= " };
@@ -90,6 +150,7 @@ static void print_operation(const struct ctl *ctl, const struct operation *opera
     for (size_t i = 0; i < operation->change_count; i++)
         print_values(ctl, marks[operation->changes[i].kind], operation->changes[i].name,
                      operation->changes[i].values != NULL ? operation->changes[i].values : json_null());
+    print_settings(ctl, operation);
 }
 
 static const char *verdict_sentence(const struct plan *plan, const struct identity *identity)
@@ -112,8 +173,9 @@ static json_t *plan_json(const struct plan *plan)
 
     for (size_t i = 0; i < plan->operation_count; i++) {
         const struct operation *operation = &plan->operations[i];
-        json_array_append_new(operations, json_pack("{s:s, s:s?, s:O?}", "action", operation_kind_name(operation->kind), "locator",
-                                                    operation->locator, "values", operation->values));
+        json_array_append_new(operations, json_pack("{s:s, s:s?, s:O?, s:O?}", "action", operation_kind_name(operation->kind),
+                                                    "locator", operation->locator, "values", operation->values, "settings",
+                                                    operation->settings));
     }
     return json_pack("{s:s, s:b, s:s?, s:O?, s:o}", "verdict", verdicts[plan->verdict], "present", plan->present, "locator",
                      plan->wanted.locator, "account", plan->wanted.values, "operations", operations);
@@ -185,8 +247,6 @@ int ctl_try(struct ctl *ctl)
 }
 
 /* ---- test ---- */
-
-#define TEST_SUFFIX ".test.conf"
 
 struct test_files {
     char **paths;

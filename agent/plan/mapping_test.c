@@ -8,6 +8,8 @@
 #include "base/str.h"
 #include "plan/test_case.h"
 
+#define GROUPS_MOST 16
+
 static void test_plan(struct test_case *run, const config_setting_t *expect)
 {
     struct plan_input input = {
@@ -20,13 +22,16 @@ static void test_plan(struct test_case *run, const config_setting_t *expect)
     };
     struct error error = { 0 };
     struct plan plan = { 0 };
+    struct plan_query query = { 0 };
     const char *refused = test_text(expect, "refused");
 
-    if (plan_make(run->mapping, &input, &plan, &error) == 0) {
-        test_check_plan(run, expect, &plan);
+    if (plan_query(run->mapping, &run->identity, input.link, &query, &error) == 0 &&
+        plan_make(run->mapping, &input, &plan, &error) == 0) {
+        test_check_plan(run, expect, &plan, query.settings);
         plan_clear(&plan);
     } else if (refused == NULL || strstr(error.text, refused) == NULL)
         test_differ(run, "refused", refused != NULL ? refused : "(not refused)", error.text);
+    plan_query_clear(&query);
 }
 
 static void run_clear(struct test_case *run)
@@ -72,11 +77,25 @@ static void report(struct mapping_test_run *test_run, const struct test_case *ru
         print_diff(test_run, diff);
 }
 
+/* The connector's own groups can be expected, too. */
+static bool known_expectations(struct test_case *run, const config_setting_t *expect)
+{
+    static const char *const own[] = { "action", "account", "refused", "out_of_scope", "waits_for_member", "due" };
+    const struct connector_group *group = run->mapping->ops != NULL ? run->mapping->ops->groups : NULL;
+    const char *known[sizeof(own) / sizeof(own[0]) + GROUPS_MOST + 1] = { NULL };
+    size_t count = 0;
+
+    for (; count < sizeof(own) / sizeof(own[0]); count++)
+        known[count] = own[count];
+    for (size_t i = 0; group != NULL && group[i].name != NULL && i < GROUPS_MOST; i++)
+        known[count++] = group[i].name;
+    return test_names(run, expect, "expect", known);
+}
+
 /* True: it passed. A test that cannot be understood fails, too. */
 static bool run_test(const char *path, const struct mapping *mapping, const config_setting_t *test,
                      struct mapping_test_run *test_run, struct problems *problems)
 {
-    static const char *const known[] = { "action", "account", "refused", "out_of_scope", "waits_for_member", "due", NULL };
     struct test_case run = { .file = path, .mapping = mapping, .test = test, .problems = problems };
     const config_setting_t *expect = test_member(test, "expect");
     const char *name = test_text(test, "name");
@@ -84,7 +103,7 @@ static bool run_test(const char *path, const struct mapping *mapping, const conf
 
     if (expect == NULL || config_setting_length(expect) == 0)
         test_complain(&run, test, "a test needs expect: { … } with action, account, refused, out_of_scope, waits_for_member or due");
-    else if (test_names(&run, expect, "expect", known) && test_read(&run))
+    else if (known_expectations(&run, expect) && test_read(&run))
         test_plan(&run, expect);
     for (size_t i = before; i < problems->count; i++)
         buf_printf(&run.diff, "- cannot be run: %s\n", problems->list[i].text);

@@ -11,7 +11,9 @@
  *         # account: { … } what the target has already (absent: nothing)
  *         expect: { action = "create"; account: { dn = "…"; cn = "…"; }; };
  *         # or: expect: { refused = "sn is absent"; }; or: expect: { out_of_scope = true; };
+ *         # and, of a connector's own groups, what is named: requests: { create: { path = "/employees"; }; };
  *       } );
+ * An `account` that is there may be `disabled = true` or false, where the target tells.
  *
  * Threads: no state. Output goes to `stream`, as TAP 13 with `tap`, or as JSON
  * into `results`.

@@ -44,8 +44,8 @@ bool test_read(struct test_case *run);
 
 /* ---- test_expect.c: what comes out ---- */
 
-/* Adds to `diff` what is not as `expect` says. */
-void test_check_plan(struct test_case *run, const config_setting_t *expect, const struct plan *plan);
+/* Adds to `diff` what is not as `expect` says. `found_by`: the settings of the query before the plan. */
+void test_check_plan(struct test_case *run, const config_setting_t *expect, const struct plan *plan, const json_t *found_by);
 void test_differ(struct test_case *run, const char *name, const char *expected, const char *got);
 
 #endif

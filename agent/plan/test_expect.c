@@ -95,21 +95,85 @@ static void compare_account(struct test_case *run, const json_t *expected, const
         }
 }
 
+/* A locator that the target gives is compared where the test names it. */
+static bool names_locator(const struct mapping *mapping, const config_setting_t *account)
+{
+    bool assigned = mapping->ops != NULL && mapping->ops->assigns_locator;
+
+    return !assigned || test_member(account, mapping->locator_name) != NULL;
+}
+
 /* The account as it shall be, its locator and (when made) a group's members among its values. */
-static json_t *account_of(const struct test_case *run, const struct plan *plan)
+static json_t *account_of(const struct test_case *run, const struct plan *plan, bool with_locator)
 {
     bool made = plan->operation_count > 0 && plan->operations[0].kind == OPERATION_CREATE;
     json_t *values = json_copy(made ? plan->operations[0].values : plan->wanted.values);
 
-    if (run->mapping->locator_name != NULL && plan->wanted.locator != NULL)
+    if (with_locator && run->mapping->locator_name != NULL && plan->wanted.locator != NULL)
         json_object_set_new(values, run->mapping->locator_name, json_string(plan->wanted.locator));
     return values;
 }
 
-static const char *action_of(const struct plan *plan)
+/* "enable, update"; the caller frees. */
+static char *action_of(const struct plan *plan)
 {
-    return plan->operation_count > 0 ? operation_kind_name(plan->operations[0].kind) : "none";
+    struct buf names = { 0 };
+
+    for (size_t i = 0; i < plan->operation_count; i++)
+        buf_printf(&names, "%s%s", i > 0 ? ", " : "", operation_kind_name(plan->operations[i].kind));
+    if (plan->operation_count == 0)
+        buf_add_str(&names, "none");
+    return buf_take(&names);
 }
+
+/* ---- requests ---- */
+
+/* What all operations of the plan would be done by, under the connector's own
+ * groups; and how the account is found. */
+static json_t *settings_of(const struct plan *plan, const json_t *found_by, const char *group)
+{
+    json_t *all = json_copy(json_object_get(found_by, group));
+
+    all = all != NULL ? all : json_object();
+    for (size_t i = 0; i < plan->operation_count; i++)
+        json_object_update(all, json_object_get(plan->operations[i].settings, group));
+    return all;
+}
+
+/* Each part by itself, as far as both sides are groups. */
+static void compare_settings(struct test_case *run, const char *where, const json_t *expected, const json_t *got)
+{
+    const char *name;
+    json_t *value;
+
+    if (!json_is_object(expected) || !json_is_object(got)) {
+        if (!value_fits(expected, got))
+            differ(run, where, expected, got);
+        return;
+    }
+    json_object_foreach((json_t *)expected, name, value)
+    {
+        cleanup_free char *inner = str_printf("%s.%s", where, name);
+        compare_settings(run, inner != NULL ? inner : name, value, json_object_get(got, name));
+    }
+}
+
+static void check_settings(struct test_case *run, const config_setting_t *expect, const struct plan *plan, const json_t *found_by)
+{
+    const struct connector_group *group = run->mapping->ops != NULL ? run->mapping->ops->groups : NULL;
+
+    for (; group != NULL && group->name != NULL; group++) {
+        const config_setting_t *setting = test_member(expect, group->name);
+        if (setting == NULL)
+            continue;
+        json_t *expected = test_json(setting), *got = settings_of(plan, found_by, group->name);
+        compare_settings(run, group->name, expected, got);
+        json_decref(expected);
+        json_decref(got);
+    }
+}
+
+/* ---- the whole ---- */
 
 static void check_verdict(struct test_case *run, const config_setting_t *expect, enum plan_verdict verdict)
 {
@@ -126,17 +190,19 @@ static void check_verdict(struct test_case *run, const config_setting_t *expect,
     }
 }
 
-void test_check_plan(struct test_case *run, const config_setting_t *expect, const struct plan *plan)
+void test_check_plan(struct test_case *run, const config_setting_t *expect, const struct plan *plan, const json_t *found_by)
 {
     const config_setting_t *account = test_member(expect, "account");
+    cleanup_free char *planned = action_of(plan);
     const char *action = test_text(expect, "action"), *refused = test_text(expect, "refused"), *due = test_text(expect, "due");
 
     if (refused != NULL)
         test_differ(run, "refused", refused, plan->verdict == PLAN_OUT_OF_SCOPE ? "(out of scope)" : "(not refused)");
     else
         check_verdict(run, expect, plan->verdict);
-    if (action != NULL && strcmp(action, action_of(plan)) != 0)
-        test_differ(run, "action", action, action_of(plan));
+    if (action != NULL && !str_equal(action, planned))
+        test_differ(run, "action", action, planned);
+    check_settings(run, expect, plan, found_by);
     if (due != NULL) {
         char text[WALL_TEXT_BYTES];
         struct wall wall = { 0 };
@@ -146,7 +212,7 @@ void test_check_plan(struct test_case *run, const config_setting_t *expect, cons
     }
     if (account == NULL)
         return;
-    json_t *expected = test_json(account), *got = account_of(run, plan);
+    json_t *expected = test_json(account), *got = account_of(run, plan, names_locator(run->mapping, account));
     compare_account(run, expected, got);
     json_decref(expected);
     json_decref(got);

@@ -196,20 +196,32 @@ static bool read_events(struct test_case *run, const config_setting_t *setting)
     return good;
 }
 
+/* Where the target gives the locator, it is the key, too. */
+static void take_locator(struct test_case *run, json_t *values)
+{
+    const char *name = run->mapping->locator_name;
+    bool assigned = run->mapping->ops != NULL && run->mapping->ops->assigns_locator;
+    json_t *value = name != NULL ? json_object_get(values, name) : NULL;
+
+    if (json_is_string(value))
+        run->account.locator = strdup(json_string_value(value));
+    if (assigned && run->account.locator == NULL)
+        run->account.locator = strdup("key");
+    run->account.key = strdup(assigned && run->account.locator != NULL ? run->account.locator : "key");
+    if (value != NULL)
+        json_object_del(values, name);
+}
+
 /* The account that is there already, as a connector would have read it. */
 static void read_account(struct test_case *run, const config_setting_t *group)
 {
-    const char *locator_name = run->mapping->locator_name;
     json_t *values = test_json(group), *value;
     const char *name;
     void *next;
 
     run->has_account = true;
-    run->account = (struct account){ .key = strdup("key"), .values = values, .disabled = -1 };
-    if (locator_name != NULL && json_object_get(values, locator_name) != NULL) {
-        run->account.locator = str_dup(json_string_value(json_object_get(values, locator_name)));
-        json_object_del(values, locator_name);
-    }
+    run->account = (struct account){ .values = values, .disabled = -1 };
+    take_locator(run, values);
     json_object_foreach_safe(values, next, name, value)
         if (run->mapping->directory && !json_is_array(value))
             json_object_set_new(values, name, json_pack("[O]", value));
@@ -224,7 +236,7 @@ static bool read_link(struct test_case *run)
     config_setting_lookup_bool(run->test, "linked", &linked);
     config_setting_lookup_bool(run->test, "gone", &gone);
     run->has_link = linked != 0 || gone != 0 || due != NULL;
-    run->link = (struct link_view){ .key = "key", .locator = run->account.locator, .gone = gone != 0 };
+    run->link = (struct link_view){ .key = run->account.key != NULL ? run->account.key : "key", .locator = run->account.locator, .gone = gone != 0 };
     return time_in(run, run->test, "due", &run->link.due);
 }
 
@@ -244,9 +256,10 @@ static void read_members(struct test_case *run, const config_setting_t *list)
 bool test_read(struct test_case *run)
 {
     static const char *const known[] = { "name", "identity", "events", "user", "group",   "account", "linked",
-                                         "gone", "due",      "now",    "members", "expect", NULL };
+                                         "gone", "due",      "now",    "members", "expect", "disabled", NULL };
     const config_setting_t *identity = test_member(run->test, "identity"), *events = test_member(run->test, "events");
     bool good = test_names(run, run->test, "test", known);
+    int disabled;
 
     if ((identity == NULL) == (events == NULL)) {
         test_complain(run, run->test, "a test has either identity: { … } or events = \"…\"");
@@ -255,6 +268,8 @@ bool test_read(struct test_case *run)
     good = (identity != NULL ? read_identity(run, identity) : read_events(run, events)) && good;
     if (test_member(run->test, "account") != NULL)
         read_account(run, test_member(run->test, "account"));
+    if (config_setting_lookup_bool(run->test, "disabled", &disabled))
+        run->account.disabled = disabled;
     read_members(run, test_member(run->test, "members"));
     run->now = run->identity.kind == IDENTITY_GROUP ? run->identity.exists_as_of : run->identity.status.as_of;
     return read_link(run) && time_in(run, run->test, "now", &run->now) && good;

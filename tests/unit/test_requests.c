@@ -9,12 +9,13 @@
 
 #include "base/str.h"
 #include "plan/mapping.h"
+#include "plan/mapping_test.h"
 #include "tests/support/api_ops.h"
 
 /* How the requests of a mapping file are compiled and rendered. */
 
 static char folder[] = "/tmp/provost-requests-XXXXXX";
-static char *path, *document_path;
+static char *path, *document_path, *test_path;
 static struct identity identity;
 static struct error error;
 
@@ -25,7 +26,8 @@ static int make_folder(void **state)
         return -1;
     path = str_printf("%s/api.conf", folder);
     document_path = str_printf("%s/body.json", folder);
-    return path == NULL || document_path == NULL;
+    test_path = str_printf("%s/api.test.conf", folder);
+    return path == NULL || document_path == NULL || test_path == NULL;
 }
 
 static int remove_folder(void **state)
@@ -33,7 +35,9 @@ static int remove_folder(void **state)
     (void)state;
     unlink(path);
     unlink(document_path);
+    unlink(test_path);
     rmdir(folder);
+    free(test_path);
     free(path);
     free(document_path);
     return 0;
@@ -407,6 +411,64 @@ static void a_mapping_that_cannot_do_what_it_says_is_refused(void **state)
                        path, 2, 0, "members needs requests.groups_of");
 }
 
+/* ---- mapping tests ---- */
+
+#define TESTED                                                                                                       \
+    HEAD ACCOUNT "result: { id = \"/id\"; }; requests: { " DISABLE " match = ( { path = \"/e\"; query: { id = \"{id}\"; }; } );\n" \
+                 "create: { path = \"/e\"; headers = ( { name = \"X-Id\"; value = \"{id}\"; } ); }; enable: { path = \"/e/{account.key}/back\"; };\n" \
+                 "update: { path = \"/e/{account.key}\"; }; };\n"
+#define PERSON "identity: { id = \"00u1\"; login = \"a@x\"; status = \"%s\"; };"
+
+/* Runs one test of TESTED; the differences, "" where it passed. The caller frees. */
+static char *test_difference(const char *status, const char *rest)
+{
+    cleanup_free char *text = str_printf("mapping = \"api.conf\"; tests: ( { name = \"t\"; " PERSON " %s } );\n", status, rest);
+    struct mapping_test_run run = { .results = json_array() };
+    struct problems problems = { 0 };
+    int passed = 0;
+
+    write_file(path, TESTED);
+    write_file(test_path, text);
+    int failed = mapping_test_file(test_path, &api_ops, &run, &passed, &problems);
+    problems_print(&problems, stderr);
+    assert_int_equal(problems.count, 0);
+    assert_int_equal(failed + passed, 1);
+    const char *difference = json_string_value(json_object_get(json_array_get(run.results, 0), "difference"));
+    char *copy = strdup(difference != NULL ? difference : "");
+    json_decref(run.results);
+    assert_int_equal(failed, copy[0] != '\0');
+    return copy;
+}
+
+static void assert_test(const char *status, const char *rest, const char *difference)
+{
+    cleanup_free char *got = test_difference(status, rest);
+
+    if (strcmp(got, difference) != 0)
+        fail_msg("%s: expected \"%s\", got \"%s\"", rest, difference, got);
+}
+
+static void a_mapping_test_expects_what_it_names_of_requests(void **state)
+{
+    (void)state;
+    assert_test("ACTIVE", "expect: { action = \"create\"; account: { external_id = \"00u1\"; email = \"a@x\"; };\n"
+                          "requests: { create: { path = \"/e\"; headers = ( { value = \"00u1\"; } ); }; match = ( { query: { id = \"00u1\"; }; } ); };\n"
+                          "result: { id = \"/id\"; }; };", "");
+    assert_test("ACTIVE", "expect: { requests: { create: { path = \"/x\"; }; }; };", "- requests.create.path = \"/x\"\n+ requests.create.path = \"/e\"\n");
+    assert_test("ACTIVE", "expect: { requests: { disable: { path = \"/x\"; }; }; };", "- requests.disable = {\"path\": \"/x\"}\n");
+}
+
+static void a_mapping_test_has_an_account_with_key_and_state(void **state)
+{
+    (void)state;
+    assert_test("DEPROVISIONED", "account: { key = \"17\"; email = \"a@x\"; }; disabled = false;\n"
+                                 "expect: { action = \"disable\"; requests: { disable: { path = \"/e/17/end\"; }; }; };", "");
+    assert_test("DEPROVISIONED", "account: { email = \"a@x\"; }; disabled = true; expect: { action = \"none\"; };", "");
+    assert_test("ACTIVE", "account: { key = \"17\"; external_id = \"00u1\"; email = \"old\"; }; disabled = true;\n"
+                          "expect: { action = \"enable, update\"; account: { key = \"17\"; external_id = \"00u1\"; email = \"a@x\"; };\n"
+                          "requests: { enable: { path = \"/e/17/back\"; }; update: { path = \"/e/17\"; }; }; };", "");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -426,6 +488,8 @@ int main(void)
         TEST(mistakes_in_requests_have_line_and_column),
         TEST(an_apostrophe_can_be_written_in_braces),
         TEST(a_mapping_that_cannot_do_what_it_says_is_refused),
+        TEST(a_mapping_test_expects_what_it_names_of_requests),
+        TEST(a_mapping_test_has_an_account_with_key_and_state),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
