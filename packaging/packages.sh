@@ -12,7 +12,7 @@ BUILD_PACKAGES=(
     libmicrohttpd-dev libsqlite3-dev zlib1g-dev
 )
 DEMO_PACKAGES=(curl ldap-utils openssl)
-TEST_PACKAGES=(ldap-utils libasan8 libcmocka-dev libubsan1 openssl python3 python3-ldap)
+TEST_PACKAGES=(ldap-utils libasan8 libcmocka-dev libubsan1 openssl python3 python3-cryptography python3-jwt python3-ldap)
 BENCH_PACKAGES=(wrk)
 
 missing_packages() {

@@ -41,7 +41,6 @@ static void add_connect(struct buf *buf, const struct diagnosis *diagnosis)
 static void add_timeout(struct buf *buf, const struct diagnosis *diagnosis)
 {
     const struct http_settings *settings = diagnosis->settings;
-    bool tls = strncasecmp(diagnosis->url, "https:", 6) == 0;
     int64_t connect_us = settings->connect_timeout_us;
 
     if (diagnosis->begun)
@@ -49,10 +48,9 @@ static void add_timeout(struct buf *buf, const struct diagnosis *diagnosis)
                    time_of(diagnosis, CURLINFO_STARTTRANSFER_TIME_T) > 0 ? "its answer was not complete" : "no answer came");
     else if (time_of(diagnosis, CURLINFO_NAMELOOKUP_TIME_T) == 0)
         buf_add_str(buf, "the host name was not resolved within ");
-    else if (time_of(diagnosis, CURLINFO_CONNECT_TIME_T) == 0)
-        buf_add_str(buf, "no connection (is a firewall in between?) within ");
     else
-        buf_add_str(buf, tls ? "the connection stands, but its TLS handshake was not finished within " : "nothing was sent within ");
+        buf_add_str(buf, diagnosis->handshaking ? "the connection stands, but its TLS handshake was not finished within "
+                                                : "no connection (is a firewall in between?) within ");
     add_seconds(buf, diagnosis->begun || diagnosis->timeout_us < connect_us ? diagnosis->timeout_us : connect_us);
 }
 

@@ -19,7 +19,7 @@ struct diagnosis {
     const char *url, *shown;
     int64_t timeout_us;
     CURLcode code;
-    bool begun;
+    bool begun, handshaking;
     const char *detail; /* libcurl's own words, or "" */
 };
 

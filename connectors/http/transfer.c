@@ -58,7 +58,8 @@ struct transfer {
     struct buf body;
     size_t header_bytes;
     bool too_big;
-    int begun; /* how often the request was begun to be sent */
+    int begun;        /* how often the request was begun to be sent */
+    bool handshaking; /* the connection stands, TLS had begun */
     char *content_type, *etag, *link, *location, *retry_after, *date;
     char detail[CURL_ERROR_SIZE];
 };
@@ -82,6 +83,16 @@ static int on_begin(void *arg, char *ip, char *local_ip, int port, int local_por
     (void)ip, (void)local_ip, (void)port, (void)local_port;
     transfer->begun++;
     return transfer->begun == 1 || transfer->request->repeatable ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+/* Nothing is changed of the TLS context: libcurl tells by no other sign that the connection stood already. */
+static CURLcode on_handshake(CURL *curl, void *context, void *arg)
+{
+    struct transfer *transfer = arg;
+
+    (void)curl, (void)context;
+    transfer->handshaking = true;
+    return CURLE_OK;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
@@ -226,6 +237,8 @@ static CURLcode set_request(struct transfer *transfer)
     const struct transfer_request *request = transfer->request;
     CURL *curl = transfer->curl;
 
+    curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, on_handshake); /* not every TLS library has it: a sentence is less exact then */
+    curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, transfer);
     SET(ERRORBUFFER, transfer->detail);
     SET(URL, request->url);
     SET(PATH_AS_IS, 1L);
@@ -275,6 +288,7 @@ static void set_failure(struct transfer *transfer, CURLcode code, struct http_an
                                    .timeout_us = transfer->request->timeout_us,
                                    .code = code,
                                    .begun = begun,
+                                   .handshaking = transfer->handshaking,
                                    .detail = transfer->detail };
     long status = 0;
 

@@ -1,6 +1,6 @@
 /*
  * http_calls: makes requests with connectors/http as it is told, for tests in
- * Python (tests/integration/http.py).
+ * Python (tests/integration/http_client.py).
  *
  *     http_calls SETTINGS < CALLS
  *
