@@ -83,10 +83,7 @@ static enum outcome send_change(struct connector_session *session, const struct 
                                 const struct found *found, const struct differences *differences, struct receipt *receipt)
 {
     const char *etag = usable_etag(call, found);
-    const struct http_header headers[] = {
-        {etag != NULL ? "If-Match" : NULL, etag},
-        { NULL,                            NULL}
-    };
+    const struct http_header headers[] = { { etag != NULL ? "If-Match" : NULL, etag }, { NULL, NULL } };
     cleanup_reply struct reply reply = { 0 };
     struct error error = { 0 };
     json_t *body = NULL;

@@ -173,10 +173,7 @@ static enum outcome send_creation(struct connector_session *session, const struc
 {
     const char *name = session->settings->idempotency_header;
     bool with_key = name != NULL && name[0] != '\0' && operation->idempotency_key != NULL;
-    const struct http_header headers[] = {
-        {with_key ? name : NULL, operation->idempotency_key},
-        { NULL,                  NULL                      }
-    };
+    const struct http_header headers[] = { { with_key ? name : NULL, operation->idempotency_key }, { NULL, NULL } };
     cleanup_reply struct reply reply = { 0 };
     struct error error = { 0 };
     json_t *body = NULL;

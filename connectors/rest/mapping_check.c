@@ -133,12 +133,8 @@ static const struct option_row disabled_rows[] = {
 };
 
 const struct mapping_table rest_mapping_tables[] = {
-    {"requests",   requests_rows},
-    { "a request", request_rows },
-    { "next",      next_rows    },
-    { "result",    result_rows  },
-    { "disabled",  disabled_rows},
-    { NULL,        NULL         },
+    { "requests", requests_rows }, { "a request", request_rows }, { "next", next_rows },
+    { "result", result_rows },     { "disabled", disabled_rows }, { NULL, NULL },
 };
 
 /* ---- what many have ---- */
@@ -399,11 +395,8 @@ static void check_kind(const struct requests *requests, bool group, struct probl
         enum call_kind kind;
         bool group;
     } only[] = {
-        {CALL_DISABLE,        false},
-        { CALL_ENABLE,        false},
-        { CALL_MEMBER_ADD,    true },
-        { CALL_MEMBER_REMOVE, true },
-        { CALL_GROUPS_OF,     true },
+        { CALL_DISABLE, false },      { CALL_ENABLE, false },   { CALL_MEMBER_ADD, true },
+        { CALL_MEMBER_REMOVE, true }, { CALL_GROUPS_OF, true },
     };
 
     for (size_t i = 0; i < sizeof(only) / sizeof(only[0]); i++) {
@@ -433,9 +426,8 @@ static void check_requests(const config_setting_t *root, bool group, struct prob
     struct requests requests = { 0 };
 
     if (setting == NULL) {
-        PROBLEM(
-            root,
-            "requests is missing: it says how this API is spoken to; right would be requests: { read: { path = \"/employees/{account.key}\"; }; … };");
+        PROBLEM(root, "requests is missing: it says how this API is spoken to; right would be "
+                      "requests: { read: { path = \"/employees/{account.key}\"; }; … };");
         return;
     }
     if (!config_setting_is_group(setting)) {
@@ -454,168 +446,6 @@ static void check_requests(const config_setting_t *root, bool group, struct prob
     check_partners(setting, &requests, problems);
 }
 
-/* ---- pointers ---- */
-
-struct attribute {
-    char *name, *pointer;
-    const config_setting_t *setting; /* where its pointer is given, else where it is named */
-    bool named;                      /* has an entry in pointers */
-};
-struct attributes {
-    struct attribute *list;
-    size_t count;
-};
-
-static void attributes_free(struct attributes *attributes)
-{
-    for (size_t i = 0; i < attributes->count; i++) {
-        free(attributes->list[i].name);
-        free(attributes->list[i].pointer);
-    }
-    free(attributes->list);
-}
-
-static struct attribute *find_attribute(const struct attributes *attributes, const char *name)
-{
-    for (size_t i = 0; i < attributes->count; i++)
-        if (strcmp(attributes->list[i].name, name) == 0)
-            return &attributes->list[i];
-    return NULL;
-}
-
-static void add_attribute(struct attributes *attributes, const char *name, const config_setting_t *setting)
-{
-    struct buf pointer = { 0 };
-
-    if (name == NULL || find_attribute(attributes, name) != NULL)
-        return;
-    struct attribute *list = realloc(attributes->list, (attributes->count + 1) * sizeof(*list));
-    if (list == NULL)
-        abort(); /* only at start-up and reload, like problems_add */
-    pointer_add(&pointer, name);
-    attributes->list = list;
-    list[attributes->count++] = (struct attribute){ strdup(name), buf_take(&pointer), setting, false };
-}
-
-/* The members of a group, and the entries of its list `more`, which spells other names. */
-static void add_attributes(struct attributes *attributes, const config_setting_t *group)
-{
-    for (int i = 0; group != NULL && config_setting_is_group(group) && i < config_setting_length(group); i++) {
-        const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
-        bool more = strcmp(config_setting_name(setting), "more") == 0 && config_setting_is_list(setting);
-        if (!more)
-            add_attribute(attributes, config_setting_name(setting), setting);
-        for (int j = 0; more && j < config_setting_length(setting); j++) {
-            const char *name = NULL;
-            config_setting_lookup_string(config_setting_get_elem(setting, (unsigned)j), "name", &name);
-            add_attribute(attributes, name, config_setting_get_elem(setting, (unsigned)j));
-        }
-    }
-}
-
-static void add_where_attributes(struct attributes *attributes, const config_setting_t *match)
-{
-    for (int i = 0; match != NULL && config_setting_is_list(match) && i < config_setting_length(match); i++)
-        add_attributes(attributes, member(config_setting_get_elem(match, (unsigned)i), "where"));
-}
-
-static void tell_unknown(const struct attributes *attributes, const config_setting_t *setting, struct problems *problems)
-{
-    const char **names = calloc(attributes->count + 1, sizeof(*names));
-
-    for (size_t i = 0; names != NULL && i < attributes->count; i++)
-        names[i] = attributes->list[i].name;
-    const char *nearest = names != NULL ? str_nearest(config_setting_name(setting), names) : NULL;
-    PROBLEM(setting, "pointers: the mapping's account has no \"%s\"%s%s%s", config_setting_name(setting),
-            nearest != NULL ? "; did you mean \"" : "; add it there, or remove the pointer", nearest != NULL ? nearest : "",
-            nearest != NULL ? "\"?" : "");
-    free(names);
-}
-
-static void take_pointer_of(struct attributes *attributes, const config_setting_t *setting, struct problems *problems)
-{
-    const char *text = config_setting_get_string(setting);
-    struct attribute *attribute = find_attribute(attributes, config_setting_name(setting));
-
-    if (text == NULL || *text == '\0' || !pointer_is_valid(text))
-        PROBLEM(setting, "pointers.%s: a JSON pointer (RFC 6901) is expected; right would be \"/name/given\"",
-                config_setting_name(setting));
-    else if (attribute == NULL)
-        tell_unknown(attributes, setting, problems);
-    else {
-        free(attribute->pointer);
-        attribute->pointer = strdup(text);
-        attribute->setting = setting;
-        attribute->named = true;
-    }
-}
-
-/* Does one stand at the other's place, or within it? */
-static bool overlap(const char *a, const char *b)
-{
-    size_t length = strlen(a);
-
-    return str_starts(b, a) && (b[length] == '\0' || b[length] == '/');
-}
-
-static void check_overlaps(const struct attributes *attributes, struct problems *problems)
-{
-    for (size_t i = 0; i < attributes->count; i++)
-        for (size_t j = 0; j < attributes->count; j++) {
-            const struct attribute *outer = &attributes->list[i], *inner = &attributes->list[j];
-            bool twice = strcmp(outer->pointer, inner->pointer) == 0 && i > j; /* told once */
-            if (i != j && !twice && (outer->named || inner->named) && overlap(outer->pointer, inner->pointer))
-                PROBLEM(inner->named ? inner->setting : outer->setting,
-                        "pointers: \"%s\" (%s) and \"%s\" (%s) are written to the same place; give each its own", outer->name,
-                        outer->pointer, inner->name, inner->pointer);
-        }
-}
-
-static bool uses_scim_patch(const config_setting_t *requests)
-{
-    const char *send = NULL;
-
-    for (int i = 0; requests != NULL && config_setting_is_group(requests) && i < config_setting_length(requests); i++) {
-        const config_setting_t *request = config_setting_get_elem(requests, (unsigned)i);
-        if (config_setting_is_group(request) && config_setting_lookup_string(request, "send", &send) == CONFIG_TRUE &&
-            strcmp(send, "scim_patch") == 0)
-            return true;
-    }
-    return false;
-}
-
-static void check_scim_paths(const struct attributes *attributes, struct problems *problems)
-{
-    for (size_t i = 0; i < attributes->count; i++) {
-        cleanup_free char *path = patch_scim_path(attributes->list[i].pointer);
-        if (path == NULL)
-            PROBLEM(
-                attributes->list[i].setting,
-                "pointers: \"%s\" (%s) leads into a list, which send = \"scim_patch\" cannot name; give the whole list as one attribute",
-                attributes->list[i].name, attributes->list[i].pointer);
-    }
-}
-
-static void check_pointers(const config_setting_t *root, struct problems *problems)
-{
-    const config_setting_t *pointers = member(root, "pointers"), *requests = member(root, "requests");
-    struct attributes attributes = { 0 };
-    size_t before = problems->count;
-
-    add_attributes(&attributes, member(root, "account"));
-    add_attributes(&attributes, member(root, "disable"));
-    add_where_attributes(&attributes, member(requests, "match"));
-    if (pointers != NULL && !config_setting_is_group(pointers))
-        PROBLEM(pointers, "pointers: a group is expected, { first_name = \"/name/given\"; }");
-    for (int i = 0; pointers != NULL && config_setting_is_group(pointers) && i < config_setting_length(pointers); i++)
-        take_pointer_of(&attributes, config_setting_get_elem(pointers, (unsigned)i), problems);
-    if (problems->count == before)
-        check_overlaps(&attributes, problems);
-    if (uses_scim_patch(requests))
-        check_scim_paths(&attributes, problems);
-    attributes_free(&attributes);
-}
-
 void rest_check_mapping(const config_setting_t *root, bool group, struct problems *problems)
 {
     const config_setting_t *result = member(root, "result");
@@ -625,5 +455,5 @@ void rest_check_mapping(const config_setting_t *root, bool group, struct problem
         PROBLEM(result, "result: a group is expected, { id = \"/id\"; }");
     else if (result != NULL)
         check_result(result, "result", problems);
-    check_pointers(root, problems);
+    rest_check_pointers(root, problems);
 }

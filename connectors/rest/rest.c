@@ -6,24 +6,19 @@
 
 /* What lands in one of these parts of a request is escaped for it by the planner. */
 static const struct connector_place request_places[] = {
-    {"path",     ESCAPE_URL_PATH},
-    { "query",   ESCAPE_QUOTED  },
-    { "headers", ESCAPE_HEADER  },
-    { "where",   ESCAPE_NONE    },
-    { NULL,      ESCAPE_NONE    },
+    { "path", ESCAPE_URL_PATH }, { "query", ESCAPE_QUOTED }, { "headers", ESCAPE_HEADER },
+    { "where", ESCAPE_NONE },    { NULL, ESCAPE_NONE },
 };
 
 static const struct connector_group groups[] = {
-    {.name = "requests",        .by_call = true, .places = request_places, .file_member = "body" },
-    { .name = "result"},
-    { .name = "pointers"                       },
-    { .name = NULL                        },
+    { .name = "requests", .by_call = true, .places = request_places, .file_member = "body" },
+    { .name = "result" },
+    { .name = "pointers" },
+    { .name = NULL },
 };
 
 /* No attribute of an account is spliced into anything: values stay what they are. */
-static const struct connector_place places[] = {
-    {NULL, ESCAPE_NONE}
-};
+static const struct connector_place places[] = { { NULL, ESCAPE_NONE } };
 
 __attribute__((visibility("default"))) extern const struct connector_ops provost_connector;
 const struct connector_ops provost_connector = {

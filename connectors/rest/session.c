@@ -238,9 +238,7 @@ static bool counts_as_well(const struct rest_settings *settings, const struct re
 enum outcome session_probe(struct connector_session *session, struct receipt *receipt)
 {
     const char *path = session->settings->probe != NULL ? session->settings->probe : "";
-    struct call call = {
-        .kind = CALL_READ, .method = "GET", .path = path, .result = {.id = "", .item = ""}
-    };
+    struct call call = { .kind = CALL_READ, .method = "GET", .path = path, .result = { .id = "", .item = "" } };
     cleanup_reply struct reply reply = { 0 };
 
     session_forget(session);
