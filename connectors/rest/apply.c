@@ -56,21 +56,44 @@ static bool is_so_already(const struct operation *operation, const struct found 
     return found->disabled >= 0 && found->disabled == wanted_disabled(operation);
 }
 
+/* What the answer's own document shows of it; -1: nothing. */
+static int shown_disabled(const struct call *call, const struct reply *reply)
+{
+    const json_t *item = reply->document != NULL ? pointer_get(reply->document, call->result.item) : NULL;
+    const char *pointer = json_string_value(json_object_get(call->result.disabled, "pointer"));
+
+    return pointer != NULL && pointer_get(item, pointer) != NULL ? answer_disabled(call, item) : -1;
+}
+
+/* A leaver who is told to be out has to be out: where the answer shows nothing, one more look does. */
+static enum outcome look_again(struct connector_session *session, const struct operation *operation, const struct call *call,
+                               enum outcome done, struct receipt *receipt)
+{
+    cleanup_found struct found found = { 0 };
+    int status = receipt->remote_code;
+    enum outcome outcome = find_by_key(session, operation->settings, operation->key, &found, receipt);
+
+    if (outcome == OUTCOME_GONE || (outcome == OUTCOME_APPLIED && found.disabled != 0))
+        return receipt_set(receipt, done, status, NULL);
+    if (outcome != OUTCOME_APPLIED)
+        return outcome;
+    return session_say(session, call, OUTCOME_RETRY, status, receipt,
+                       "%d, but read again the account is still enabled: nothing was done, or not yet", status);
+}
+
 /* "Success" that was none: a 2xx whose own document still says otherwise. Accepted (202) is a promise, not a state. */
 static enum outcome check_done(struct connector_session *session, const struct operation *operation, const struct call *call,
                                const struct reply *reply, struct receipt *receipt)
 {
-    const json_t *item = reply->document != NULL ? pointer_get(reply->document, call->result.item) : NULL;
-    int wanted = wanted_disabled(operation);
-    int disabled = json_is_object(item) ? answer_disabled(call, item) : -1;
-    const char *pointer = json_string_value(json_object_get(call->result.disabled, "pointer"));
-    bool shown = disabled >= 0 && pointer_get(item, pointer) != NULL;
+    int wanted = wanted_disabled(operation), shown = shown_disabled(call, reply);
 
-    if (wanted < 0 || !shown || disabled == wanted || reply->http.status == 202)
+    if (wanted < 0 || shown == wanted || call->result.disabled == NULL || reply->http.status == 202)
         return receipt->outcome;
+    if (shown < 0)
+        return wanted == 1 ? look_again(session, operation, call, receipt->outcome, receipt) : receipt->outcome;
     return session_say(session, call, OUTCOME_REJECTED, reply->http.status, receipt,
-                       "%d, but the account in the answer is %s (%s): nothing was done, or result.disabled is wrong",
-                       reply->http.status, wanted ? "still enabled" : "still disabled", pointer);
+                       "%d, but the account in the answer is %s: nothing was done, or result.disabled is wrong",
+                       reply->http.status, wanted ? "still enabled" : "still disabled");
 }
 
 /* Only a strong validator can be compared by If-Match (RFC 9110 §13.1.1). */

@@ -272,7 +272,7 @@ static void check_header_name(const config_setting_t *setting, const char *where
     static const char *const not_here[] = { "Authorization",     "Connection", "Content-Length", "Host", "Proxy-Authorization",
                                             "Transfer-Encoding", NULL };
 
-    if (name == NULL || !request_header_is_name(name)) {
+    if (name == NULL || !http_header_name_is_valid(name)) {
         PROBLEM(setting, "%s.headers: \"%s\" is no header's name", where, name != NULL ? name : "");
         return;
     }
@@ -407,7 +407,8 @@ static void check_kind(const struct requests *requests, bool group, struct probl
     }
 }
 
-static void check_partners(const config_setting_t *group, const struct requests *requests, struct problems *problems)
+static void check_partners(const config_setting_t *setting, const struct requests *requests, bool group,
+                           struct problems *problems)
 {
     const config_setting_t *const *calls = requests->calls;
 
@@ -415,9 +416,9 @@ static void check_partners(const config_setting_t *group, const struct requests 
         PROBLEM(calls[CALL_CREATE],
                 "requests.create needs match: when the answer to a creation is lost, only match can tell whether the "
                 "account was made");
-    if ((calls[CALL_MEMBER_ADD] != NULL) != (calls[CALL_MEMBER_REMOVE] != NULL) ||
-        (calls[CALL_MEMBER_ADD] != NULL) != (calls[CALL_GROUPS_OF] != NULL))
-        PROBLEM(group, "requests: member_add, member_remove and groups_of belong together; add those that are missing");
+    if (group && ((calls[CALL_MEMBER_ADD] != NULL) != (calls[CALL_MEMBER_REMOVE] != NULL) ||
+                  (calls[CALL_MEMBER_ADD] != NULL) != (calls[CALL_GROUPS_OF] != NULL)))
+        PROBLEM(setting, "requests: member_add, member_remove and groups_of belong together; add those that are missing");
 }
 
 static void check_requests(const config_setting_t *root, bool group, struct problems *problems)
@@ -443,7 +444,7 @@ static void check_requests(const config_setting_t *root, bool group, struct prob
     if (requests.match != NULL)
         check_match(requests.match, problems);
     check_kind(&requests, group, problems);
-    check_partners(setting, &requests, problems);
+    check_partners(setting, &requests, group, problems);
 }
 
 void rest_check_mapping(const config_setting_t *root, bool group, struct problems *problems)

@@ -1,9 +1,9 @@
 #include "connectors/rest/pages.h"
 
-#include <curl/curl.h>
 #include <strings.h>
 
 #include "base/str.h"
+#include "connectors/http/url.h"
 #include "connectors/rest/answer.h"
 #include "connectors/rest/pointer.h"
 #include "connectors/rest/value.h"
@@ -86,45 +86,18 @@ char *pages_link_next(const char *header)
     return NULL;
 }
 
-static void free_url(CURLU **url)
-{
-    curl_url_cleanup(*url);
-}
-#define cleanup_url __attribute__((cleanup(free_url)))
-
-/* Part by part, with the default port of the scheme. */
-static bool same_part(CURLU *a, CURLU *b, CURLUPart part)
-{
-    char *left = NULL, *right = NULL;
-    bool same = curl_url_get(a, part, &left, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-                curl_url_get(b, part, &right, CURLU_DEFAULT_PORT) == CURLUE_OK && strcasecmp(left, right) == 0;
-
-    curl_free(left);
-    curl_free(right);
-    return same;
-}
-
 int pages_resolve(const char *from, const char *reference, char **ret_url, struct error *error)
 {
-    cleanup_url CURLU *base = curl_url(), *url = curl_url();
-    char *text = NULL;
+    char *url = url_resolve(from, reference);
 
-    if (base == NULL || url == NULL)
-        return error_nomem(error);
-    if (curl_url_set(base, CURLUPART_URL, from, 0) != CURLUE_OK || curl_url_set(url, CURLUPART_URL, from, 0) != CURLUE_OK ||
-        curl_url_set(url, CURLUPART_URL, reference, CURLU_DISALLOW_USER) != CURLUE_OK)
+    if (url == NULL)
         return error_set(error, ERROR_INVALID, "the next page \"%.200s\" is no address", reference);
-    if (!same_part(base, url, CURLUPART_SCHEME) || !same_part(base, url, CURLUPART_HOST) || !same_part(base, url, CURLUPART_PORT))
+    if (!url_same_origin(from, url)) {
+        free(url);
         return error_set(error, ERROR_DENIED, "the next page \"%.200s\" is on another server, where nothing is sent to",
                          reference);
-    curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
-    if (curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK)
-        return error_nomem(error);
-    char *copy = strdup(text);
-    curl_free(text);
-    if (copy == NULL)
-        return error_nomem(error);
-    *ret_url = copy;
+    }
+    *ret_url = url;
     return 0;
 }
 

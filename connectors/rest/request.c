@@ -122,13 +122,6 @@ static int make_target(const struct call *call, const struct parameter *paramete
 
 /* ---- headers ---- */
 
-bool request_header_is_name(const char *name)
-{
-    static const char token[] = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-    return *name != '\0' && strspn(name, token) == strlen(name);
-}
-
 static bool header_value_is_safe(const char *value)
 {
     for (; *value != '\0'; value++)
@@ -162,7 +155,7 @@ static int add_header(struct message *message, const char *name, char *value, st
     message->headers[count] = (struct http_header){ name, value };
     message->headers[count + 1] = (struct http_header){ NULL, NULL };
     message->header_count++;
-    if (!request_header_is_name(name) || !header_value_is_safe(value))
+    if (!http_header_name_is_valid(name) || !header_value_is_safe(value))
         return error_set(error, ERROR_INVALID,
                          "the header \"%.60s\" cannot be sent: its name or value has a character that headers cannot have", name);
     return 0;

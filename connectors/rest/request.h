@@ -42,7 +42,6 @@ int message_make(const struct call *call, const struct message_input *input, str
 void message_clear(struct message *message);
 #define cleanup_message __attribute__((cleanup(message_clear)))
 
-bool request_header_is_name(const char *name);                 /* a token (RFC 9110 §5.6.2) */
 int request_check_path(const char *path, struct error *error); /* as above; "" is the url itself */
 
 #endif

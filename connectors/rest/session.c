@@ -158,11 +158,12 @@ enum outcome session_ask(struct connector_session *session, const struct call *c
     if (message_make(call, input, &message, &error) < 0)
         return session_say_error(&error, receipt);
     enum http_end end = http_perform(session->client, &message.http, &ret_reply->http);
-    http_note(session->client, end == HTTP_NOT_SENT || end == HTTP_LOST || ret_reply->http.status >= 500);
-    if (end == HTTP_ANSWERED)
+    if (end == HTTP_ANSWERED) {
+        http_note(session->client, ret_reply->http.status >= 500);
         return judge(session, call, document, ret_reply, receipt);
-    session_say(session, call, ret_reply->http.outcome, ret_reply->http.status, receipt, "%s",
-                ret_reply->http.reason != NULL ? ret_reply->http.reason : "no answer");
+    }
+    receipt_set(receipt, ret_reply->http.outcome, ret_reply->http.status, "%s",
+                ret_reply->http.reason != NULL ? ret_reply->http.reason : "no answer came");
     receipt->retry_after_us = ret_reply->http.retry_after_us;
     return receipt->outcome;
 }

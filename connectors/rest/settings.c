@@ -30,7 +30,7 @@ void rest_settings_check(const void *arg, const char *file, int line, struct pro
     http_check(&settings->http, file, line, problems);
     if (settings->probe != NULL && settings->probe[0] != '/')
         problems_add(problems, file, line, 0, "probe \"%s\" is no path; right would be \"/health\"", settings->probe);
-    if (header != NULL && header[0] != '\0' && !request_header_is_name(header))
+    if (header != NULL && header[0] != '\0' && !http_header_name_is_valid(header))
         problems_add(problems, file, line, 0, "idempotency_header \"%s\" is no header's name; right would be \"Idempotency-Key\"",
                      header);
     if (settings->outcomes != NULL)

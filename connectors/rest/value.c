@@ -16,28 +16,40 @@ static bool object_fits(const json_t *wanted, const json_t *current)
     return true;
 }
 
-/* Marks the entry of `current` that `wanted` fits and that no other one took; an equal one first. */
-static bool take_entry(const json_t *wanted, const json_t *current, bool *taken)
+/* Which entries of two lists belong together. */
+struct pairing {
+    const json_t *wanted, *current;
+    size_t *taken_by; /* by entry of `current`: 1 + that of `wanted`; 0: free */
+    bool *tried;
+};
+
+/* Gives `wanted` an entry, for which another one may have to take its next (augmenting paths). */
+static bool pair_entry(struct pairing *pairing, size_t wanted)
 {
-    for (int equal = 1; equal >= 0; equal--)
-        for (size_t i = 0; i < json_array_size(current); i++) {
-            const json_t *entry = json_array_get(current, i);
-            if (!taken[i] && (equal ? json_equal(wanted, entry) != 0 : value_fits(wanted, entry))) {
-                taken[i] = true;
-                return true;
-            }
+    for (size_t i = 0; i < json_array_size(pairing->current); i++) {
+        if (pairing->tried[i] || !value_fits(json_array_get(pairing->wanted, wanted), json_array_get(pairing->current, i)))
+            continue;
+        pairing->tried[i] = true;
+        if (pairing->taken_by[i] == 0 || pair_entry(pairing, pairing->taken_by[i] - 1)) {
+            pairing->taken_by[i] = wanted + 1;
+            return true;
         }
+    }
     return false;
 }
 
 static bool list_fits(const json_t *wanted, const json_t *current)
 {
     size_t count = json_array_size(wanted);
-    cleanup_free bool *taken = calloc(count + 1, sizeof(*taken));
-    bool fits = taken != NULL && json_array_size(current) == count;
+    cleanup_free size_t *taken_by = calloc(count + 1, sizeof(*taken_by));
+    cleanup_free bool *tried = calloc(count + 1, sizeof(*tried));
+    struct pairing pairing = { wanted, current, taken_by, tried };
+    bool fits = taken_by != NULL && tried != NULL && json_array_size(current) == count;
 
-    for (size_t i = 0; fits && i < count; i++)
-        fits = take_entry(json_array_get(wanted, i), current, taken);
+    for (size_t i = 0; fits && i < count; i++) {
+        memset(tried, 0, count * sizeof(*tried));
+        fits = pair_entry(&pairing, i);
+    }
     return fits;
 }
 
@@ -45,6 +57,8 @@ bool value_fits(const json_t *wanted, const json_t *current)
 {
     if (wanted == NULL || json_is_null(wanted) || current == NULL || json_is_null(current))
         return (wanted == NULL || json_is_null(wanted)) && (current == NULL || json_is_null(current));
+    if (json_equal(wanted, current))
+        return true;
     if (json_is_object(wanted) && json_is_object(current))
         return object_fits(wanted, current);
     if (json_is_array(wanted) && json_is_array(current))
@@ -53,7 +67,7 @@ bool value_fits(const json_t *wanted, const json_t *current)
         return json_integer_value(wanted) == json_integer_value(current);
     if (json_is_number(wanted) && json_is_number(current))
         return json_number_value(wanted) >= json_number_value(current) && json_number_value(wanted) <= json_number_value(current);
-    return json_equal(wanted, current) != 0;
+    return false;
 }
 
 json_t *value_difference(const json_t *wanted, const json_t *current)
