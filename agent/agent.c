@@ -181,7 +181,8 @@ static int set_routes(struct agent *agent, const struct config *config)
     for (size_t i = 0; i < config->target_count; i++)
         for (struct mapping **mapping = config->targets[i].mappings; mapping != NULL && *mapping != NULL; mapping++)
             routes[count++] = (struct route){ .target = config->targets[i].name, .kind = mapping_kind(*mapping),
-                                                .facts = route_facts(&config->targets[i], *mapping) };
+                                                .facts = route_facts(&config->targets[i], *mapping),
+                                                .triggers = mapping_triggers(*mapping) };
     int code = store_set_routes(agent->store, routes, count);
     free(routes);
     return code;

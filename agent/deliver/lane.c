@@ -142,7 +142,7 @@ static bool read_facts(struct lane_run *run)
 
 static struct link_view link_view_of(const struct link *link)
 {
-    return (struct link_view){ link->key, link->locator, link->gone, link->due };
+    return (struct link_view){ link->key, link->locator, link->gone, link->due, link->account };
 }
 
 static enum outcome read_account_as(struct lane_run *run, const struct link_view *view, struct receipt *receipt, struct error *error)

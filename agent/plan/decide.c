@@ -7,8 +7,8 @@ static bool is_linked(const struct plan_input *input)
     return input->link != NULL && !input->link->gone;
 }
 
-static int in_scope(const struct mapping *mapping, const struct identity *identity, const char *status, bool *ret_true,
-                    struct error *error)
+int decide_scope(const struct mapping *mapping, const struct identity *identity, const char *status, bool *ret_true,
+                 struct error *error)
 {
     struct expr_input input = { .identity = identity, .status = status };
 
@@ -49,7 +49,7 @@ static int had_account(const struct mapping *mapping, const struct plan_input *i
     enum action action = mapping->on[event_of(live != NULL ? live : "ACTIVE")].action;
     if (action != ACTION_PROVISION && action != ACTION_DISABLE)
         return 0;
-    return in_scope(mapping, input->identity, live != NULL ? live : "ACTIVE", ret_true, error);
+    return decide_scope(mapping, input->identity, live != NULL ? live : "ACTIVE", ret_true, error);
 }
 
 /* The event that the facts amount to. *ret_ours false: nothing to do with us. */
@@ -64,7 +64,7 @@ static int user_event(const struct mapping *mapping, const struct plan_input *in
     *ret_ours = true;
     if (status_is_out(status))
         return is_linked(input) ? 0 : had_account(mapping, input, ret_ours, error);
-    code = in_scope(mapping, input->identity, NULL, &scope, error);
+    code = decide_scope(mapping, input->identity, NULL, &scope, error);
     if (code == 0 && !scope) {
         *ret_on = ON_LEFT_SCOPE;
         *ret_ours = is_linked(input);
@@ -77,7 +77,7 @@ static int group_event(const struct mapping *mapping, const struct plan_input *i
 {
     const struct identity *identity = input->identity;
     bool deleted = identity->exists_as_of.us != 0 && !identity->exists, scope = true;
-    int code = in_scope(mapping, identity, NULL, &scope, error);
+    int code = decide_scope(mapping, identity, NULL, &scope, error);
 
     *ret_on = deleted ? ON_DELETED : scope ? ON_ACTIVATED : ON_LEFT_SCOPE;
     *ret_ours = scope || is_linked(input);

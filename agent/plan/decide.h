@@ -22,6 +22,9 @@ struct decision {
     struct wall due; /* removal is due then; 0: none */
 };
 
+/* Is the identity in scope? `status` instead of its own; NULL: its own. */
+int decide_scope(const struct mapping *mapping, const struct identity *identity, const char *status, bool *ret_true,
+                 struct error *error);
 int decide(const struct mapping *mapping, const struct plan_input *input, struct decision *ret_decision, struct error *error);
 
 #endif

@@ -68,6 +68,9 @@ bool document_is_file(const config_setting_t *setting);
 /* The groups of ops->groups, and whether they can do what the rest of the file asks for. */
 void load_groups(struct loader *loader, const config_setting_t *root);
 
+/* What a session target has instead of accounts; refuses the other's words. */
+void load_sessions(struct loader *loader, const config_setting_t *root);
+
 void load_attributes(struct loader *loader, const config_setting_t *group, bool disable);
 void load_more(struct loader *loader, const config_setting_t *list);
 void load_policy(struct loader *loader, const config_setting_t *group);

@@ -1,5 +1,5 @@
 /* A compiled mapping: what it says of itself, and its end. */
-#include "plan/mapping.h"
+#include "plan/sessions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +37,7 @@ void mapping_free(struct mapping *mapping)
     template_free(mapping->members.value);
     free(mapping->members.placeholder);
     free(mapping->target);
+    free(mapping->sessions);
     free(mapping->path);
     free(mapping);
 }
@@ -83,6 +84,8 @@ unsigned mapping_facts(const struct mapping *mapping)
     /* a group that was only ever named exists, too */
     unsigned facts = group ? FACT_BIT(FACT_GROUP_EXISTS) | FACT_BIT(FACT_GROUP_NAME) : FACT_BIT(FACT_STATUS);
 
+    if (mapping->sessions != NULL)
+        facts = sessions_facts(mapping->sessions);
     for (size_t i = 0; i < sizeof(name_facts) / sizeof(name_facts[0]); i++)
         if ((mapping->uses & NAME_BIT(name_facts[i].name)) != 0)
             facts |= group ? name_facts[i].group_facts : name_facts[i].user_facts;

@@ -86,6 +86,7 @@ struct mapping {
     bool keeps_disabled;   /* nothing of a disabled account is written but that it is one */
     struct value **groups; /* the connector's own, one for each of ops->groups; NULL: not in the file */
     bool by_call;          /* one of these says how each change is made: others cannot be */
+    struct session_rules *sessions; /* sessions.h; NULL: the target keeps accounts */
     unsigned uses; /* NAME_BITs */
 };
 

@@ -11,7 +11,8 @@
 #define FILE_BYTES_MOST ((size_t)1 << 20)
 
 static const char *const key_names[] = { "target", "kind",   "scope", "match",   "account", "more",
-                                         "policy", "on",     "disable", "members", "required", "while_disabled", NULL };
+                                         "policy", "on",     "disable", "members", "required", "while_disabled",
+                                         "sign_out", "request_timeout", "deny", "mirror", NULL };
 
 static const struct reaction default_reactions[IDENTITY_KIND_COUNT][ON_COUNT] = {
     [IDENTITY_USER] = { [ON_CREATED] = { ACTION_PROVISION, 0 },
@@ -178,6 +179,7 @@ static void load_root(struct loader *loader, const config_setting_t *root)
             parts[i].load(loader, setting);
     }
     load_groups(loader, root);
+    load_sessions(loader, root);
     check_whole(loader, root);
     if (loader->mapping->ops != NULL && loader->mapping->ops->check_mapping != NULL)
         loader->mapping->ops->check_mapping(root, loader->mapping->kind == IDENTITY_GROUP, loader->problems);

@@ -31,6 +31,25 @@
  *   that is to be disabled as it is there, and disables the rest. `now` in expressions is the time since which
  *   the status holds, so that planning again gives the same values.
  *
+ * Session targets (a connector of sessions; mapping_ends_sessions)
+ *   T is the newest "sessions void before" of the triggers that `sign_out`
+ *   chooses. A T that was not swept yet: REVOKE, sweep 1. request_timeout after
+ *   its end: REVOKE, sweep 2 (due). After it T is done. A newer T begins anew.
+ *   Sessions that do not tell when they began are left alone (dated_only) when
+ *   a leaver was activated again after T; when T is a plain logout, nothing
+ *   worse waits, and the person signed in again; and when the target sees the
+ *   person for the first time and T is more than a day old.
+ *   The scope says who, not when: for whoever is out or suspended it is asked
+ *   with the status before, a status never heard counts as ACTIVE, and whoever
+ *   was in scope once and is out now counts as in scope. Whoever is out of
+ *   scope is not swept, and loses the markers.
+ *   Markers: "denied" (deny) while suspended, deactivated or deleted;
+ *   "signed_in" (mirror) while a session at the source is neither ended nor
+ *   older than `expires`, since the oldest of them, expiring with the newest.
+ *   They are written before the sweep. Under a name that the person had before
+ *   they are taken away, and sessions are looked for under both until both
+ *   sweeps were made.
+ *
  * Ownership: outputs are the caller's, freed by the _clear functions.
  * Errors: a rendering failure (a value that the mapping needs is absent) is
  * ERROR_INVALID with file:line and what was absent: a dead letter.
@@ -53,6 +72,9 @@ const char *mapping_path(const struct mapping *mapping);
 const char *mapping_target(const struct mapping *mapping); /* as the file says */
 enum identity_kind mapping_kind(const struct mapping *mapping);
 unsigned mapping_facts(const struct mapping *mapping); /* FACT_BITs that touch its lanes */
+unsigned mapping_triggers(const struct mapping *mapping); /* TRIGGER_BITs of sessions void that do; 0: it keeps accounts */
+bool mapping_ends_sessions(const struct mapping *mapping); /* instead of keeping accounts */
+bool mapping_keeps_markers(const struct mapping *mapping); /* has to be read before planning */
 
 /*
  * The connector's own groups of the mapping (struct connector_group), rendered
@@ -75,6 +97,7 @@ struct link_view { /* what the planner needs of a link; borrowed */
     const char *locator;
     bool gone;
     struct wall due;
+    const char *account; /* JSON text; a session target's progress */
 };
 
 struct plan_query {
@@ -119,7 +142,8 @@ struct plan {
     struct account wanted; /* as it shall be afterwards (locator, values but a group's members); cleared when removed */
     bool present;          /* an account shall be there afterwards */
     bool leaving;          /* an operation disables or removes: ahead of everything else, guarded */
-    struct wall due;       /* removal due then; 0: none */
+    struct wall due;       /* removal due then, or the second sweep; 0: none */
+    json_t *progress;      /* of a session target: what the link shall keep instead of an account; NULL: no link */
 };
 /* Would an account, if there is one, be disabled or removed? For a person
  * whose account could not be read yet. A scope that fails says no. */
@@ -127,6 +151,8 @@ bool plan_leaves(const struct mapping *mapping, const struct identity *identity,
 
 int plan_make(const struct mapping *mapping, const struct plan_input *input, struct plan *ret_plan, struct error *error);
 void plan_clear(struct plan *plan);
+/* A session target's sweep took until `now`: the second one counts from then. */
+void plan_swept(struct plan *plan, struct wall now);
 
 /* A group that the member's facts name and that has an entry in this target. */
 struct plan_group {

@@ -3,6 +3,7 @@
 #include "plan/decide.h"
 #include "plan/dn.h"
 #include "plan/planning.h"
+#include "plan/sessions.h"
 
 static void planning_clear(struct planning *planning)
 {
@@ -358,6 +359,8 @@ static int plan_wanted(struct planning *planning, enum want want, struct plan *p
 
 int plan_make(const struct mapping *mapping, const struct plan_input *input, struct plan *ret_plan, struct error *error)
 {
+    if (mapping->sessions != NULL)
+        return sessions_plan(mapping, input, ret_plan, error);
     struct error unseen = { 0 };
     struct planning planning = { .mapping = mapping, .input = input, .error = error != NULL ? error : &unseen };
     struct plan plan = { .verdict = PLAN_CONVERGE, .wanted = { .disabled = -1 } };
@@ -382,5 +385,6 @@ void plan_clear(struct plan *plan)
 {
     operations_free(plan->operations, plan->operation_count);
     account_clear(&plan->wanted);
+    json_decref(plan->progress);
     *plan = (struct plan){ 0 };
 }

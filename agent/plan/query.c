@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plan/sessions.h"
 #include "plan/wanted.h"
 
 /* Filters whose inputs are absent are left out. */
@@ -45,6 +46,8 @@ static int query_settings(const struct mapping *mapping, const struct identity *
 int plan_query(const struct mapping *mapping, const struct identity *identity, const struct link_view *link,
                struct plan_query *ret_query, struct error *error)
 {
+    if (mapping->sessions != NULL)
+        return sessions_query(mapping, identity, link, ret_query, error);
     struct plan_query query = {
         .match = calloc(mapping->match_count + 1, sizeof(*query.match)),
         .names = calloc(mapping->name_count + 1, sizeof(*query.names)),
