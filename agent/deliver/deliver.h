@@ -68,7 +68,7 @@ struct delivery_report {
     int64_t retry_in_us;     /* -1: not again */
     bool leaver;             /* the person shall be out, and is not */
     bool overdue;            /* and the attempts are used up: it goes on all the same */
-    bool swept;              /* sessions were looked for */
+    int sweep;               /* sessions were looked for: the first time, the second; 0: they were not */
     int64_t sessions_found;
     int64_t sessions_ended;
     int64_t revoke_us;       /* from the oldest covered event's arrival to the end of the first sweep; -1: none */

@@ -5,6 +5,7 @@
 #include "deliver/claim.h"
 #include "deliver/members.h"
 #include "deliver/lane_private.h"
+#include "deliver/sessions.h"
 
 /* A plan is made again when the target changed under it; then it is a retry. */
 #define ROUNDS_MOST 4
@@ -140,7 +141,7 @@ static bool read_facts(struct lane_run *run)
     return code == 0 || code == ERROR_NOTFOUND ? true : lane_fail_error(run, &error);
 }
 
-static struct link_view link_view_of(const struct link *link)
+struct link_view lane_link_view(const struct link *link)
 {
     return (struct link_view){ link->key, link->locator, link->gone, link->due, link->account };
 }
@@ -161,7 +162,7 @@ static bool read_account(struct lane_run *run)
 {
     struct receipt receipt = { 0 };
     struct error error = { 0 };
-    struct link_view view = link_view_of(&run->link);
+    struct link_view view = lane_link_view(&run->link);
     bool by_key = run->linked && !run->link.gone && run->link.key != NULL;
 
     account_clear(&run->account);
@@ -182,7 +183,7 @@ static bool read_account(struct lane_run *run)
 
 /* ---- links ---- */
 
-static bool set_link(struct lane_run *run, const char *key, const char *locator, const json_t *values, bool gone, struct wall due)
+bool lane_set_link(struct lane_run *run, const char *key, const char *locator, const json_t *values, bool gone, struct wall due)
 {
     struct link link = {
         .key = str_dup(key),
@@ -222,7 +223,7 @@ static bool adopt(struct lane_run *run, const struct plan *plan, bool *ret_adopt
     if (!run->found || known || !wanted)
         return true;
     *ret_adopted = true;
-    return set_link(run, run->account.key, run->account.locator, run->account.values, false, (struct wall){ 0 }) &&
+    return lane_set_link(run, run->account.key, run->account.locator, run->account.values, false, (struct wall){ 0 }) &&
            lane_store_link(run);
 }
 
@@ -234,9 +235,9 @@ static bool takes_out(const struct operation *operation)
 }
 
 /* Before the plan is known it counts what would be done with an account. */
-static void judge_leaving(struct lane_run *run, const struct plan *plan)
+void lane_judge_leaving(struct lane_run *run, const struct plan *plan)
 {
-    struct link_view view = link_view_of(&run->link);
+    struct link_view view = lane_link_view(&run->link);
     bool leaves = false;
 
     if (run->job->kind != IDENTITY_USER)
@@ -254,7 +255,7 @@ static bool link_made(struct lane_run *run, const struct plan *plan, size_t made
 {
     if (plan->operations[made].kind != OPERATION_CREATE || made + 1 == plan->operation_count || plan->wanted.key == NULL)
         return true;
-    return set_link(run, plan->wanted.key, plan->wanted.locator, plan->wanted.values, false, plan->due);
+    return lane_set_link(run, plan->wanted.key, plan->wanted.locator, plan->wanted.values, false, plan->due);
 }
 
 static bool apply_all(struct lane_run *run, struct plan *plan, bool *ret_again)
@@ -296,19 +297,19 @@ static bool relink(struct lane_run *run, const struct plan *plan)
             return true;
         cleanup_free char *old_key = str_dup(run->link.key);
         cleanup_free char *old_locator = str_dup(run->link.locator);
-        return set_link(run, old_key, old_locator, NULL, true, (struct wall){ 0 });
+        return lane_set_link(run, old_key, old_locator, NULL, true, (struct wall){ 0 });
     }
     cleanup_free char *values = lane_json_text(plan->wanted.values);
     bool same = run->linked && !run->link.gone && str_equal(run->link.key, key) &&
                 str_equal(run->link.locator, plan->wanted.locator) && str_equal(run->link.account, values) &&
                 run->link.due.us == plan->due.us;
-    return same || set_link(run, key, plan->wanted.locator, plan->wanted.values, false, plan->due);
+    return same || lane_set_link(run, key, plan->wanted.locator, plan->wanted.values, false, plan->due);
 }
 
 static bool make_plan(struct lane_run *run, struct member_list *members, struct plan *plan)
 {
     struct error error = { 0 };
-    struct link_view view = link_view_of(&run->link);
+    struct link_view view = lane_link_view(&run->link);
 
     if (run->job->kind == IDENTITY_GROUP && member_list_read(run, members) < 0)
         return false;
@@ -383,7 +384,7 @@ static bool round_once(struct lane_run *run, bool *ret_again)
         member_list_free(&members);
         return false;
     }
-    judge_leaving(run, &plan);
+    lane_judge_leaving(run, &plan);
     remember_account(run, &plan);
     run->result->due = plan.due;
     run->result->out_of_scope = plan.verdict != PLAN_CONVERGE;
@@ -407,13 +408,13 @@ void lane_converge(const struct lane_job *job, struct lane_result *ret_result)
         .mapping = job->kind == IDENTITY_USER ? job->user_mapping : job->group_mapping,
         .action_rank = -1,
     };
-    bool again = true, ok = true;
+    bool again = true, ok = true, sessions = run.mapping != NULL && mapping_ends_sessions(run.mapping);
 
     result.out_of_scope = run.mapping == NULL;
     if (run.mapping != NULL && read_facts(&run)) {
-        judge_leaving(&run, NULL);
+        lane_judge_leaving(&run, NULL);
         for (int round = 0; ok && again && round < ROUNDS_MOST; round++)
-            ok = round_once(&run, &again);
+            ok = sessions ? sessions_round(&run, &again) : round_once(&run, &again);
         if (ok && again)
             ok = lane_fail(&run, OUTCOME_RETRY, "the target kept changing while its account was worked on");
         if (ok)

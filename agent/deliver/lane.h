@@ -61,7 +61,7 @@ struct lane_result {
     int64_t retry_after_us;
     struct wall due;        /* come again then; 0: never */
     enum leaving leaving;   /* a person who is to be disabled, removed or signed out, and is not yet */
-    bool swept;             /* sessions were looked for; found and ended count all sweeps of this run */
+    int sweep;              /* 1, 2: sessions were looked for; found and ended count all sweeps of this run; 0: they were not */
     int64_t sessions_found, sessions_ended;
     struct wall swept_at;   /* the end of the first sweep; 0: there was none */
     char *note;             /* of the last operation that had one; NULL: none */

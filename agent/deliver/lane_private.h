@@ -30,6 +30,11 @@ bool lane_fail_receipt(struct lane_run *run, const struct receipt *receipt);
 
 bool lane_apply(struct lane_run *run, const struct operation *operation, struct account *ret_account, enum outcome *ret_outcome);
 bool lane_store_link(struct lane_run *run);
+/* The link as it shall be stored with the receipt. */
+bool lane_set_link(struct lane_run *run, const char *key, const char *locator, const json_t *values, bool gone, struct wall due);
+struct link_view lane_link_view(const struct link *link); /* borrows */
+/* Whether the person is still to be got out: by the plan, or before it is known (NULL). */
+void lane_judge_leaving(struct lane_run *run, const struct plan *plan);
 
 /* note.c: the result's account of what was done */
 struct operation_claim;

@@ -26,6 +26,18 @@ static void hide_secrets(json_t *object)
     }
 }
 
+/* Which sessions were looked for. */
+static void put_sweep(json_t *object, const struct operation *operation)
+{
+    char before[WALL_TEXT_BYTES];
+
+    wall_format(operation->before, before);
+    json_object_set_new_nocheck(object, "before", json_string(before));
+    json_object_set_new_nocheck(object, "sweep", json_integer(operation->sweep));
+    if (json_is_true(json_object_get(operation->settings, "dated_only")))
+        json_object_set_new_nocheck(object, "dated_only", json_true());
+}
+
 static json_t *changes_json(const struct operation *operation)
 {
     static const char *const words[] = { "add", "delete", "replace" };
@@ -46,6 +58,8 @@ static json_t *changes_json(const struct operation *operation)
         }
         json_object_set_new_nocheck(one, words[change->kind], values);
     }
+    if (operation->kind == OPERATION_REVOKE)
+        put_sweep(object, operation);
     if (operation->new_locator != NULL)
         json_object_set_new_nocheck(object, "(moved to)", json_string_nocheck(operation->new_locator));
     if (operation->attribute != NULL)
@@ -91,6 +105,7 @@ bool lane_note_operation(struct lane_run *run, const struct operation *operation
 static const enum operation_kind action_rank[] = {
     OPERATION_MEMBER_REMOVE, OPERATION_MEMBER_ADD, OPERATION_UPDATE, OPERATION_RENAME,
     OPERATION_ENABLE,        OPERATION_DISABLE,    OPERATION_CREATE, OPERATION_REMOVE,
+    OPERATION_REVOKE,
 };
 
 static int rank_of(enum operation_kind kind)
@@ -119,7 +134,7 @@ void lane_note_receipt(struct lane_run *run, const struct operation *operation, 
     }
     if (operation->kind != OPERATION_REVOKE)
         return;
-    result->swept = true;
+    result->sweep = operation->sweep;
     result->sessions_found += receipt->sessions_found;
     result->sessions_ended += receipt->sessions_ended;
     if (operation->sweep <= 1 && (receipt->outcome == OUTCOME_APPLIED || receipt->outcome == OUTCOME_UNCHANGED))

@@ -124,7 +124,7 @@ static void report(const struct ending *ending)
         .retry_in_us = ending->retry_in_us,
         .leaver = is_leaver(ending),
         .overdue = ending->overdue,
-        .swept = ending->result.swept,
+        .sweep = ending->result.sweep,
         .sessions_found = ending->result.sessions_found,
         .sessions_ended = ending->result.sessions_ended,
         .revoke_us = ending->revoke_us,

@@ -1,6 +1,7 @@
 #include "plan/decide.h"
 
 #include "base/str.h"
+#include "plan/sessions.h"
 
 static bool is_linked(const struct plan_input *input)
 {
@@ -158,6 +159,8 @@ bool plan_leaves(const struct mapping *mapping, const struct identity *identity,
     const struct plan_input input = { .identity = identity, .link = link, .account = &some, .now = now };
     struct decision decision;
 
+    if (mapping->sessions != NULL)
+        return sessions_leave(mapping, identity, link);
     if (decide(mapping, &input, &decision, NULL) < 0)
         return false;
     return decision.want == WANT_DISABLED || decision.want == WANT_REMOVED;

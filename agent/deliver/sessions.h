@@ -1,0 +1,23 @@
+/*
+ * sessions.h: one round of a lane whose target ends sessions (plan.h says what
+ * is planned). Private to deliver/.
+ *
+ * Order of the steps, and why
+ *   - Markers are read only where the mapping keeps any, and written before
+ *     the sweep. What fails with them does not keep a sweep from being made;
+ *     a target that is down does.
+ *   - The link keeps which time was swept how often. It is committed with the
+ *     receipt: a crash between the sweep and the link sweeps once more, which
+ *     is harmless.
+ *   - The second sweep is a due time of the lane.
+ * Groups are never touched. Errors: false, and the run's result says why.
+ */
+#ifndef PROVOST_DELIVER_SESSIONS_H
+#define PROVOST_DELIVER_SESSIONS_H
+
+#include "deliver/lane_private.h"
+
+/* *ret_again: plan once more. */
+bool sessions_round(struct lane_run *run, bool *ret_again);
+
+#endif
