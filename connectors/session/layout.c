@@ -286,6 +286,25 @@ void layout_clear(struct layout *layout)
     *layout = (struct layout){ 0 };
 }
 
+static bool member_same(const struct layout_row *row, const struct layout *a, const struct layout *b)
+{
+    const char *in_a = (const char *)a + row->offset, *in_b = (const char *)b + row->offset;
+
+    if (row->choices != NULL)
+        return *(const int *)in_a == *(const int *)in_b;
+    if (row->number)
+        return *(const int64_t *)in_a == *(const int64_t *)in_b;
+    return row->offset == AT(user) || row->offset == AT(preset) || str_equal(*(char *const *)in_a, *(char *const *)in_b);
+}
+
+bool layout_same(const struct layout *a, const struct layout *b)
+{
+    for (const struct layout_row *row = layout_rows; row->name != NULL; row++)
+        if (!member_same(row, a, b))
+            return false;
+    return true;
+}
+
 /* ---- the group in the file ---- */
 
 struct check {

@@ -78,6 +78,9 @@ struct layout {
 int layout_read(const json_t *sessions, int store, struct layout *ret_layout, struct error *error);
 void layout_clear(struct layout *layout);
 
+/* True: they differ in whose sessions are meant alone. */
+bool layout_same(const struct layout *a, const struct layout *b);
+
 /* Looks at the group in the file: names, types, choices, what does not go
  * together; adds to `problems`. The store is not known there: layout_read. */
 void layout_check(const config_setting_t *sessions, struct problems *problems);

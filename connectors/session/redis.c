@@ -1,35 +1,159 @@
-/* redis.c: sessions in Redis. */
-#include "connectors/session/store.h"
+/* redis.c: sessions in Redis, by hiredis: opening, probing, and the way of a sweep. */
+#include "config.h"
 
-static enum outcome redis_open(const struct session_settings *settings, struct session_shared *shared, struct session_store **ret_store,
-                               struct receipt *receipt)
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "connectors/session/address.h"
+#include "connectors/session/redis_private.h"
+
+/* ---- settings ---- */
+
+#define PROBLEM(...) problems_add(problems, file, line, 0, __VA_ARGS__)
+
+static void check_address(const struct session_settings *settings, const char *address, const char *file, int line, struct problems *problems)
 {
-    (void)settings, (void)shared, (void)ret_store;
-    return receipt_set(receipt, OUTCOME_REJECTED, 0, "store \"redis\" is not built yet");
+    const char *password = settings->sentinel != NULL ? settings->sentinel_password : settings->password;
+    cleanup_free char *host = NULL;
+    int port;
+
+    if (address_split(address, 1, &host, &port) < 0)
+        PROBLEM("address \"%s\" cannot be read; right would be \"HOST:PORT\" or \"/path/of/socket\"", address);
+    else if (password != NULL && !settings->tls && !settings->allow_plaintext && !address_is_local(host))
+        PROBLEM("the password would go to %s unencrypted; set tls = true (or, knowing what it means, allow_plaintext = true)", host);
+}
+
+static void redis_check(const struct session_settings *settings, const char *file, int line, struct problems *problems)
+{
+    for (char **address = settings->address; address != NULL && *address != NULL; address++)
+        check_address(settings, *address, file, line, problems);
+#ifndef HAVE_HIREDIS_SSL
+    if (settings->tls)
+        PROBLEM("tls: this build's hiredis has none; remove tls (an stunnel in front can do it), or build with hiredis_ssl");
+#endif
+    if (settings->cluster && settings->sentinel != NULL)
+        PROBLEM("cluster and sentinel exclude each other; remove one");
+    if (settings->cluster && settings->database != 0)
+        PROBLEM("a cluster has database 0 only; remove database");
+    if (settings->sentinel == NULL && (settings->sentinel_user != NULL || settings->sentinel_password != NULL))
+        PROBLEM("sentinel_user and sentinel_password have no meaning without sentinel = NAME");
+    if (settings->user != NULL && settings->password == NULL)
+        PROBLEM("user is given without a password; add password = \"file:PATH\"");
+}
+
+/* ---- share, open, probe ---- */
+
+static int redis_share(const struct session_settings *settings, struct session_shared **ret_shared, struct error *error)
+{
+    struct session_shared *shared = calloc(1, sizeof(*shared));
+
+    if (shared == NULL)
+        return error_nomem(error);
+    shared->settings = settings;
+    throttle_init(&shared->throttle, settings->share_percent);
+    pthread_mutex_init(&shared->passes.lock, NULL);
+    pthread_cond_init(&shared->passes.ended, NULL);
+    *ret_shared = shared;
+    return 0;
+}
+
+static void redis_unshare(struct session_shared *shared)
+{
+    if (shared == NULL)
+        return;
+    throttle_destroy(&shared->throttle);
+    pthread_mutex_destroy(&shared->passes.lock);
+    pthread_cond_destroy(&shared->passes.ended);
+    free(shared);
 }
 
 static void redis_close(struct session_store *store)
 {
-    (void)store;
+    if (store == NULL)
+        return;
+    store_disconnect(store);
+    free(store);
 }
 
+static enum outcome redis_open(const struct session_settings *settings, struct session_shared *shared, struct session_store **ret_store,
+                               struct receipt *receipt)
+{
+    struct session_store *store = calloc(1, sizeof(*store));
+
+    if (store == NULL)
+        return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
+    store->settings = settings;
+    store->shared = shared;
+    enum outcome outcome = store_connect(store, receipt);
+    if (outcome == OUTCOME_APPLIED)
+        *ret_store = store;
+    else
+        redis_close(store);
+    return outcome;
+}
+
+/* Connected, and we may look at keys. */
 static enum outcome redis_probe(struct session_store *store, struct receipt *receipt)
 {
-    (void)store;
-    return receipt_set(receipt, OUTCOME_REJECTED, 0, "store \"redis\" is not built yet");
+    enum outcome outcome = store_ready(store, receipt);
+
+    for (size_t i = 0; i < store->link_count && outcome == OUTCOME_APPLIED; i++) {
+        cleanup_reply redisReply *reply = link_ask(store->links[i], REDIS_COMMAND("SCAN", "0", "COUNT", "1"), receipt);
+        if (reply == NULL)
+            outcome = receipt->outcome;
+    }
+    return outcome == OUTCOME_APPLIED ? receipt_set(receipt, OUTCOME_APPLIED, 0, NULL) : outcome;
+}
+
+/* ---- a sweep ---- */
+
+static const char *format_name(const struct layout *layout)
+{
+    for (const struct layout_row *row = layout_rows; row->name != NULL; row++)
+        if (row->offset == offsetof(struct layout, format))
+            return row->choices[layout->format];
+    return "";
+}
+
+static char *note_of(const struct session_store *store, const struct layout *layout, const struct aside *aside)
+{
+    struct buf note = { 0 };
+
+    if (aside->too_large > 0)
+        buf_printf(&note, "%lld larger than %lld bytes not looked into: raise value_size_max", (long long)aside->too_large,
+                   (long long)store->settings->value_bytes_most);
+    if (aside->unreadable > 0)
+        buf_printf(&note, "%s%lld not readable as %s", note.length > 0 ? "; " : "", (long long)aside->unreadable, format_name(layout));
+    return note.length > 0 ? buf_take(&note) : NULL;
 }
 
 static enum outcome redis_sweep(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
                                 struct receipt *receipt)
 {
-    (void)store, (void)query, (void)ret_sweep;
-    return receipt_set(receipt, OUTCOME_REJECTED, 0, "store \"redis\" is not built yet");
+    struct sweep sweep = { 0 };
+    struct aside aside = { 0 };
+    enum outcome outcome = store_ready(store, receipt);
+
+    if (outcome == OUTCOME_APPLIED && query->layout->index != NULL)
+        outcome = spring_sweep(store, query, &sweep, receipt);
+    else if (outcome == OUTCOME_APPLIED)
+        outcome = pass_sweep(store, query, &sweep, &aside, receipt);
+    if (outcome != OUTCOME_APPLIED)
+        return outcome;
+    *ret_sweep = sweep;
+    ret_sweep->note = note_of(store, query->layout, &aside);
+    return OUTCOME_APPLIED;
 }
 
 const struct session_store_ops session_redis = {
     .name = "redis",
+    .share = redis_share,
+    .unshare = redis_unshare,
+    .check = redis_check,
     .open = redis_open,
     .close = redis_close,
     .probe = redis_probe,
     .sweep = redis_sweep,
+    .read_marks = redis_read_marks,
+    .write_marks = redis_write_marks,
 };

@@ -218,9 +218,12 @@ static void collect_users(const struct layout *layout, const json_t *former, con
 }
 
 /* What the sweep saw → the receipt. */
-static enum outcome report(const struct sweep *sweep, struct receipt *receipt)
+static enum outcome report(const struct sweep *sweep, int number, struct receipt *receipt)
 {
     cleanup_buf struct buf note = { 0 };
+
+    if (sweep->locked > 0 && number > 1)
+        return receipt_set(receipt, OUTCOME_RETRY, 0, "requests hold %lld sessions locked for longer than lock_timeout", (long long)sweep->locked);
 
     if (sweep->note != NULL)
         buf_add_str(&note, sweep->note);
@@ -256,7 +259,7 @@ static enum outcome end_sessions(struct connector_session *session, const struct
     else
         outcome = session->ops->sweep(session->store, &query, &sweep, receipt);
     if (outcome == OUTCOME_APPLIED)
-        outcome = report(&sweep, receipt);
+        outcome = report(&sweep, operation->sweep, receipt);
     free(sweep.note);
     return outcome;
 }

@@ -1,0 +1,329 @@
+/*
+ * A pass over all keys. It takes time, so it is made for all persons whose
+ * sweeps wait at that moment: the first of them leads and works, the others
+ * wait for what it found.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "connectors/session/match.h"
+#include "connectors/session/redis_private.h"
+
+/* Read of each value at first; what is larger is read apart, one by one. */
+#define WINDOW_LAST "16383"
+#define WINDOW_BYTES ((size_t)16384)
+
+struct pass {
+    struct session_store *store;
+    const struct layout *layout;
+    struct pass_request *requests; /* that take part */
+    char *pattern;                 /* for MATCH */
+    char count[24];
+    struct receipt *receipt;
+};
+
+/* ---- one value ---- */
+
+static enum outcome meet(struct pass *pass, struct pass_request *request, const redisReply *key, const char *bytes, size_t length,
+                         int64_t created_us)
+{
+    int64_t told_us = 0;
+    enum match match = match_value(pass->layout, request->query->users, bytes, length, &told_us);
+
+    request->aside.unreadable += match == MATCH_UNREADABLE;
+    if (match != MATCH_THEIRS || sweep_keeps(request->query, told_us != 0 ? told_us : created_us, &request->sweep))
+        return OUTCOME_APPLIED;
+    return session_end(pass->store, pass->layout, key->str, key->len, &request->sweep, pass->receipt);
+}
+
+static enum outcome meet_all(struct pass *pass, const redisReply *key, const char *bytes, size_t length, int64_t created_us)
+{
+    enum outcome outcome = OUTCOME_APPLIED;
+
+    for (struct pass_request *request = pass->requests; request != NULL && outcome == OUTCOME_APPLIED; request = request->next)
+        outcome = meet(pass, request, key, bytes, length, created_us);
+    return outcome;
+}
+
+static void too_large(struct pass *pass)
+{
+    for (struct pass_request *request = pass->requests; request != NULL; request = request->next)
+        request->aside.too_large++;
+}
+
+/* More than the window: all of it, up to the bound and one more to know it. */
+static enum outcome meet_large(struct pass *pass, const redisReply *key)
+{
+    int64_t most = pass->store->settings->value_bytes_most;
+    char last[24];
+
+    snprintf(last, sizeof(last), "%lld", (long long)most);
+    const struct redis_command command = { 4, (const char *const[]){ "GETRANGE", key->str, "0", last },
+                                           (const size_t[]){ 8, key->len, 1, strlen(last) } };
+    cleanup_reply redisReply *value = store_ask_key(pass->store, key->str, key->len, &command, pass->receipt);
+    if (value == NULL)
+        return pass->receipt->outcome;
+    if (value->type == REDIS_REPLY_STRING && (int64_t)value->len > most) {
+        too_large(pass);
+        return OUTCOME_APPLIED;
+    }
+    return value->type == REDIS_REPLY_STRING ? meet_all(pass, key, value->str, value->len, 0) : OUTCOME_APPLIED;
+}
+
+/* A key that lies elsewhere by now is asked for there; of another type: it is no session. */
+static enum outcome meet_string(struct pass *pass, const redisReply *key, const redisReply *value)
+{
+    if (reply_is_error(value, "MOVED ") || reply_is_error(value, "ASK ") ||
+        (value->type == REDIS_REPLY_STRING && value->len >= WINDOW_BYTES))
+        return meet_large(pass, key);
+    if (value->type == REDIS_REPLY_STRING && value->len > 0)
+        return meet_all(pass, key, value->str, value->len, 0);
+    if (value->type != REDIS_REPLY_ERROR || reply_is_error(value, "WRONGTYPE"))
+        return OUTCOME_APPLIED;
+    return link_refused(pass->store->links[0], value, pass->receipt);
+}
+
+/* The person's field of a hash, and when it was created: [field, created_at]. */
+static enum outcome meet_hash(struct pass *pass, const redisReply *key)
+{
+    const struct layout *layout = pass->layout;
+    const char *created_at = layout->created_at != NULL ? layout->created_at : layout->field;
+    const struct redis_command command = { 4, (const char *const[]){ "HMGET", key->str, layout->field, created_at },
+                                           (const size_t[]){ 5, key->len, strlen(layout->field), strlen(created_at) } };
+    cleanup_reply redisReply *fields = store_ask_key(pass->store, key->str, key->len, &command, pass->receipt);
+
+    if (fields == NULL)
+        return pass->receipt->outcome;
+    if (fields->type != REDIS_REPLY_ARRAY || fields->elements != 2 || fields->element[0]->type != REDIS_REPLY_STRING)
+        return OUTCOME_APPLIED;
+    const redisReply *created = fields->element[1];
+    int64_t created_us = layout->created_at != NULL && created->type == REDIS_REPLY_STRING
+                             ? match_time(layout->created_unit, created->str, created->len)
+                             : 0;
+    return meet_all(pass, key, fields->element[0]->str, fields->element[0]->len, created_us);
+}
+
+static enum outcome meet_field(struct pass *pass, const redisReply *key, const redisReply *length)
+{
+    if (length->type == REDIS_REPLY_INTEGER && length->integer > pass->store->settings->value_bytes_most)
+        too_large(pass);
+    else if (reply_is_error(length, "MOVED ") || reply_is_error(length, "ASK ") ||
+             (length->type == REDIS_REPLY_INTEGER && length->integer > 0))
+        return meet_hash(pass, key);
+    else if (length->type == REDIS_REPLY_ERROR && !reply_is_error(length, "WRONGTYPE"))
+        return link_refused(pass->store->links[0], length, pass->receipt);
+    return OUTCOME_APPLIED;
+}
+
+/* ---- one step: the values of some keys, and the next keys ---- */
+
+static bool is_lock(const struct layout *layout, const redisReply *key)
+{
+    size_t length;
+
+    return layout->lock != NULL && layout_id(layout->lock, key->str, key->len, &length) != NULL;
+}
+
+static bool send_question(struct pass *pass, struct redis_link *link, const redisReply *key)
+{
+    const char *field = pass->layout->field;
+
+    if (pass->layout->type == TYPE_HASH)
+        return link_send(link,
+                         &(const struct redis_command){ 3, (const char *const[]){ "HSTRLEN", key->str, field },
+                                                        (const size_t[]){ 7, key->len, strlen(field) } },
+                         pass->receipt);
+    return link_send(link,
+                     &(const struct redis_command){ 4, (const char *const[]){ "GETRANGE", key->str, "0", WINDOW_LAST },
+                                                    (const size_t[]){ 8, key->len, 1, sizeof(WINDOW_LAST) - 1 } },
+                     pass->receipt);
+}
+
+static bool send_scan(struct pass *pass, struct redis_link *link, const char *cursor)
+{
+    return link_send(link, REDIS_COMMAND("SCAN", cursor, "MATCH", pass->pattern, "COUNT", pass->count), pass->receipt);
+}
+
+static void free_replies(redisReply **replies, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (replies[i] != NULL)
+            freeReplyObject(replies[i]);
+    free(replies);
+}
+
+/* One round trip: the questions about `keys`, and where the cursor goes on. */
+static bool ask_step(struct pass *pass, struct redis_link *link, const redisReply *keys, const char *cursor, redisReply **values,
+                     redisReply **ret_scanned)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < keys->elements && good; i++)
+        good = send_question(pass, link, keys->element[i]);
+    if (good && cursor != NULL)
+        good = send_scan(pass, link, cursor);
+    for (size_t i = 0; i < keys->elements && good; i++)
+        good = (values[i] = link_take(link, pass->receipt)) != NULL;
+    if (good && cursor != NULL)
+        good = (*ret_scanned = link_take(link, pass->receipt)) != NULL;
+    return good;
+}
+
+static enum outcome meet_step(struct pass *pass, const redisReply *keys, redisReply *const *values)
+{
+    enum outcome outcome = OUTCOME_APPLIED;
+
+    for (size_t i = 0; i < keys->elements && outcome == OUTCOME_APPLIED; i++) {
+        const redisReply *key = keys->element[i];
+        if (!is_lock(pass->layout, key))
+            outcome = (pass->layout->type == TYPE_HASH ? meet_field : meet_string)(pass, key, values[i]);
+    }
+    return outcome;
+}
+
+static enum outcome step(struct pass *pass, struct redis_link *link, const redisReply *keys, const char *cursor, redisReply **ret_scanned)
+{
+    redisReply **values = calloc(keys->elements + 1, sizeof(*values));
+
+    if (values == NULL)
+        return receipt_set(pass->receipt, OUTCOME_RETRY, 0, "out of memory");
+    throttle_begin(&pass->store->shared->throttle);
+    bool good = ask_step(pass, link, keys, cursor, values, ret_scanned);
+    throttle_end(&pass->store->shared->throttle);
+    enum outcome outcome = good ? meet_step(pass, keys, values) : pass->receipt->outcome;
+    free_replies(values, keys->elements);
+    return outcome;
+}
+
+/* ---- one node ---- */
+
+/* [cursor, [keys]]; a false answer is in the receipt. */
+static bool is_scanned(struct pass *pass, const struct redis_link *link, const redisReply *scanned)
+{
+    if (scanned->type == REDIS_REPLY_ERROR)
+        link_refused(link, scanned, pass->receipt);
+    else if (scanned->type != REDIS_REPLY_ARRAY || scanned->elements != 2 || !reply_is_text(scanned->element[0]) ||
+             scanned->element[1]->type != REDIS_REPLY_ARRAY)
+        receipt_set(pass->receipt, OUTCOME_RETRY, 0, "the answer to SCAN cannot be read");
+    else
+        return true;
+    return false;
+}
+
+static enum outcome pass_node(struct pass *pass, struct redis_link *link)
+{
+    redisReply *scanned = NULL;
+    const redisReply none = { .type = REDIS_REPLY_ARRAY };
+    enum outcome outcome = step(pass, link, &none, "0", &scanned);
+
+    while (outcome == OUTCOME_APPLIED && scanned != NULL) {
+        redisReply *next = NULL;
+        if (is_scanned(pass, link, scanned)) {
+            const char *cursor = scanned->element[0]->str;
+            outcome = step(pass, link, scanned->element[1], strcmp(cursor, "0") != 0 ? cursor : NULL, &next);
+        } else {
+            outcome = pass->receipt->outcome;
+        }
+        freeReplyObject(scanned);
+        scanned = next;
+    }
+    if (scanned != NULL)
+        freeReplyObject(scanned);
+    return outcome;
+}
+
+/* MATCH takes a glob: what is special there but "*" stands for itself. */
+static char *glob_of(const char *pattern)
+{
+    struct buf glob = { 0 };
+
+    for (; *pattern != '\0'; pattern++) {
+        if (strchr("?[]\\", *pattern) != NULL)
+            buf_add_char(&glob, '\\');
+        buf_add_char(&glob, *pattern);
+    }
+    return buf_take(&glob);
+}
+
+static enum outcome pass_run(struct session_store *store, struct pass_request *requests, struct receipt *receipt)
+{
+    struct pass pass = { .store = store, .layout = requests->query->layout, .requests = requests, .receipt = receipt };
+    cleanup_free char *glob = glob_of(pass.layout->pattern);
+    enum outcome outcome = OUTCOME_APPLIED;
+
+    if (glob == NULL)
+        return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
+    pass.pattern = glob;
+    snprintf(pass.count, sizeof(pass.count), "%lld", (long long)store->settings->step_entries);
+    for (size_t i = 0; i < store->link_count && outcome == OUTCOME_APPLIED; i++)
+        outcome = pass_node(&pass, store->links[i]);
+    return outcome;
+}
+
+/* ---- together ---- */
+
+/* Takes those out of the waiting list that look at the same keys in the same way. */
+static struct pass_request *gather(struct passes *passes, const struct layout *layout)
+{
+    struct pass_request *batch = NULL;
+
+    for (struct pass_request **at = &passes->waiting; *at != NULL;) {
+        struct pass_request *request = *at;
+        if (!layout_same(request->query->layout, layout)) {
+            at = &request->next;
+            continue;
+        }
+        *at = request->next;
+        request->next = batch;
+        request->taken = true;
+        batch = request;
+    }
+    return batch;
+}
+
+static void tell_all(struct pass_request *batch, enum outcome outcome, const struct receipt *receipt)
+{
+    for (struct pass_request *request = batch, *next; request != NULL; request = next) {
+        next = request->next; /* its owner may go as soon as it is done */
+        receipt_set(&request->receipt, outcome, receipt->remote_code, receipt->reason != NULL ? "%s" : NULL, receipt->reason);
+        request->done = true;
+    }
+}
+
+static void lead(struct session_store *store, struct passes *passes, const struct layout *layout)
+{
+    struct receipt receipt = { 0 };
+
+    passes->running = true;
+    struct pass_request *batch = gather(passes, layout);
+    pthread_mutex_unlock(&passes->lock);
+    enum outcome outcome = pass_run(store, batch, &receipt);
+    pthread_mutex_lock(&passes->lock);
+    passes->running = false;
+    tell_all(batch, outcome, &receipt);
+    pthread_cond_broadcast(&passes->ended);
+    receipt_clear(&receipt);
+}
+
+enum outcome pass_sweep(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
+                        struct aside *ret_aside, struct receipt *receipt)
+{
+    struct passes *passes = &store->shared->passes;
+    struct pass_request own = { .query = query };
+
+    pthread_mutex_lock(&passes->lock);
+    own.next = passes->waiting;
+    passes->waiting = &own;
+    while (!own.done && (own.taken || passes->running))
+        pthread_cond_wait(&passes->ended, &passes->lock);
+    if (!own.done)
+        lead(store, passes, query->layout);
+    pthread_mutex_unlock(&passes->lock);
+    enum outcome outcome = own.receipt.outcome;
+    *ret_sweep = own.sweep;
+    *ret_aside = own.aside;
+    receipt_set(receipt, outcome, own.receipt.remote_code, own.receipt.reason != NULL ? "%s" : NULL, own.receipt.reason);
+    receipt_clear(&own.receipt);
+    return outcome;
+}
