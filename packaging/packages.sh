@@ -4,7 +4,8 @@
 #     . packaging/packages.sh
 #     install_packages "${BUILD_PACKAGES[@]}" "${DEMO_PACKAGES[@]}"
 #
-# slapd is never among them: tests/support/private-slapd unpacks it without installing, so that no system server is left running.
+# slapd is never among them: tests/support/private-slapd unpacks it without installing, so that no system server is left running. redis-tools
+# has Redis' program without the service (tests/support/private-redis).
 
 BUILD_PACKAGES=(
     autoconf automake gcc libc6-dev libtool make pkg-config
@@ -12,7 +13,7 @@ BUILD_PACKAGES=(
     libmicrohttpd-dev libsqlite3-dev zlib1g-dev
 )
 DEMO_PACKAGES=(curl ldap-utils openssl)
-TEST_PACKAGES=(ldap-utils libasan8 libcmocka-dev libubsan1 openssl python3 python3-cryptography python3-jwt python3-ldap)
+TEST_PACKAGES=(ldap-utils libasan8 libcmocka-dev libubsan1 openssl python3 python3-cryptography python3-jwt python3-ldap redis-tools)
 BENCH_PACKAGES=(wrk)
 
 missing_packages() {
