@@ -55,12 +55,12 @@ static const struct ctl_option check_options[] = {
     { 0, NULL, NULL, NULL },
 };
 static const struct ctl_option try_options[] = {
-    { 0, "connector", "NAME", "the connector; without it the one configured for the mapping's target, else ldap" },
+    { 0, "connector", "NAME", "the connector; without it the one configured for the mapping's target, that of its test file, or ldap" },
     { 'u', "user", "ID", "which one, where a hook body is about several" },
     { 0, NULL, NULL, NULL },
 };
 static const struct ctl_option test_options[] = {
-    { 0, "connector", "NAME", "the connector; without it the one configured for the mapping's target, else ldap" },
+    { 0, "connector", "NAME", "the connector; without it the one configured for the mapping's target, that of its test file, or ldap" },
     { 0, "tap", NULL, "print TAP 13" },
     { 0, NULL, NULL, NULL },
 };

@@ -31,6 +31,21 @@
  *   that is to be disabled as it is there, and disables the rest. `now` in expressions is the time since which
  *   the status holds, so that planning again gives the same values.
  *
+ * Targets that are no directory
+ *   Values are typed. What is there fits when it is as the mapping names it: an
+ *   object may have more members, a list's order means nothing. A change is
+ *   REPLACE with the one new value, or DELETE.
+ *   account.disabled says whether it is disabled; where it is -1, what `disable`
+ *   leaves in attributes does. Where the mapping says how each change is made
+ *   (a by_call group), what has no request is not planned: without `create`,
+ *   who is not there is out of scope.
+ *   DISABLE with a request of its own has no changes; without, it is the update
+ *   that writes `disable`. ENABLE with a request of its own comes first, an
+ *   UPDATE with the changes second. while_disabled = "keep": nothing else of a
+ *   disabled account is written; "update": an UPDATE may follow DISABLE, too.
+ *   Nobody is made only to be disabled by a request of its own.
+ *   A group's entry is made without members: those are MEMBER_ADDs.
+ *
  * Session targets (a connector of sessions; mapping_ends_sessions)
  *   T is the newest "sessions void before" of the triggers that `sign_out`
  *   chooses. A T that was not swept yet: REVOKE, sweep 1. request_timeout after
