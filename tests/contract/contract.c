@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,36 @@ static enum outcome read_account(const struct account_query *query, struct accou
     return taken(contract->ops->read(session, query, ret_account, &receipt), &receipt);
 }
 
+/* As the planner would make them for this account. */
+static const json_t *rendered(const char *key)
+{
+    return contract->settings_for != NULL ? contract->settings_for(key) : NULL;
+}
+
+static struct operation linked(const struct operation *operation, const char *key)
+{
+    struct operation copy = *operation;
+
+    copy.key = (char *)(uintptr_t)key;
+    copy.settings = (json_t *)(uintptr_t)rendered(key);
+    return copy;
+}
+
+static enum outcome find(struct account *ret_account)
+{
+    struct account_query query = contract->query;
+
+    query.settings = rendered(NULL);
+    return read_account(&query, ret_account);
+}
+
+static enum outcome apply_unlinked(const struct operation *operation, struct account *ret_account)
+{
+    struct operation copy = linked(operation, NULL);
+
+    return apply(&copy, ret_account);
+}
+
 static enum outcome open_with(const void *settings, struct connector_session **ret_session)
 {
     struct receipt receipt = { 0 };
@@ -71,9 +102,13 @@ static enum outcome open_with(const void *settings, struct connector_session **r
 
 static int begin(void **state)
 {
+    static char key[32]; /* one for each creation, as the agent's are */
+    static int tests;
     struct receipt receipt = { 0 };
 
     (void)state;
+    snprintf(key, sizeof(key), "contract-%d", tests++);
+    contract->create.idempotency_key = key;
     session = NULL;
     shared = share(contract->settings);
     if (contract->ops->open(contract->settings, shared, &session, &receipt) != OUTCOME_APPLIED)
@@ -87,9 +122,8 @@ static int end(void **state)
     struct account account = { 0 };
 
     (void)state;
-    if (read_account(&contract->query, &account) == OUTCOME_APPLIED) {
-        struct operation remove = contract->remove;
-        remove.key = account.key;
+    if (find(&account) == OUTCOME_APPLIED) {
+        struct operation remove = linked(&contract->remove, account.key);
         remove.locator = account.locator;
         apply(&remove, NULL);
     }
@@ -101,7 +135,7 @@ static int end(void **state)
 
 static void create(struct account *account)
 {
-    assert_outcome(apply(&contract->create, account), APPLIED);
+    assert_outcome(apply_unlinked(&contract->create, account), APPLIED);
     assert_non_null(account->key);
     assert_non_null(account->locator);
 }
@@ -119,7 +153,7 @@ static void an_account_that_is_not_there_is_gone(void **state)
     struct account account = { 0 };
 
     (void)state;
-    assert_outcome(read_account(&contract->query, &account), GONE);
+    assert_outcome(find(&account), GONE);
     assert_null(account.key); /* outputs stay untouched */
     assert_null(account.values);
 }
@@ -130,7 +164,7 @@ static void a_creation_applied_twice_is_unchanged_and_tells_the_same_key(void **
 
     (void)state;
     create(&first);
-    assert_outcome(apply(&contract->create, &second), UNCHANGED);
+    assert_outcome(apply_unlinked(&contract->create, &second), UNCHANGED);
     assert_string_equal(first.key, second.key);
     assert_string_equal(first.locator, second.locator);
     account_clear(&first);
@@ -145,8 +179,9 @@ static void what_was_created_is_read_by_its_key_and_without(void **state)
     (void)state;
     create(&made);
     query.key = made.key;
+    query.settings = rendered(made.key);
     assert_outcome(read_account(&query, &by_key), APPLIED);
-    assert_outcome(read_account(&contract->query, &by_query), APPLIED);
+    assert_outcome(find(&by_query), APPLIED);
     assert_string_equal(by_key.key, made.key);
     assert_string_equal(by_query.key, made.key);
     assert_string_equal(by_key.locator, made.locator);
@@ -160,11 +195,10 @@ static void what_was_created_is_read_by_its_key_and_without(void **state)
 static void an_update_applied_twice_is_unchanged(void **state)
 {
     struct account made = { 0 };
-    struct operation update = contract->update;
 
     (void)state;
     create(&made);
-    update.key = made.key;
+    struct operation update = linked(&contract->update, made.key);
     assert_outcome(apply(&update, NULL), APPLIED);
     assert_outcome(apply(&update, NULL), UNCHANGED);
     account_clear(&made);
@@ -173,17 +207,16 @@ static void an_update_applied_twice_is_unchanged(void **state)
 static void an_update_of_an_account_that_is_not_there_is_gone(void **state)
 {
     (void)state;
-    assert_outcome(apply(&contract->update, NULL), GONE);
+    assert_outcome(apply_unlinked(&contract->update, NULL), GONE);
 }
 
 static void a_removal_applied_twice_is_unchanged(void **state)
 {
     struct account made = { 0 };
-    struct operation remove = contract->remove;
 
     (void)state;
     create(&made);
-    remove.key = made.key;
+    struct operation remove = linked(&contract->remove, made.key);
     assert_outcome(apply(&remove, NULL), APPLIED);
     assert_outcome(apply(&remove, NULL), UNCHANGED);
     account_clear(&made);
@@ -194,7 +227,7 @@ static void bad_data_is_rejected_and_the_session_goes_on(void **state)
     struct account made = { 0 };
 
     (void)state;
-    assert_outcome(apply(&contract->bad, NULL), REJECTED);
+    assert_outcome(apply_unlinked(&contract->bad, NULL), REJECTED);
     create(&made);
     account_clear(&made);
 }

@@ -23,6 +23,9 @@ struct contract {
     struct operation update;       /* changes it */
     struct operation remove;       /* takes it away; `key` is filled in by the suite */
     struct operation bad;          /* the target refuses its data */
+    /* The connector's own groups as rendered for an account with this key
+     * (NULL: none yet), good until the next call; NULL: the connector has none. */
+    const json_t *(*settings_for)(const char *key);
 };
 
 /* Returns the number of failed tests. */
