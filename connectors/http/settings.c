@@ -147,16 +147,14 @@ static void check_url(const struct check *check, const char *option, const char 
 
 static void check_proxy(const struct check *check)
 {
-    struct url_parts parts;
+    struct url_parts parts = { 0 };
     const char *proxy = check->settings->proxy;
 
     if (proxy == NULL || *proxy == '\0')
         return;
-    if (!url_parse(proxy, &parts) || parts.tls || parts.has_user) {
+    if (!url_parse(proxy, &parts) || parts.tls || parts.has_user)
         PROBLEM(check, "proxy \"%s\" cannot be used; right would be http://HOST:PORT, without a name or password",
                 strchr(proxy, '@') != NULL ? "…" : proxy);
-        return;
-    }
     url_parts_clear(&parts);
 }
 
