@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -78,9 +77,7 @@ static void reload(struct agent *agent)
 static int forbid_core_files(void)
 {
 #ifndef __SANITIZE_ADDRESS__ /* its leak checker attaches like a debugger */
-    const struct rlimit none = { 0, 0 };
-
-    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
         log_error("core files cannot be forbidden: %s", strerror(errno));
         return -1;
     }

@@ -5,170 +5,13 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "connectors/http/base64.h"
-#include "connectors/http/limit.h"
-#include "connectors/http/mask.h"
-#include "connectors/http/token.h"
+#include "connectors/http/client.h"
+#include "connectors/http/request.h"
 #include "connectors/http/transfer.h"
 #include "connectors/http/url.h"
 
 #define REDIRECTS_MOST 5
 #define REASON_BYTES_MOST 900
-
-struct http_shared {
-    const struct http_settings *settings;
-    struct limit limit;
-    struct token token;
-};
-
-struct http_client {
-    const struct http_settings *settings;
-    struct http_shared *shared;
-    CURL *curl;
-    struct mask mask;
-    char *authorization; /* for bearer and basic; NULL: another way, or none */
-    char *token;         /* OAuth: the one used last */
-    bool answered;       /* the last call's answer is not noted yet */
-};
-
-/* ---- shared ---- */
-
-int http_share(const struct http_settings *settings, struct http_shared **ret_shared, struct error *error)
-{
-    struct http_shared *shared = calloc(1, sizeof(*shared));
-    int code = transfer_start(error);
-
-    if (shared == NULL || code < 0) {
-        free(shared);
-        return code < 0 ? code : error_nomem(error);
-    }
-    shared->settings = settings;
-    if (limit_init(&shared->limit, settings, error) < 0) {
-        free(shared);
-        return ERROR_NOMEM;
-    }
-    if (token_init(&shared->token, settings, error) < 0) {
-        limit_destroy(&shared->limit);
-        free(shared);
-        return ERROR_NOMEM;
-    }
-    *ret_shared = shared;
-    return 0;
-}
-
-void http_unshare(struct http_shared *shared)
-{
-    if (shared == NULL)
-        return;
-    token_destroy(&shared->token);
-    limit_destroy(&shared->limit);
-    free(shared);
-}
-
-/* ---- client ---- */
-
-/* Bearer and Basic never change: made once. */
-static bool make_authorization(struct http_client *client)
-{
-    const struct http_settings *settings = client->settings;
-
-    if (settings->auth == HTTP_AUTH_BEARER) {
-        client->authorization = str_printf("Bearer %s", settings->token);
-        return client->authorization != NULL;
-    }
-    if (settings->auth != HTTP_AUTH_BASIC)
-        return true;
-    char *pair = str_printf("%s:%s", settings->user, settings->password);
-    struct buf value = { 0 };
-    buf_add_str(&value, "Basic ");
-    if (pair != NULL)
-        base64_add(&value, pair, strlen(pair));
-    client->authorization = pair != NULL ? buf_take(&value) : NULL;
-    buf_free(&value);
-    secret_free(pair);
-    return client->authorization != NULL;
-}
-
-int http_open(const struct http_settings *settings, struct http_shared *shared, struct http_client **ret_client, struct error *error)
-{
-    struct http_client *client = calloc(1, sizeof(*client));
-
-    if (client == NULL)
-        return error_nomem(error);
-    client->settings = settings;
-    client->shared = shared;
-    client->curl = curl_easy_init();
-    mask_add_settings(&client->mask, settings);
-    if (client->curl == NULL || client->mask.failed || !make_authorization(client)) {
-        http_close(client);
-        return error_nomem(error);
-    }
-    *ret_client = client;
-    return 0;
-}
-
-void http_close(struct http_client *client)
-{
-    if (client == NULL)
-        return;
-    curl_easy_cleanup(client->curl);
-    mask_clear(&client->mask);
-    secret_free(client->authorization);
-    secret_free(client->token);
-    free(client);
-}
-
-/* ---- what a request may be ---- */
-
-bool http_header_name_is_valid(const char *name)
-{
-    static const char token[] = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-    return *name != '\0' && name[strspn(name, token)] == '\0';
-}
-
-static bool header_value_is_valid(const char *value)
-{
-    for (; *value != '\0'; value++)
-        if ((*value < ' ' && *value >= 0 && *value != '\t') || *value == 0x7f)
-            return false;
-    return true;
-}
-
-static bool is_absolute(const char *target)
-{
-    return strncasecmp(target, "http://", 7) == 0 || strncasecmp(target, "https://", 8) == 0;
-}
-
-static bool target_is_valid(const char *target)
-{
-    for (; *target != '\0'; target++)
-        if ((unsigned char)*target <= ' ' || *target == 0x7f)
-            return false;
-    return true;
-}
-
-/* NULL: it may be sent. Else what is wrong with it. */
-static const char *fault_of(const struct http_client *client, const struct http_request *request)
-{
-    const char *target = request->target;
-
-    if (!http_header_name_is_valid(request->method))
-        return "the method is no HTTP method";
-    if (!target_is_valid(target))
-        return "the path has a space or a control character, which has to be percent-encoded";
-    if (is_absolute(target) && !url_same_origin(client->settings->url, target))
-        return "it leads to another host, port or scheme than url, where the credentials do not belong";
-    if (!is_absolute(target) && *target != '/' && *target != '?' && *target != '\0')
-        return "the path does not begin with a slash";
-    for (const struct http_header *header = request->headers; header != NULL && header->name != NULL; header++) {
-        if (!http_header_name_is_valid(header->name))
-            return "a header's name has a character that none can have";
-        if (header->value == NULL || !header_value_is_valid(header->value))
-            return "a header's value has a control character";
-    }
-    return NULL;
-}
 
 /* ---- a call while it is under way ---- */
 
@@ -194,7 +37,7 @@ static char *show(const struct http_request *request)
 {
     const char *path = request->target;
 
-    if (is_absolute(path))
+    if (request_is_absolute(path))
         path += 8 + strcspn(path + 8, "/?");
     size_t length = strcspn(path, "?#");
     return str_printf("%s %.*s", request->method, (int)(length < 200 ? length : 200), length > 0 ? path : "/");
@@ -204,7 +47,7 @@ static char *join(const char *url, const char *target)
 {
     size_t length = strlen(url);
 
-    if (is_absolute(target))
+    if (request_is_absolute(target))
         return str_dup(target);
     while (length > 0 && url[length - 1] == '/' && *target == '/')
         length--;
@@ -304,25 +147,6 @@ static bool make_headers(const struct http_client *client, const struct http_req
 
 /* ---- one exchange ---- */
 
-/* Takes `text` over. The one before stays masked: an answer to it may still name it. */
-static bool keep_token(struct http_client *client, char *text)
-{
-    struct mask mask = { 0 };
-
-    if (str_equal(client->token, text)) {
-        secret_free(text);
-        return true;
-    }
-    mask_add_settings(&mask, client->settings);
-    mask_add(&mask, client->token);
-    mask_add(&mask, text);
-    mask_clear(&client->mask);
-    client->mask = mask;
-    secret_free(client->token);
-    client->token = text;
-    return !mask.failed;
-}
-
 static bool take_token(const struct call *call, const char *refused, struct http_answer *answer)
 {
     struct http_client *client = call->client;
@@ -335,7 +159,7 @@ static bool take_token(const struct call *call, const char *refused, struct http
         fail(call, answer, HTTP_REFUSED, OUTCOME_TARGET_DOWN, "%s", reason != NULL ? reason : "out of memory");
         return false;
     }
-    return keep_token(client, text) || (fail(call, answer, HTTP_NOT_SENT, OUTCOME_RETRY, "out of memory"), false);
+    return client_keep_token(client, text) || (fail(call, answer, HTTP_NOT_SENT, OUTCOME_RETRY, "out of memory"), false);
 }
 
 /* The URL as it is sent: with the API key where that is its place. To be freed with secret_free. */
@@ -484,7 +308,7 @@ static void note_end(const struct call *call, const struct http_answer *answer)
 
 static void begin(struct call *call, struct http_answer *answer)
 {
-    const char *fault = fault_of(call->client, call->request);
+    const char *fault = request_fault(call->client->settings, call->request);
     int64_t wait_us = 0;
 
     call->shown = show(call->request);
@@ -519,40 +343,4 @@ enum http_end http_perform(struct http_client *client, const struct http_request
     }
     *ret_answer = answer;
     return answer.end;
-}
-
-void http_answer_clear(struct http_answer *answer)
-{
-    free(answer->body);
-    free(answer->content_type);
-    free(answer->etag);
-    free(answer->link);
-    free(answer->location);
-    free(answer->reason);
-    *answer = (struct http_answer){ 0 };
-}
-
-void http_note(struct http_client *client, bool failure)
-{
-    if (client->answered)
-        limit_note(&client->shared->limit, failure, "it answered with an error of its own");
-    client->answered = false;
-}
-
-/* ---- text ---- */
-
-char *http_mask(const struct http_client *client, const char *text, size_t length, size_t most)
-{
-    return mask_text(&client->mask, text, length, most);
-}
-
-void http_encode(struct buf *buf, const char *bytes, size_t length)
-{
-    static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-
-    for (size_t i = 0; i < length; i++)
-        if (bytes[i] != '\0' && strchr(unreserved, bytes[i]) != NULL)
-            buf_add_char(buf, bytes[i]);
-        else
-            buf_printf(buf, "%%%02X", (unsigned char)bytes[i]);
 }
