@@ -54,6 +54,7 @@ static struct {
     enum outcome read_outcome;  /* of reads, unless APPLIED */
     int64_t retry_after_us;
     int reads;
+    int disabled;               /* as reads tell */
     const char *fault_on_read;  /* set by the next read; NULL: none */
     int shares, unshares;
     bool torn_down_in_use;      /* the shared state went before a session */
@@ -133,7 +134,8 @@ static enum outcome fake_read(struct connector_session *session, const struct ac
         there = there || str_equal(world.created[i], query->locator);
     const char *key = world.existing_key != NULL ? world.existing_key : query->locator;
     if (there || world.existing_key != NULL)
-        *ret_account = (struct account){ strdup(key), strdup(query->locator), json_object(), -1 };
+        *ret_account = (struct account){ strdup(key), strdup(query->locator != NULL ? query->locator : key), json_object(),
+                                         world.disabled };
     pthread_mutex_unlock(&world.lock);
     if (!there && world.existing_key == NULL)
         return receipt_set(receipt, OUTCOME_GONE, 0, "no such account");
@@ -375,10 +377,25 @@ static void open_store(void)
     store_on_ready(fx.store, ready, NULL);
 }
 
-static int set_up(void **state)
+static void load_mapping(const struct connector_ops *with, const char *text)
 {
     char path[128];
     struct problems problems = { 0 };
+
+    snprintf(path, sizeof(path), "%s/fake.conf", fx.dir);
+    FILE *file = fopen(path, "w");
+    fputs(text, file);
+    fclose(file);
+    mapping_free(fx.mapping);
+    int code = mapping_load(path, with, &problems, &fx.mapping);
+    problems_print(&problems, stderr);
+    problems_free(&problems);
+    assert_int_equal(code, 0);
+    fx.mappings[0] = fx.mapping;
+}
+
+static int set_up(void **state)
+{
 
     (void)state;
     memset(&fx, 0, sizeof(fx));
@@ -386,20 +403,13 @@ static int set_up(void **state)
     pthread_cond_init(&fx.changed, NULL);
     strcpy(fx.dir, "/tmp/provost-deliver-XXXXXX");
     assert_non_null(mkdtemp(fx.dir));
-    snprintf(path, sizeof(path), "%s/fake.conf", fx.dir);
-    FILE *file = fopen(path, "w");
-    fputs(mapping_text, file);
-    fclose(file);
-    int code = mapping_load(path, &ops, &problems, &fx.mapping);
-    problems_print(&problems, stderr);
-    problems_free(&problems);
-    assert_int_equal(code, 0);
-    fx.mappings[0] = fx.mapping;
+    load_mapping(&ops, mapping_text);
     open_store();
     fx.target = (struct deliver_target){ .name = "fake", .ops = &ops, .mappings = fx.mappings, .workers = 2, .attempts = 3,
                                          .retry_base_us = 1000, .retry_most_us = 4000, .probe_us = 10000 };
     world.open_outcome = world.apply_outcome = world.read_outcome = OUTCOME_APPLIED;
     world.script_count = world.script_next = 0;
+    world.disabled = -1;
     world.retry_after_us = world.reads = world.shares = world.unshares = 0;
     world.torn_down_in_use = false;
     memset(sent, 0, sizeof(*sent));
@@ -758,6 +768,61 @@ static void a_second_conflict_is_tried_again_later(void **state)
     assert_string_equal(last_line(2).outcome, "applied");
 }
 
+/* ---- plans of more than one operation ---- */
+
+static const struct connector_place request_places[] = { { "path", ESCAPE_URL_PATH }, { NULL, ESCAPE_NONE } };
+static const struct connector_group request_groups[] = { { "requests", true, request_places, NULL }, { NULL, false, NULL, NULL } };
+static const char api_mapping_text[] =
+    "target = \"fake\";\nkind = \"user\";\naccount: { cn = \"y\"; };\n"
+    "requests: { match = ( { path = \"/e\"; } ); read: { path = \"/e/{account.key}\"; }; create: { path = \"/e\"; };\n"
+    "  update: { path = \"/e/{account.key}\"; }; disable: { path = \"/e/{account.key}/out\"; };\n"
+    "  enable: { path = \"/e/{account.key}/in\"; }; };\n";
+
+/* The kinds and outcomes of what the store has of a person, newest first: "update retry, enable applied". */
+static char *stored_operations(const char *id)
+{
+    json_t *shown = NULL;
+    const json_t *operation;
+    size_t i;
+    struct buf text = { 0 };
+
+    assert_int_equal(store_show(fx.store, id, &shown, NULL), 0);
+    json_array_foreach(json_object_get(shown, "operations"), i, operation)
+        buf_printf(&text, "%s%s %s", i > 0 ? ", " : "", json_string_value(json_object_get(operation, "action")),
+                   json_string_value(json_object_get(operation, "outcome")));
+    json_decref(shown);
+    return buf_take(&text);
+}
+
+static void what_was_done_before_a_failure_is_recorded(void **state)
+{
+    struct connector_ops api = ops;
+
+    (void)state;
+    api.places = NULL;
+    api.groups = request_groups;
+    api.locator_attribute = "key";
+    api.assigns_locator = true;
+    load_mapping(&api, api_mapping_text);
+    fx.target.ops = &api;
+    world.existing_key = strdup("17");
+    world.disabled = 1;
+    world.script[0] = OUTCOME_APPLIED;
+    world.script[1] = OUTCOME_RETRY;
+    world.script_count = 2;
+    start();
+    send_status("ann", "ACTIVE", 10);
+    struct line line = last_line(1);
+    assert_string_equal(line.outcome, "retry");
+    assert_string_equal(line.action, "update"); /* what failed */
+    assert_string_equal(last_line(2).outcome, "applied");
+    cleanup_free char *operations = stored_operations("ann");
+    assert_non_null(strstr(operations, "update retry, enable applied"));
+    assert_string_equal(sent->list[1].key, ""); /* an update is compared before it is sent */
+    assert_string_not_equal(sent->list[0].key, sent->list[2].key); /* the first enabling had an end */
+    stop();
+}
+
 /* ---- keys of what must not take place twice ---- */
 
 static void all_attempts_of_a_create_have_one_key(void **state)
@@ -1002,6 +1067,7 @@ int main(void)
         TEST(a_leaver_who_is_refused_is_a_dead_letter_that_says_so),
         TEST(a_conflict_is_read_and_planned_again),
         TEST(a_second_conflict_is_tried_again_later),
+        TEST(what_was_done_before_a_failure_is_recorded),
         TEST(all_attempts_of_a_create_have_one_key),
         TEST(a_create_that_was_refused_gets_another_key),
         TEST(nothing_is_sent_without_a_durable_key),
