@@ -356,7 +356,7 @@ void sqlite_take(struct store *store, struct event_batch *batch, struct wall rec
         event_batch_free(batch);
         return;
     }
-    intake->request = (struct request){ NULL, intake_run, intake_finish };
+    intake->request = (struct request){ .run = intake_run, .finish = intake_finish };
     intake->batch = batch;
     intake->received = received;
     intake->taken = taken;
@@ -404,7 +404,7 @@ void sqlite_quarantine(struct store *store, const char *body, size_t length, con
 
     if (q == NULL)
         return;
-    *q = (struct quarantine){ { NULL, quarantine_run, quarantine_finish }, str_dup(peer), str_dup(reason), malloc(kept + 1),
+    *q = (struct quarantine){ { .run = quarantine_run, .finish = quarantine_finish }, str_dup(peer), str_dup(reason), malloc(kept + 1),
                               (int64_t)kept, (int64_t)length };
     if (q->body == NULL) {
         quarantine_finish(&q->request, ERROR_NOMEM, NULL);

@@ -156,7 +156,7 @@ void sqlite_touch(struct store *store, const char *target, enum identity_kind ki
 
     if (touch == NULL)
         return;
-    *touch = (struct touch){ { NULL, touch_run, touch_finish }, (struct sqlite_store *)store, strdup(target), strdup(id), kind };
+    *touch = (struct touch){ { .run = touch_run, .finish = touch_finish }, (struct sqlite_store *)store, strdup(target), strdup(id), kind };
     if (touch->target == NULL || touch->id == NULL)
         touch_finish(&touch->request, ERROR_NOMEM, NULL);
     else
@@ -290,7 +290,7 @@ int sqlite_lease(struct store *store, const char *target, size_t most, int64_t l
 
     if (mine == NULL)
         return error_nomem(error);
-    int code = store_call((struct sqlite_store *)store, lease_work, &call, error);
+    int code = store_call_relaxed((struct sqlite_store *)store, lease_work, &call, error);
     if (code < 0) {
         for (size_t i = 0; i < call.count; i++)
             lease_clear(&mine[i]);
@@ -543,7 +543,7 @@ void sqlite_complete(struct store *store, const struct completion *completion, s
             done(arg, error_nomem(&error), &error);
         return;
     }
-    call->request = (struct request){ NULL, end_run, end_finish };
+    call->request = (struct request){ .run = end_run, .finish = end_finish };
     call->done = done;
     call->arg = arg;
     store_enqueue_patient((struct sqlite_store *)store, &call->request);

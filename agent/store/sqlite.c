@@ -80,6 +80,7 @@ static int open_writer(struct sqlite_store *store, struct error *error)
     code = configure_writer(store, db, error);
     if (code == 0) {
         store->writer = db;
+        store->relaxed = false;
         store->wal_pages = 0;
         code = store->page_limit != 0 ? apply_page_limit(store, error) : 0;
     }
@@ -111,12 +112,33 @@ static int fault_error(struct sqlite_store *store, const char *point, struct err
     return code < 0 ? error_set(error, code, "store %s: %s (asked for by a test at %s)", store->path, error_sentence(code), point) : 0;
 }
 
+static bool is_relaxed(const struct request *group)
+{
+    while (group != NULL && group->relaxed)
+        group = group->next;
+    return group == NULL;
+}
+
+/* In WAL mode NORMAL leaves out the fsync of a commit; the next FULL commit
+ * makes it up, and a power cut before takes this one back as a whole. */
+static int choose_sync(struct sqlite_store *store, bool relaxed, struct error *error)
+{
+    if (relaxed == store->relaxed)
+        return 0;
+    int code = db_execute(store->writer, relaxed ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL", error);
+    if (code == 0)
+        store->relaxed = relaxed;
+    return code;
+}
+
 static int write_group(struct sqlite_store *store, struct request *group, struct error *error)
 {
     int code = fault_error(store, "store.begin", error);
 
     if (code == 0 && store->writer == NULL)
         code = open_writer(store, error);
+    if (code == 0)
+        code = choose_sync(store, is_relaxed(group), error);
     if (code == 0)
         code = db_run(store->writer, SQL_BEGIN, error, "");
     store->now = clock_wall(store->clock);
@@ -308,7 +330,7 @@ static void no_finish(struct request *request, int code, const struct error *err
 
 static void retain_when_due(struct sqlite_store *store)
 {
-    struct request request = { NULL, retain_request, no_finish };
+    struct request request = { .run = retain_request, .finish = no_finish };
 
     if (monotonic_us() < store->retain_at_us)
         return;
@@ -362,56 +384,6 @@ void store_enqueue(struct sqlite_store *store, struct request *request)
 void store_enqueue_patient(struct sqlite_store *store, struct request *request)
 {
     enqueue(store, request, false);
-}
-
-/* ---- calls that wait ---- */
-
-struct call {
-    struct request request;
-    store_work *work;
-    void *arg;
-    struct error *error;
-    int code;
-    bool done;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-};
-
-static int call_run(struct sqlite_store *store, struct request *request, struct error *error)
-{
-    struct call *call = (struct call *)request;
-
-    call->code = call->work(store, call->arg, error);
-    return call->code < 0 ? call->code : 0;
-}
-
-static void call_finish(struct request *request, int code, const struct error *error)
-{
-    struct call *call = (struct call *)request;
-
-    pthread_mutex_lock(&call->lock);
-    if (code < 0) {
-        call->code = code;
-        if (call->error != NULL)
-            *call->error = *error;
-    }
-    call->done = true;
-    pthread_cond_signal(&call->changed);
-    pthread_mutex_unlock(&call->lock);
-}
-
-int store_call(struct sqlite_store *store, store_work *work, void *arg, struct error *error)
-{
-    struct call call = { { NULL, call_run, call_finish }, work, arg, error, 0, false, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
-
-    store_enqueue(store, &call.request);
-    pthread_mutex_lock(&call.lock);
-    while (!call.done)
-        pthread_cond_wait(&call.changed, &call.lock);
-    pthread_mutex_unlock(&call.lock);
-    pthread_mutex_destroy(&call.lock);
-    pthread_cond_destroy(&call.changed);
-    return call.code;
 }
 
 static int limit_pages(struct sqlite_store *store, void *arg, struct error *error)

@@ -122,7 +122,8 @@ struct lease {
 void lease_clear(struct lease *lease);
 
 /* Leases up to `most` lanes that are ready or whose retry or due time has
- * come, by priority, then age. Waits for the commit. *ret_next: when the next
+ * come, by priority, then age. Waits for the commit, which is not synced: a
+ * power cut takes leases back, as a crash of their owner would. *ret_next: when the next
  * waiting lane of this target comes due (0: none waits). Number or negative. */
 int store_lease(struct store *store, const char *target, size_t most, int64_t lease_us, struct lease *leases,
                 struct wall *ret_next, struct error *error);

@@ -121,6 +121,7 @@ struct request {
     int (*run)(struct sqlite_store *store, struct request *request, struct error *error);
     /* After it: code 0, or why nothing was committed. Frees the request. */
     void (*finish)(struct request *request, int code, const struct error *error);
+    bool relaxed; /* a power cut may take it back: it needs no fsync of its own */
 };
 
 #define READERS_MOST 4
@@ -164,6 +165,7 @@ struct sqlite_store {
     struct store_status status;
 
     struct db *writer; /* NULL after a failure that needs a new connection */
+    bool relaxed;      /* how it commits now */
     struct wall now;   /* of the running group */
     struct counters counters, counters_committed;
     struct route_row *routes;
@@ -183,7 +185,7 @@ struct sqlite_store {
     struct checkpointer checkpointer;
 };
 
-/* sqlite.c */
+/* sqlite.c, call.c */
 void store_enqueue(struct sqlite_store *store, struct request *request);
 /* The same for one that nobody waits for: it gathers company for a few
  * milliseconds, so that a commit carries many of them. */
@@ -195,6 +197,9 @@ void store_postpone(struct sqlite_store *store, struct request *request);
  * nothing was committed. */
 typedef int store_work(struct sqlite_store *store, void *arg, struct error *error);
 int store_call(struct sqlite_store *store, store_work *work, void *arg, struct error *error);
+/* The same for what a power cut may take back, as if it had not been asked for:
+ * a kill does not. Its commit is synced with the next one of another kind. */
+int store_call_relaxed(struct sqlite_store *store, store_work *work, void *arg, struct error *error);
 
 /* schema.c */
 struct schema_step {

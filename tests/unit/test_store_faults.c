@@ -5,11 +5,62 @@
 #include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "store/store_private.h"
 #include "tests/support/store_world.h"
+
+/* ---- what is on the disk when it is said to be ---- */
+
+static atomic_int syncs;
+
+/* In the place of libc's, for SQLite too: this program exports them. */
+int fdatasync(int fd)
+{
+    atomic_fetch_add(&syncs, 1);
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    atomic_fetch_add(&syncs, 1);
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static bool is_synced(int *before)
+{
+    int now = atomic_load(&syncs);
+    bool more = now > *before;
+
+    *before = now;
+    return more;
+}
+
+static void all_but_a_lease_is_synced_when_it_is_said_to_be_done(void **state)
+{
+    struct world *w = *state;
+    const struct claim claim = { "ldap", IDENTITY_USER, "u1", "create", "d1", "k1" };
+    struct lease lease;
+    cleanup_free char *key = NULL;
+    bool repeated;
+
+    world_route(w);
+    int seen = atomic_load(&syncs);
+    for (int i = 0; i < 3; i++) { /* each follows one of the other kind */
+        cleanup_free char *uuid = str_printf("e%d", i);
+        world_take(w, uuid, i + 1, STATUS("u1", i % 2 == 0 ? "ACTIVE" : "SUSPENDED"));
+        assert_true(is_synced(&seen));
+        assert_true(world_lease(w, &lease));
+        assert_false(is_synced(&seen));
+        free(take_pointer(key));
+        assert_int_equal(store_claim(w->store, &claim, &key, &repeated, &w->error), 0);
+        assert_true(is_synced(&seen));
+        world_done(w, &lease, "applied");
+        assert_true(is_synced(&seen));
+    }
+}
 
 /* ---- crashes ---- */
 
@@ -739,6 +790,7 @@ static void an_identitys_events_are_listed_up_to_where_retention_came(void **sta
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(all_but_a_lease_is_synced_when_it_is_said_to_be_done),
         TEST(killed_before_the_commit_nothing_is_half_there),
         TEST(killed_after_the_commit_the_unanswered_event_is_there),
         TEST(killed_while_writing_nothing_is_half_there),
