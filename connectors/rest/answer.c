@@ -190,6 +190,14 @@ static const json_t *attribute_of(const struct call *call, const json_t *item, c
     return pointer != NULL ? pointer_get_value(item, pointer) : NULL;
 }
 
+int answer_check_hit(const struct call *call, const json_t *item, struct error *error)
+{
+    if (json_object_size(call->where) == 0 || json_is_object(item))
+        return 0;
+    return error_set(error, ERROR_INVALID, "the answer has %s in the list at %s (items), where objects are expected", type_name(item),
+                     place(call->items));
+}
+
 bool answer_is_meant(const struct call *call, const json_t *item)
 {
     const char *name;

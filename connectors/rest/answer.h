@@ -43,6 +43,10 @@ char *answer_failure(const struct call *call, const json_t *document);
  * put them; NULL: none found. */
 const json_t *answer_message(const struct call *call, const json_t *document);
 
+/* 0, or ERROR_INVALID where `where` cannot be held against the hit: what is no
+ * object must not pass for somebody else. */
+int answer_check_hit(const struct call *call, const json_t *item, struct error *error);
+
 /* Does the hit have what `where` asks for, and is what a query parameter of an
  * attribute's name says not contradicted? An API that ignores a filter that it
  * does not know answers with strangers. */

@@ -35,9 +35,10 @@ static int take_hit(void *arg, const json_t *item, const struct reply *reply, st
     struct error error = { 0 };
     cleanup_free char *id = NULL;
 
-    if (hits->call->kind == CALL_MATCH && !answer_is_meant(hits->call, item))
+    bool unusable = hits->call->kind == CALL_MATCH && answer_check_hit(hits->call, item, &error) < 0;
+    if (!unusable && hits->call->kind == CALL_MATCH && !answer_is_meant(hits->call, item))
         return 0;
-    if (answer_id(hits->call, item, &id, &error) < 0) {
+    if (unusable || answer_id(hits->call, item, &id, &error) < 0) {
         session_say_unusable(hits->session, hits->call, reply, &error, receipt);
         return -1;
     }
