@@ -14,6 +14,8 @@ BUILD_PACKAGES=(
 )
 DEMO_PACKAGES=(curl ldap-utils openssl)
 TEST_PACKAGES=(ldap-utils libasan8 libcmocka-dev libubsan1 openssl python3 python3-cryptography python3-jwt python3-ldap redis-tools)
+# Debian's npm cannot stand beside another Node.js that brings its own.
+command -v npm >/dev/null || TEST_PACKAGES+=(nodejs npm)
 BENCH_PACKAGES=(wrk)
 
 missing_packages() {

@@ -75,7 +75,7 @@ class Agent:
 
     def __init__(self, folder, directory=None, service=None, mappings_=None, settings=None, target=None, top=None, tls=False, faults=None,
                  listen=None, arguments=()):
-        """`service`: (target's name, what has url and token_file), for the REST connector instead of a directory."""
+        """`service`: (target's name, what has url, token_file and probe), for the REST connector instead of a directory."""
         self.folder, self.directory, self.service, self.tls, self.faults = folder, directory, service, tls, faults
         self.process, self.port, self.arguments = None, None, list(arguments)
         os.makedirs(os.path.join(folder, "mappings"))
@@ -116,7 +116,7 @@ class Agent:
                             "retry": {"base": "50 ms", "most": "1 s"}, **self.target, "settings": settings})
         if self.service is not None:
             name, peer = self.service
-            settings = {"url": peer.url, "auth": "bearer", "token": "file:" + peer.token_file, **self.settings}
+            settings = {"url": peer.url, "auth": "bearer", "token": "file:" + peer.token_file, "probe": peer.probe, **self.settings}
             targets.append({"name": name, "connector": "rest", "mappings": list(self.mapping_texts), "probe": "200 ms",
                             "retry": {"base": "50 ms", "most": "1 s"}, **self.target, "settings": settings})
         return {"listen": self.listen, "hook": {"path": "/okta/events", "secret": "file:" + self.path("hook.secret")},

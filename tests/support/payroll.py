@@ -11,14 +11,14 @@ Without a token, for the tests alone:
     GET  /_control/employees   all of them
     GET  /_control/requests    the last 1000: method, path, query, body, key, if_match, status
     POST /_control/trouble     an object of these, replacing what was there:
-        only            the troubles below befall only what begins with it: "POST", "POST /employees"
+        only            the troubles below befall only what begins with it: "POST", "GET /employees?email="
         times           only so many requests, then none
         delay_ms        each request waits so long before it is worked on
         status          answered so, nothing done; with retry_after (seconds) and retry_after_date (true: as a date)
         lose            this part (0.2) of the changes is made, but the connection is reset instead of answered
         late_ms         with lose: the change is made only so long after the connection was reset
         spoil           done, but the answer is: html, invalid, wrong_type, empty, cut, huge (50 MB), no_id
-        pretend         answered as if done, and nothing is
+        pretend         answered 2xx, and nothing is done
         ignore_filters  a listing takes no notice of its filters
         ignore_keys     nor a change of its Idempotency-Key
     POST /_control/clear       no employees, no keys, no counts, no trouble
@@ -72,7 +72,7 @@ class Request:
         parts = urllib.parse.urlsplit(target)
         self.method, self.path, self.headers, self.body = method, parts.path, headers, body
         self.query = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
-        self.line = f"{method} {self.path}"
+        self.line, self.whole_line = f"{method} {self.path}", f"{method} {target}"
 
     def log_entry(self, status):
         try:
@@ -204,7 +204,7 @@ class Trouble:
         """The troubles that this request meets; counts `times` down."""
         with self._lock:
             settings = self._settings
-            if not settings or not request.line.startswith(settings.get("only", "")) or settings.get("times") == 0:
+            if not settings or not request.whole_line.startswith(settings.get("only", "")) or settings.get("times") == 0:
                 return {}
             if "times" in settings:
                 settings["times"] -= 1
@@ -283,7 +283,7 @@ class Service:
             self.rows.note_unexpected(f"{request.line}: {mismatch}")
             return Answer(mismatch.status, {"error": {"code": "not_allowed", "message": str(mismatch)}})
         try:
-            answer = self.pretended(operation) if pretend else self.payroll.perform(operation.name, request, arguments, body)
+            answer = self.pretended(operation, arguments) if pretend else self.payroll.perform(operation.name, request, arguments, body)
         except Refusal as refusal:
             answer = refusal.answer
         if not pretend:
@@ -293,10 +293,10 @@ class Service:
                 self.rows.note_unexpected(f"answer to {request.line}: {mismatch}")
         return answer
 
-    @staticmethod
-    def pretended(operation):
+    def pretended(self, operation, arguments):
         status = next(int(status) for status in operation.operation["responses"] if status.startswith("2"))
-        return Answer(status, None if status == 204 else {"result": "ok"})
+        row = self.rows.get(arguments["id"]) if "id" in arguments else None
+        return Answer(status, None if status == 204 else document(row) if row else {"result": "ok"})
 
     def note(self, request, status, lost=False):
         with self._lock:

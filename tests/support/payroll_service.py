@@ -19,6 +19,8 @@ TOKEN = "payroll-token-7d1e"
 class Payroll:
     """Owned by the World that started it. `options` as payroll.py takes them; kill() → start() keeps address and employees."""
 
+    probe = "/employees?limit=1"
+
     def __init__(self, folder, *options):
         os.makedirs(folder)
         self.folder, self.options = folder, options

@@ -44,6 +44,8 @@ def prepare():
 class Scim:
     """Owned by the World that started it. Starts empty."""
 
+    probe = "/ServiceProviderConfig"
+
     def __init__(self, folder):
         prepare()
         os.makedirs(folder)
