@@ -108,8 +108,7 @@ static enum outcome find_made(struct connector_session *session, const struct op
         session_say(session, call, OUTCOME_RETRY, status, receipt,
                     "%d Accepted: the target will make the account and has not yet; it will be looked up", status);
     else if (outcome == OUTCOME_GONE)
-        session_say(session, call, OUTCOME_REJECTED, status, receipt,
-                    "%s; and requests.match finds no such account: nothing was made",
+        receipt_set(receipt, OUTCOME_REJECTED, status, "%s; and requests.match finds no such account: nothing was made",
                     receipt->reason != NULL ? receipt->reason : "no id was given");
     else
         session_say(session, call, outcome, looked.remote_code, receipt, "made, it says, but looking it up failed: %s",

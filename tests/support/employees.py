@@ -99,7 +99,7 @@ class Employees:
 
     def clear(self):
         with self.change():
-            for table in ("employee", "kept", "unexpected"):
+            for table in ("employee", "kept", "unexpected", "sqlite_sequence"):  # ids count from 1 again
                 self._sql.execute(f"DELETE FROM {table}")
 
     # --- answers by key

@@ -1,0 +1,713 @@
+/* The REST connector at the test payroll: creations whose answers get lost, answers that are none, changes that are only
+ * differences. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "tests/support/rest_world.h"
+#include "tests/support/settings.h"
+
+#define TEXT(literal) ((char *)(uintptr_t)(literal))
+#define WAIT_US 1000000
+
+static const struct connector_ops *ops;
+static struct payroll payroll;
+static void *target;
+static struct connector_shared *shared;
+static struct connector_session *session;
+static struct receipt receipt;
+
+static const char *const names[] = { "external_id", "email", "first_name", "last_name", "start_date", "department", NULL };
+
+/* ---- a world for each test ---- */
+
+static void open_with(const char *options)
+{
+    cleanup_free char *text = str_printf(
+        "url = \"%s\"; " REST_PROBE REST_LOGIN " lost_answer_wait = \"1 s\"; timeout = \"5 s\"; %s", payroll.url, options);
+
+    target = settings_make(ops, text);
+    assert_int_equal(ops->share(target, &shared, NULL), 0);
+    if (ops->open(target, shared, &session, &receipt) != OUTCOME_APPLIED)
+        fail_msg("%s", receipt.reason);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    payroll_clear(&payroll);
+    open_with("");
+    return 0;
+}
+
+static void close_it(void)
+{
+    ops->close(session);
+    ops->unshare(shared);
+    settings_free(ops, target);
+    receipt_clear(&receipt);
+    session = NULL;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    close_it();
+    return 0;
+}
+
+/* Every receipt passes here: no secret is in it. */
+static enum outcome taken(enum outcome outcome)
+{
+    assert_string_equal(outcome_name(outcome), outcome_name(receipt.outcome));
+    if (receipt.reason != NULL)
+        assert_null(strstr(receipt.reason, PAYROLL_TOKEN));
+    return outcome;
+}
+
+#define assert_outcome(seen, wanted)                                                                                             \
+    do {                                                                                                                         \
+        enum outcome seen_ = (seen);                                                                                             \
+        if (seen_ != OUTCOME_##wanted)                                                                                           \
+            fail_msg("%s instead of %s: %s", outcome_name(seen_), outcome_name(OUTCOME_##wanted),                                \
+                     receipt.reason != NULL ? receipt.reason : "");                                                              \
+    } while (0)
+
+static void assert_reason(const char *part)
+{
+    if (receipt.reason == NULL || strstr(receipt.reason, part) == NULL)
+        fail_msg("\"%s\" is not in: %s", part, receipt.reason != NULL ? receipt.reason : "nothing");
+}
+
+/* ---- what the agent does ---- */
+
+static enum outcome read_with(json_t *settings, const char *key, struct account *ret_account)
+{
+    struct account_query query = { .key = key, .names = names, .settings = settings };
+    struct account ignored = { 0 };
+    enum outcome outcome = taken(ops->read(session, &query, ret_account != NULL ? ret_account : &ignored, &receipt));
+
+    account_clear(&ignored);
+    return outcome;
+}
+
+/* With the settings changed at `path` (NULL: as they are). */
+static enum outcome read_ann(const char *key, const char *path, const char *json, struct account *ret_account)
+{
+    json_t *settings = rest_render("ann", key);
+
+    if (path != NULL)
+        rest_put(settings, path, json);
+    enum outcome outcome = read_with(settings, key, ret_account);
+    json_decref(settings);
+    return outcome;
+}
+
+static enum outcome apply(struct operation *operation, struct account *ret_account)
+{
+    enum outcome outcome = taken(ops->apply(session, operation, ret_account, &receipt));
+
+    json_decref(operation->settings);
+    json_decref(operation->values);
+    return outcome;
+}
+
+static enum outcome create(const char *key, bool repeated, const char *path, const char *json, char **ret_key)
+{
+    struct operation operation = { .kind = OPERATION_CREATE,
+                                   .settings = rest_render("ann", NULL),
+                                   .values = rest_values("ann"),
+                                   .idempotency_key = TEXT(key),
+                                   .repeated = repeated };
+    struct account account = { 0 };
+
+    if (path != NULL)
+        rest_put(operation.settings, path, json);
+    enum outcome outcome = apply(&operation, &account);
+    if (ret_key != NULL)
+        *ret_key = str_dup(account.key);
+    account_clear(&account);
+    return outcome;
+}
+
+static enum outcome change(enum operation_kind kind, const char *key, const char *name, const char *value, const char *path,
+                           const char *json)
+{
+    struct change list = { CHANGE_REPLACE, TEXT(name), rest_json(value != NULL ? value : "null") };
+    struct operation operation = { .kind = kind,
+                                   .key = TEXT(key),
+                                   .settings = rest_render("ann", key),
+                                   .values = rest_values("ann"),
+                                   .changes = &list,
+                                   .change_count = name != NULL ? 1 : 0 };
+
+    if (path != NULL)
+        rest_put(operation.settings, path, json);
+    enum outcome outcome = apply(&operation, NULL);
+    json_decref(list.values);
+    return outcome;
+}
+
+static char *made_ann(void)
+{
+    char *key = NULL;
+
+    assert_outcome(create("made", false, NULL, NULL, &key), APPLIED);
+    return key;
+}
+
+/* ---- what the payroll saw ---- */
+
+static long long count_of(const char *line)
+{
+    json_t *seen = payroll_request(&payroll, "GET", "/_control", NULL);
+    long long count = json_integer_value(json_object_get(json_object_get(seen, "by"), line));
+
+    json_decref(seen);
+    return count;
+}
+
+static size_t employees(void)
+{
+    json_t *list = payroll_request(&payroll, "GET", "/_control/employees", NULL);
+    size_t count = json_array_size(list);
+
+    json_decref(list);
+    return count;
+}
+
+/* A member of the last request whose method this is; the caller's. */
+static json_t *last_request(const char *method, const char *name)
+{
+    json_t *list = payroll_request(&payroll, "GET", "/_control/requests", NULL), *found = NULL, *entry;
+    size_t i;
+
+    json_array_foreach (list, i, entry)
+        if (str_equal(json_string_value(json_object_get(entry, "method")), method))
+            found = json_object_get(entry, name);
+    json_incref(found);
+    json_decref(list);
+    return found;
+}
+
+static void assert_sent(const char *method, const char *wanted)
+{
+    json_t *body = last_request(method, "body"), *right = rest_json(wanted);
+    cleanup_free char *text = json_dumps(body, JSON_ENCODE_ANY);
+
+    if (!json_equal(body, right))
+        fail_msg("sent %s, not %s", text, wanted);
+    json_decref(body);
+    json_decref(right);
+}
+
+/* ---- creations ---- */
+
+static void a_creation_carries_its_key_and_every_attribute(void **state)
+{
+    cleanup_free char *key = made_ann();
+    json_t *sent = last_request("POST", "key");
+
+    (void)state;
+    assert_string_equal(json_string_value(sent), "made");
+    assert_sent("POST", "{'external_id':'00uann','email':'ann@example.com','name':{'given':'Ann','family':'Lee'},"
+                        "'start_date':'2026-11-01','department':'Sales'}");
+    assert_string_equal(key, "1");
+    json_decref(sent);
+    assert_int_equal(payroll_unexpected(&payroll), 0);
+}
+
+static void a_read_that_found_nobody_saves_the_look_up(void **state)
+{
+    (void)state;
+    assert_outcome(read_ann(NULL, NULL, NULL, NULL), GONE);
+    long long before = count_of("GET /employees");
+    free(made_ann());
+    assert_int_equal(count_of("GET /employees"), before);
+}
+
+static void an_attempt_begun_before_is_always_looked_up(void **state)
+{
+    (void)state;
+    assert_outcome(read_ann(NULL, NULL, NULL, NULL), GONE);
+    long long before = count_of("GET /employees");
+    assert_outcome(create("k", true, NULL, NULL, NULL), APPLIED);
+    assert_int_equal(count_of("GET /employees"), before + 2);
+}
+
+static void a_lost_answer_makes_no_second_employee(void **state)
+{
+    char *key = NULL;
+
+    (void)state;
+    payroll_trouble(&payroll, "{\"only\": \"POST\", \"lose\": 1.0, \"times\": 1}");
+    assert_outcome(create("k", false, NULL, NULL, NULL), RETRY);
+    assert_reason("may have been made");
+    assert_true(receipt.retry_after_us >= WAIT_US);
+    assert_outcome(create("k", true, NULL, NULL, &key), UNCHANGED);
+    assert_non_null(key);
+    assert_int_equal(employees(), 1);
+    assert_int_equal(count_of("POST /employees"), 1);
+    free(key);
+}
+
+static void a_failure_of_the_server_while_creating_is_looked_up_later(void **state)
+{
+    (void)state;
+    payroll_trouble(&payroll, "{\"only\": \"POST\", \"status\": 503, \"retry_after\": 7, \"times\": 1}");
+    assert_outcome(create("k", false, NULL, NULL, NULL), RETRY);
+    assert_reason("POST /employees: 503 Service Unavailable");
+    assert_reason("may have been made");
+    assert_int_equal(receipt.retry_after_us, 7000000);
+}
+
+static void an_unclear_creation_that_nothing_can_look_up_is_not_sent_again(void **state)
+{
+    (void)state;
+    assert_outcome(create("k", true, "requests.match", "[]", NULL), REJECTED);
+    assert_reason("requests.match");
+    assert_int_equal(employees(), 0);
+}
+
+static void somebody_who_is_there_with_other_values_is_a_conflict(void **state)
+{
+    (void)state;
+    free(made_ann());
+    json_decref(payroll_request(&payroll, "PATCH", "/employees/1", "{\"department\": \"Ops\"}"));
+    assert_outcome(create("k2", false, NULL, NULL, NULL), CONFLICT);
+    assert_int_equal(employees(), 1);
+}
+
+static void a_name_that_is_taken_is_a_conflict_with_the_api_s_words(void **state)
+{
+    (void)state;
+    free(made_ann());
+    assert_outcome(
+        create("k2", false, "requests.match", "[{'path':'/employees','query':{'external_id':'nobody'},'items':'/items'}]", NULL),
+        CONFLICT);
+    assert_reason("POST /employees: 409 Conflict");
+    assert_reason("it says \"Another employee has this ");
+}
+
+/* An answer that cannot be read, or names no id: the account counts when it is found. */
+static void a_creation_whose_answer_is_no_use_is_looked_up(void **state)
+{
+    static const char *const spoilt[] = { "html", "invalid", "wrong_type", "empty", "no_id", "huge" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
+        cleanup_free char *trouble = str_printf("{\"only\": \"POST\", \"spoil\": \"%s\", \"times\": 1}", spoilt[i]);
+        char *key = NULL;
+        payroll_clear(&payroll);
+        payroll_trouble(&payroll, trouble);
+        assert_outcome(create("k", false, NULL, NULL, &key), APPLIED);
+        assert_non_null(key);
+        assert_int_equal(employees(), 1);
+        free(key);
+    }
+}
+
+static void a_success_that_made_nothing_is_rejected(void **state)
+{
+    (void)state;
+    payroll_trouble(&payroll, "{\"only\": \"POST\", \"pretend\": true}");
+    assert_outcome(create("k", false, NULL, NULL, NULL), REJECTED);
+    assert_reason("POST /employees: 201");
+    assert_reason("/id (result.id)");
+    assert_reason("{\"result\": \"ok\"}");
+    assert_reason("nothing was made");
+    assert_int_equal(employees(), 0);
+}
+
+/* ---- answers that are none ---- */
+
+static void an_answer_that_is_none_is_rejected_with_its_request_status_and_first_bytes(void **state)
+{
+    static const struct {
+        const char *spoil, *said;
+    } rows[] = {
+        { "html", "it begins with \"<!DOCTYPE html>" },
+        { "invalid", "no JSON: it is broken at line 1" },
+        { "wrong_type", "the answer has a list at /id (result.id)" },
+        { "empty", "the answer is empty where JSON is expected" },
+        { "huge", "answer_size_max" },
+    };
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cleanup_free char *trouble = str_printf("{\"only\": \"GET /employees/1\", \"spoil\": \"%s\"}", rows[i].spoil);
+        payroll_trouble(&payroll, trouble);
+        assert_outcome(read_ann(key, NULL, NULL, NULL), REJECTED);
+        assert_reason("GET /employees/1");
+        assert_reason(rows[i].said);
+        assert_int_equal(receipt.remote_code, 200);
+    }
+}
+
+static void a_list_that_is_none_is_never_nobody(void **state)
+{
+    static const struct {
+        const char *spoil, *said;
+    } rows[] = {
+        { "html", "page" },
+        { "invalid", "it is broken" },
+        { "empty", "empty" },
+        { "wrong_type", "(result.id)" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cleanup_free char *trouble = str_printf("{\"only\": \"GET /employees\", \"spoil\": \"%s\"}", rows[i].spoil);
+        payroll_trouble(&payroll, trouble);
+        assert_outcome(read_ann(NULL, NULL, NULL, NULL), REJECTED);
+        assert_reason("GET /employees: 200");
+        assert_reason(rows[i].said);
+        assert_outcome(create("k", false, NULL, NULL, NULL), REJECTED);
+    }
+    assert_int_equal(employees(), 0);
+}
+
+static void an_answer_that_breaks_off_is_tried_again(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    payroll_trouble(&payroll, "{\"only\": \"GET\", \"spoil\": \"cut\", \"times\": 3}");
+    enum outcome outcome = read_ann(key, NULL, NULL, NULL);
+    assert_true(outcome == OUTCOME_RETRY || outcome == OUTCOME_TARGET_DOWN);
+}
+
+static void a_wrong_pointer_is_named(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    assert_outcome(read_ann(NULL, "requests.match", "[{'path':'/employees','items':'/people'}]", NULL), REJECTED);
+    assert_reason("nothing at /people (items)");
+    assert_outcome(read_ann(key, "result.id", "'/number'", NULL), REJECTED);
+    assert_reason("nothing at /number (result.id)");
+    assert_outcome(read_ann(key, "result.item", "'/name/given'", NULL), REJECTED);
+    assert_reason("a text at /name/given (item)");
+}
+
+static void an_answer_about_another_account_is_rejected(void **state)
+{
+    json_t *settings = rest_render("ann", "1");
+
+    (void)state;
+    free(made_ann());
+    assert_outcome(read_with(settings, "2", NULL), REJECTED);
+    assert_reason("asked for \"2\", and the answer is about \"1\"");
+    json_decref(settings);
+}
+
+/* ---- finding ---- */
+
+static void a_filter_that_is_ignored_adopts_no_stranger(void **state)
+{
+    (void)state;
+    json_decref(payroll_request(
+        &payroll, "POST", "/employees",
+        "{\"external_id\": \"other\", \"email\": \"bob@example.com\", \"name\": {\"given\": \"Bob\", \"family\": \"Ray\"}, "
+        "\"start_date\": \"2026-01-01\"}"));
+    payroll_trouble(&payroll, "{\"ignore_filters\": true}");
+    assert_outcome(read_ann(NULL, NULL, NULL, NULL), GONE);
+    assert_outcome(create("k", false, NULL, NULL, NULL), APPLIED);
+    assert_int_equal(employees(), 2);
+}
+
+static void two_that_fit_are_ambiguous_and_named(void **state)
+{
+    (void)state;
+    free(made_ann());
+    json_decref(payroll_request(
+        &payroll, "POST", "/employees",
+        "{\"external_id\": \"other\", \"email\": \"bob@example.com\", \"name\": {\"given\": \"Bob\", \"family\": \"Ray\"}, "
+        "\"start_date\": \"2026-01-01\"}"));
+    assert_outcome(read_ann(NULL, "requests.match", "[{'path':'/employees','query':{'status':'active'},'items':'/items'}]", NULL),
+                   AMBIGUOUS);
+    assert_reason("\"1\", \"2\"");
+}
+
+static void an_account_is_read_with_its_types_and_whether_it_is_disabled(void **state)
+{
+    cleanup_free char *key = made_ann();
+    struct account account = { 0 };
+
+    (void)state;
+    json_decref(payroll_request(&payroll, "POST", "/employees/1/terminate", "{\"last_working_day\": \"2026-11-20\"}"));
+    assert_outcome(read_ann(key, NULL, NULL, &account), APPLIED);
+    assert_string_equal(account.key, "1");
+    assert_string_equal(account.locator, "1");
+    assert_int_equal(account.disabled, 1);
+    assert_string_equal(json_string_value(json_object_get(account.values, "first_name")), "Ann");
+    assert_int_equal(json_object_size(account.values), 6);
+    account_clear(&account);
+}
+
+/* ---- changes ---- */
+
+static void a_change_sends_only_the_difference_and_nothing_the_second_time(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    assert_outcome(change(OPERATION_UPDATE, key, "last_name", "'Lee-Park'", NULL, NULL), APPLIED);
+    assert_sent("PATCH", "{'name':{'family':'Lee-Park'}}");
+    assert_outcome(change(OPERATION_UPDATE, key, "last_name", "'Lee-Park'", NULL, NULL), UNCHANGED);
+    assert_int_equal(count_of("PATCH /employees/{id}"), 1);
+    assert_int_equal(payroll_unexpected(&payroll), 0);
+}
+
+static void the_document_just_read_is_used_once(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    assert_outcome(read_ann(key, NULL, NULL, NULL), APPLIED);
+    assert_outcome(change(OPERATION_UPDATE, key, "department", "'Ops'", NULL, NULL), APPLIED);
+    assert_int_equal(count_of("GET /employees/{id}"), 1);
+    assert_outcome(change(OPERATION_UPDATE, key, "department", "'Sales'", NULL, NULL), APPLIED);
+    assert_int_equal(count_of("GET /employees/{id}"), 2);
+}
+
+static void a_whole_document_is_put_with_its_etag_and_another_s_change_is_a_conflict(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    assert_outcome(read_ann(key, NULL, NULL, NULL), APPLIED);
+    assert_outcome(
+        change(OPERATION_UPDATE, key, "department", "'Ops'", "requests.update", "{'path':'/employees/1','send':'document'}"),
+        APPLIED);
+    json_t *etag = last_request("PUT", "if_match");
+    assert_string_equal(json_string_value(etag), "\"v1\"");
+    json_decref(etag);
+    assert_outcome(read_ann(key, NULL, NULL, NULL), APPLIED);
+    json_decref(payroll_request(&payroll, "PATCH", "/employees/1", "{\"manager\": \"eve@example.com\"}"));
+    assert_outcome(
+        change(OPERATION_UPDATE, key, "department", "'Sales'", "requests.update", "{'path':'/employees/1','send':'document'}"),
+        CONFLICT);
+    assert_reason("412 Precondition Failed");
+    assert_outcome(
+        change(OPERATION_UPDATE, key, "department", "'Sales'", "requests.update", "{'path':'/employees/1','send':'document'}"),
+        APPLIED);
+    json_t *now = payroll_request(&payroll, "GET", "/employees/1", NULL);
+    assert_string_equal(json_string_value(json_object_get(now, "manager")), "eve@example.com");
+    json_decref(now);
+    assert_int_equal(payroll_unexpected(&payroll), 0);
+}
+
+static void data_that_the_target_refuses_are_rejected_with_its_words(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    assert_outcome(change(OPERATION_UPDATE, key, "start_date", "'soon'", NULL, NULL), REJECTED);
+    assert_reason("PATCH /employees/1: 400 Bad Request");
+    assert_reason("it says \"");
+    assert_int_equal(receipt.remote_code, 400);
+}
+
+static void an_account_that_is_gone_is_told(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    json_decref(payroll_request(&payroll, "DELETE", "/employees/1", NULL));
+    assert_outcome(change(OPERATION_UPDATE, key, "department", "'Ops'", NULL, NULL), GONE);
+    assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), GONE);
+    assert_outcome(read_ann(key, NULL, NULL, NULL), GONE);
+}
+
+/* ---- leaving and coming back ---- */
+
+static void a_leaver_is_terminated_once_and_rehired_once(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), APPLIED);
+    assert_sent("POST", "{'last_working_day':'2026-11-20'}");
+    assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), UNCHANGED);
+    assert_int_equal(count_of("POST /employees/{id}/terminate"), 1);
+    assert_outcome(change(OPERATION_ENABLE, key, NULL, NULL, NULL, NULL), APPLIED);
+    assert_outcome(change(OPERATION_ENABLE, key, NULL, NULL, NULL, NULL), UNCHANGED);
+    assert_int_equal(count_of("POST /employees/{id}/rehire"), 1);
+    assert_int_equal(payroll_unexpected(&payroll), 0);
+}
+
+static void a_termination_that_was_none_does_not_count(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    payroll_trouble(&payroll, "{\"only\": \"POST /employees/1/terminate\", \"pretend\": true}");
+    assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), RETRY);
+    assert_reason("POST /employees/1/terminate: 200, but read again the account is still enabled");
+    payroll_trouble(&payroll, "{}");
+    /* an answer that shows it itself: a PATCH that takes no notice of the status */
+    assert_outcome(
+        change(
+            OPERATION_DISABLE, key, NULL, NULL, "requests.disable",
+            "{'method':'PATCH','path':'/employees/1','content_type':'application/merge-patch+json','body':{'department':'out'}}"),
+        REJECTED);
+    assert_reason("still enabled");
+}
+
+static void a_termination_whose_answer_is_lost_is_found_done(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    payroll_trouble(&payroll, "{\"only\": \"POST\", \"lose\": 1.0, \"times\": 1}");
+    assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), RETRY);
+    assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), UNCHANGED);
+    assert_int_equal(count_of("POST /employees/{id}/terminate"), 1);
+}
+
+static void a_removal_at_a_wrong_path_does_not_count(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    assert_outcome(change(OPERATION_REMOVE, key, NULL, NULL, "requests.remove", "{'path':'/employees/77'}"), REJECTED);
+    assert_reason("DELETE /employees/77: 404, but \"1\" is still there to be read");
+    assert_outcome(change(OPERATION_REMOVE, key, NULL, NULL, NULL, NULL), APPLIED);
+    assert_outcome(change(OPERATION_REMOVE, key, NULL, NULL, NULL, NULL), UNCHANGED);
+}
+
+/* ---- the target as a whole ---- */
+
+static void a_pause_that_the_target_asks_for_is_told(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    payroll_trouble(&payroll, "{\"only\": \"GET /employees/1\", \"status\": 429, \"retry_after\": 9}");
+    assert_outcome(read_ann(key, NULL, NULL, NULL), RETRY);
+    assert_reason("429 Too Many Requests");
+    assert_true(receipt.retry_after_us > 8000000 && receipt.retry_after_us <= 9000000);
+}
+
+static void a_log_in_that_is_refused_takes_the_target_down(void **state)
+{
+    (void)state;
+    payroll_trouble(&payroll, "{\"status\": 401}");
+    assert_outcome(read_ann(NULL, NULL, NULL, NULL), TARGET_DOWN);
+    assert_reason("check auth");
+    assert_outcome(taken(ops->probe(session, &receipt)), TARGET_DOWN);
+    payroll_trouble(&payroll, "{\"status\": 403}");
+    assert_outcome(read_ann(NULL, NULL, NULL, NULL), TARGET_DOWN);
+    assert_outcome(read_ann(NULL, "requests.match",
+                            "[{'path':'/employees','items':'/items','outcomes':[{'status':403,'outcome':'rejected'}]}]", NULL),
+                   REJECTED);
+}
+
+static void a_url_with_nothing_at_it_counts_as_an_answer(void **state)
+{
+    (void)state;
+    close_it();
+    cleanup_free char *text = str_printf("url = \"%s\"; " REST_LOGIN, payroll.url);
+    target = settings_make(ops, text);
+    assert_int_equal(ops->share(target, &shared, NULL), 0);
+    assert_outcome(taken(ops->open(target, shared, &session, &receipt)), APPLIED); /* 404 */
+    payroll_trouble(&payroll, "{\"status\": 503}");
+    assert_outcome(taken(ops->probe(session, &receipt)), TARGET_DOWN);
+}
+
+/* ---- listing ---- */
+
+struct listed {
+    size_t count;
+    char keys[64];
+};
+
+static int take_listed(const struct account *account, void *arg)
+{
+    struct listed *listed = arg;
+
+    listed->count++;
+    snprintf(listed->keys + strlen(listed->keys), sizeof(listed->keys) - strlen(listed->keys), "%s%s ", account->key,
+             account->disabled == 1 ? "x" : "");
+    return 0;
+}
+
+static void all_pages_are_listed(void **state)
+{
+    struct listed listed = { 0 };
+    json_t *settings = rest_render("ann", NULL);
+    struct account_query query = { .names = names, .settings = settings };
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        cleanup_free char *body =
+            str_printf("{\"external_id\": \"e%d\", \"email\": \"e%d@example.com\", \"name\": {\"given\": \"E\", "
+                       "\"family\": \"X\"}, \"start_date\": \"2026-01-01\"}",
+                       i, i);
+        json_decref(payroll_request(&payroll, "POST", "/employees", body));
+    }
+    json_decref(payroll_request(&payroll, "POST", "/employees/3/terminate", "{\"last_working_day\": \"2026-11-20\"}"));
+    assert_outcome(taken(ops->list(session, &query, take_listed, &listed, &receipt)), APPLIED);
+    assert_string_equal(listed.keys, "1 2 3x 4 5 ");
+    assert_int_equal(count_of("GET /employees"), 4); /* 3 pages, and the probe when the session was opened */
+    json_decref(settings);
+}
+
+int main(void)
+{
+    struct error error = { 0 };
+#define REST_TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
+    const struct CMUnitTest tests[] = {
+        REST_TEST(a_creation_carries_its_key_and_every_attribute),
+        REST_TEST(a_read_that_found_nobody_saves_the_look_up),
+        REST_TEST(an_attempt_begun_before_is_always_looked_up),
+        REST_TEST(a_lost_answer_makes_no_second_employee),
+        REST_TEST(a_failure_of_the_server_while_creating_is_looked_up_later),
+        REST_TEST(an_unclear_creation_that_nothing_can_look_up_is_not_sent_again),
+        REST_TEST(somebody_who_is_there_with_other_values_is_a_conflict),
+        REST_TEST(a_name_that_is_taken_is_a_conflict_with_the_api_s_words),
+        REST_TEST(a_creation_whose_answer_is_no_use_is_looked_up),
+        REST_TEST(a_success_that_made_nothing_is_rejected),
+        REST_TEST(an_answer_that_is_none_is_rejected_with_its_request_status_and_first_bytes),
+        REST_TEST(a_list_that_is_none_is_never_nobody),
+        REST_TEST(an_answer_that_breaks_off_is_tried_again),
+        REST_TEST(a_wrong_pointer_is_named),
+        REST_TEST(an_answer_about_another_account_is_rejected),
+        REST_TEST(a_filter_that_is_ignored_adopts_no_stranger),
+        REST_TEST(two_that_fit_are_ambiguous_and_named),
+        REST_TEST(an_account_is_read_with_its_types_and_whether_it_is_disabled),
+        REST_TEST(a_change_sends_only_the_difference_and_nothing_the_second_time),
+        REST_TEST(the_document_just_read_is_used_once),
+        REST_TEST(a_whole_document_is_put_with_its_etag_and_another_s_change_is_a_conflict),
+        REST_TEST(data_that_the_target_refuses_are_rejected_with_its_words),
+        REST_TEST(an_account_that_is_gone_is_told),
+        REST_TEST(a_leaver_is_terminated_once_and_rehired_once),
+        REST_TEST(a_termination_that_was_none_does_not_count),
+        REST_TEST(a_termination_whose_answer_is_lost_is_found_done),
+        REST_TEST(a_removal_at_a_wrong_path_does_not_count),
+        REST_TEST(a_pause_that_the_target_asks_for_is_told),
+        REST_TEST(a_log_in_that_is_refused_takes_the_target_down),
+        REST_TEST(a_url_with_nothing_at_it_counts_as_an_answer),
+        REST_TEST(all_pages_are_listed),
+    };
+
+    signal(SIGPIPE, SIG_IGN); /* as the agent does */
+    setenv("PROVOST_TEST_SECRET", PAYROLL_TOKEN, 1);
+    if (connector_load("rest", NULL, &ops, &error) < 0) {
+        printf("Bail out! %s\n", error.text);
+        return 1;
+    }
+    payroll_start(&payroll, "");
+    int failed = cmocka_run_group_tests_name("rest connector", tests, NULL, NULL);
+    payroll_stop(&payroll);
+    return failed != 0;
+}
