@@ -6,6 +6,13 @@
 #include "base/option.h"
 #include "base/str.h"
 
+const char *const store_kind_names[] = { "redis", "memcached", "files", "sqlite", "postgresql", "mysql", NULL };
+
+const char *store_kind_name(int store)
+{
+    return store >= 0 && store < STORE_KIND_COUNT ? store_kind_names[store] : "unknown";
+}
+
 static const char *const formats[] = { "token", "json", "php", "serialized", "django", "java", "plain", "cookie", NULL };
 static const char *const encodings[] = { "none", "base64", NULL };
 static const char *const types[] = { "string", "hash", NULL };

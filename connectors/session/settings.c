@@ -5,16 +5,8 @@
 
 #define SECOND INT64_C(1000000)
 
-static const char *const store_choices[] = { "redis", "memcached", "files", "sqlite", "postgresql", "mysql", NULL };
-_Static_assert(sizeof(store_choices) / sizeof(store_choices[0]) == STORE_KIND_COUNT + 1, "each kind has a name");
-
-const char *store_kind_name(int store)
-{
-    return store >= 0 && store < STORE_KIND_COUNT ? store_choices[store] : "unknown";
-}
-
 const struct option_row session_options[] = {
-    OPTION_CHOICE(struct session_settings, store, "store", "redis", store_choices, "what kind of store the application keeps its sessions in"),
+    OPTION_CHOICE(struct session_settings, store, "store", "redis", store_kind_names, "what kind of store the application keeps its sessions in"),
     OPTION_STRINGS(struct session_settings, address, "address", 0,
                    "where the server is: [ \"HOST:PORT\" ] or [ \"/path/of/socket\" ]; of a Redis cluster some of its nodes, with sentinel "
                    "the Sentinels"),

@@ -14,6 +14,7 @@
 
 /* In the order of the option's choices. */
 enum store_kind { STORE_REDIS, STORE_MEMCACHED, STORE_FILES, STORE_SQLITE, STORE_POSTGRESQL, STORE_MYSQL, STORE_KIND_COUNT };
+extern const char *const store_kind_names[STORE_KIND_COUNT + 1];
 const char *store_kind_name(int store); /* "redis"; never NULL */
 
 struct session_settings {

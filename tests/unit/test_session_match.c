@@ -1,0 +1,369 @@
+/* Whose session is this? Layouts by name, and values that mean no good. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "base/str.h"
+#include "connectors/session/match.h"
+
+#define BYTES(literal) (literal), (sizeof(literal) - 1)
+
+static enum match match_as(int format, const char *user_at, const char *user, const void *bytes, size_t length)
+{
+    const char *const users[] = { user, NULL };
+    const struct layout layout = { .format = format, .user_at = (char *)(uintptr_t)user_at };
+
+    return match_value(&layout, users, bytes, length, NULL);
+}
+
+#define assert_theirs(...) assert_int_equal(match_as(__VA_ARGS__), MATCH_THEIRS)
+#define assert_other(...) assert_int_equal(match_as(__VA_ARGS__), MATCH_OTHER)
+#define assert_unreadable(...) assert_int_equal(match_as(__VA_ARGS__), MATCH_UNREADABLE)
+
+/* ---- JSON ---- */
+
+static void json_is_looked_up_by_its_pointer(void **state)
+{
+    (void)state;
+    assert_theirs(FORMAT_JSON, "/passport/user", "ann", BYTES("{\"passport\":{\"user\":\"ann\"}}"));
+    assert_other(FORMAT_JSON, "/passport/user", "ann", BYTES("{\"passport\":{\"user\":\"anna\"},\"friend\":\"ann\"}"));
+    assert_other(FORMAT_JSON, "/passport/user", "ann", BYTES("{\"passport\":{\"user\":{\"ann\":1}}}"));
+    assert_theirs(FORMAT_JSON, "/list/1/a~1b", "ann", BYTES("{\"list\":[0,{\"a/b\":\"ann\"}]}"));
+    assert_theirs(FORMAT_JSON, "/id", "17", BYTES("{\"id\":17}"));
+    assert_other(FORMAT_JSON, "/id", "17", BYTES("{\"id\":171}"));
+    assert_unreadable(FORMAT_JSON, "/id", "17", BYTES("{\"id\":17"));
+}
+
+static void an_escape_in_json_hides_nobody(void **state)
+{
+    (void)state;
+    assert_theirs(FORMAT_JSON, "/u", "ann", BYTES("{\"u\":\"\\u0061nn\"}"));
+    assert_other(FORMAT_JSON, "/u", "ann", BYTES("{\"u\":\"ann\\u0000\"}"));
+}
+
+/* ---- PHP ---- */
+
+static void php_is_walked_by_its_lengths(void **state)
+{
+    (void)state;
+    assert_theirs(FORMAT_PHP, "/user", "ann", BYTES("n|i:1;user|s:3:\"ann\";z|b:1;"));
+    assert_other(FORMAT_PHP, "/user", "ann", BYTES("user|s:4:\"anna\";"));
+    assert_other(FORMAT_PHP, "/user", "ann", BYTES("x|s:18:\"\";user|s:3:\"ann\";x\";user|s:4:\"anna\";"));
+    assert_theirs(FORMAT_PHP, "/auth/id", "7", BYTES("auth|a:2:{s:4:\"name\";s:3:\"ann\";s:2:\"id\";i:7;}"));
+    assert_theirs(FORMAT_PHP, "/u/name", "ann", BYTES("u|O:4:\"User\":2:{s:7:\"\0*\0name\";s:3:\"ann\";s:1:\"a\";N;}"));
+    assert_theirs(FORMAT_PHP, "/u", "ann", BYTES("c|C:1:\"X\":5:{u|s:3};e|E:3:\"A:B\";r|R:1;d|d:1.5;u|s:3:\"ann\";"));
+}
+
+static void php_that_lies_about_its_lengths_is_unreadable(void **state)
+{
+    (void)state;
+    assert_unreadable(FORMAT_PHP, "/user", "ann", BYTES("user|s:99:\"ann\";"));
+    assert_unreadable(FORMAT_PHP, "/user", "ann", BYTES("user|s:99999999999999999999:\"ann\";"));
+    assert_unreadable(FORMAT_PHP, "/user", "ann", BYTES("a|a:1:{i:0;user|s:3:\"ann\";"));
+    assert_unreadable(FORMAT_PHP, "/user", "ann", BYTES("ann"));
+}
+
+static void a_php_value_nested_without_end_is_unreadable(void **state)
+{
+    struct buf deep = { 0 };
+
+    (void)state;
+    buf_add_str(&deep, "a|");
+    for (int i = 0; i < 100000; i++)
+        buf_add_str(&deep, "a:1:{i:0;");
+    buf_add_str(&deep, "user|s:3:\"ann\";");
+    assert_unreadable(FORMAT_PHP, "/user", "ann", deep.bytes, deep.length);
+    buf_free(&deep);
+}
+
+static void a_serialised_value_may_be_wrapped_once_more(void **state)
+{
+    (void)state;
+    assert_theirs(FORMAT_SERIALIZED, "/u", "ann", BYTES("a:1:{s:1:\"u\";s:3:\"ann\";}"));
+    assert_theirs(FORMAT_SERIALIZED, "/u", "ann", BYTES("s:24:\"a:1:{s:1:\"u\";s:3:\"ann\";}\";"));
+    assert_other(FORMAT_SERIALIZED, "/u", "ann", BYTES("s:25:\"a:1:{s:1:\"u\";s:4:\"anna\";}\";"));
+}
+
+/* ---- Django ---- */
+
+/* As django.core.signing.dumps does it. */
+static char *django_value(const char *json, bool packed)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    unsigned char bytes[512];
+    uLongf length = sizeof(bytes);
+    struct buf text = { 0 };
+
+    if (packed)
+        assert_int_equal(compress(bytes, &length, (const Bytef *)json, strlen(json)), Z_OK);
+    else
+        memcpy(bytes, json, length = strlen(json));
+    if (packed)
+        buf_add_char(&text, '.');
+    for (size_t i = 0; i < length; i += 3) {
+        unsigned group = (unsigned)bytes[i] << 16 | (i + 1 < length ? (unsigned)bytes[i + 1] << 8 : 0) | (i + 2 < length ? bytes[i + 2] : 0);
+        size_t count = length - i >= 3 ? 4 : length - i + 1;
+        for (size_t j = 0; j < count; j++)
+            buf_add_char(&text, digits[group >> (18 - 6 * j) & 63]);
+    }
+    buf_add_str(&text, ":1tT0Aa:c2lnbmF0dXJl");
+    return buf_take(&text);
+}
+
+static void djangos_signed_data_is_read_without_its_key(void **state)
+{
+    (void)state;
+    for (int packed = 0; packed < 2; packed++) {
+        cleanup_free char *value = django_value("{\"_auth_user_id\":\"17\",\"_auth_user_hash\":\"17x\"}", packed);
+        assert_theirs(FORMAT_DJANGO, "/_auth_user_id", "17", value, strlen(value));
+        assert_other(FORMAT_DJANGO, "/_auth_user_id", "1", value, strlen(value));
+    }
+    assert_unreadable(FORMAT_DJANGO, "/_auth_user_id", "17", BYTES("gAR9lC4:1tT0Aa:c2ln"));
+    assert_unreadable(FORMAT_DJANGO, "/_auth_user_id", "17", BYTES(".eJw:1tT0Aa:c2ln"));
+    assert_unreadable(FORMAT_DJANGO, "/_auth_user_id", "17", BYTES("no colon"));
+}
+
+static void a_zip_bomb_is_not_inflated_without_end(void **state)
+{
+    size_t length = 64u << 20;
+    uLongf packed_length = compressBound(length);
+    char *plain = calloc(1, length), *packed = malloc(packed_length);
+    struct buf value = { 0 };
+
+    (void)state;
+    assert_true(plain != NULL && packed != NULL);
+    assert_int_equal(compress((Bytef *)packed, &packed_length, (const Bytef *)plain, length), Z_OK);
+    free(plain);
+    buf_add_char(&value, '.');
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for (size_t i = 0; i + 2 < packed_length; i += 3) {
+        unsigned group = (unsigned)(unsigned char)packed[i] << 16 | (unsigned)(unsigned char)packed[i + 1] << 8 | (unsigned char)packed[i + 2];
+        for (int j = 0; j < 4; j++)
+            buf_add_char(&value, digits[group >> (18 - 6 * j) & 63]);
+    }
+    free(packed);
+    buf_add_str(&value, ":t:s");
+    assert_unreadable(FORMAT_DJANGO, "/_auth_user_id", "17", value.bytes, value.length);
+    buf_free(&value);
+}
+
+/* ---- tokens ---- */
+
+static void a_token_is_a_whole_name(void **state)
+{
+    (void)state;
+    assert_theirs(FORMAT_TOKEN, NULL, "ann", BYTES("ann"));
+    assert_theirs(FORMAT_TOKEN, NULL, "ann", BYTES("{\"_user_id\": \"ann\"}"));
+    assert_theirs(FORMAT_TOKEN, NULL, "ann", BYTES("anna ann joann"));
+    assert_theirs(FORMAT_TOKEN, NULL, "ann@example.com", BYTES("<ann@example.com>"));
+    static const char *const strangers[] = { "anna", "joann", "ann@example.com", "ann.lee", "ann-marie", "ann_1", "\"ann lee\"",
+                                             "ann\xc3\xa9", "\xc3\xa3" "ann", "s:7:\"ann lee\";", "\"ann" };
+    for (size_t i = 0; i < sizeof(strangers) / sizeof(strangers[0]); i++)
+        assert_other(FORMAT_TOKEN, NULL, "ann", strangers[i], strlen(strangers[i]));
+    assert_other(FORMAT_TOKEN, NULL, "", BYTES("ann"));
+}
+
+static void a_length_in_front_of_a_name_decides(void **state)
+{
+    (void)state;
+    assert_theirs(FORMAT_TOKEN, NULL, "ann", BYTES("\x8c\x03" "annq"));             /* pickle, protocol 4 */
+    assert_theirs(FORMAT_TOKEN, NULL, "ann", BYTES("X\x03\0\0\0annq\x05"));         /* protocol 2 */
+    assert_theirs(FORMAT_TOKEN, NULL, "ann", BYTES("\x81\xa8_user_id\xa3" "annx")); /* MessagePack */
+    assert_theirs(FORMAT_TOKEN, NULL, "ann", BYTES("\xd9\x03" "annx"));
+    assert_theirs(FORMAT_TOKEN, NULL, "ann", BYTES("s:3:\"ann\";"));
+    assert_other(FORMAT_TOKEN, NULL, "ann", BYTES("\x8c\x05" "ann x"));
+    assert_other(FORMAT_TOKEN, NULL, "ann", BYTES("X\x05\0\0\0ann x"));
+    assert_other(FORMAT_TOKEN, NULL, "ann", BYTES("\xa5" "ann x"));
+}
+
+static void a_java_text_has_exactly_the_names_length(void **state)
+{
+    (void)state;
+    assert_theirs(FORMAT_JAVA, NULL, "ann", BYTES("\xac\xed\0\5sr\0\1At\0\3annxp"));
+    assert_other(FORMAT_JAVA, NULL, "ann", BYTES("\xac\xed\0\5sr\0\1At\0\4annaxp"));
+    assert_other(FORMAT_JAVA, NULL, "ann", BYTES("\xac\xed\0\5sr\0\1A ann "));
+    assert_theirs(FORMAT_JAVA, NULL, "ann", BYTES("{\"username\":\"ann\"}"));
+}
+
+static void base64_around_a_value_is_taken_off(void **state)
+{
+    const char *const users[] = { "ann", NULL };
+    const struct layout layout = { .format = FORMAT_SERIALIZED, .encoding = ENCODING_BASE64, .user_at = (char *)(uintptr_t)"/u" };
+
+    (void)state;
+    assert_int_equal(match_value(&layout, users, BYTES("YToxOntzOjE6InUiO3M6MzoiYW5uIjt9"), NULL), MATCH_THEIRS);
+    assert_int_equal(match_value(&layout, users, BYTES("no base64 !"), NULL), MATCH_UNREADABLE);
+}
+
+static void a_value_tells_its_owner(void **state)
+{
+    const struct layout json = { .format = FORMAT_JSON, .user_at = (char *)(uintptr_t)"/u", .created_at = (char *)(uintptr_t)"/t",
+                                 .created_unit = UNIT_SECONDS };
+    const struct layout token = { .format = FORMAT_TOKEN };
+    char *user = NULL;
+    int64_t created_us = -1;
+
+    (void)state;
+    assert_int_equal(match_owner(&json, BYTES("{\"u\":\"ann\",\"t\":1700000000.5}"), &user, &created_us), MATCH_THEIRS);
+    assert_string_equal(user, "ann");
+    assert_int_equal(created_us, 1700000000500000);
+    free(user);
+    assert_int_equal(match_owner(&json, BYTES("{\"t\":1}"), &user, NULL), MATCH_OTHER);
+    assert_int_equal(match_owner(&json, BYTES("{"), &user, NULL), MATCH_UNREADABLE);
+    assert_false(match_tells_owner(&token));
+}
+
+static void times_are_read_in_their_unit(void **state)
+{
+    (void)state;
+    assert_int_equal(match_time(UNIT_MILLISECONDS, BYTES("1700000000123")), 1700000000123000);
+    assert_int_equal(match_time(UNIT_SECONDS, BYTES("1700000000")), 1700000000000000);
+    assert_int_equal(match_time(UNIT_DATE, BYTES("2023-11-14 22:13:20")), 1700000000000000);
+    assert_int_equal(match_time(UNIT_DATE, BYTES("2023-11-14 22:13:20.5+00")), 1700000000500000);
+    assert_int_equal(match_time(UNIT_DATE, BYTES("2023-11-14T23:13:20+01:00")), 1700000000000000);
+    assert_int_equal(match_time(UNIT_SECONDS, BYTES("soon")), 0);
+    assert_int_equal(match_time(UNIT_SECONDS, BYTES("-5")), 0);
+    assert_int_equal(match_time(UNIT_SECONDS, BYTES("1e300")), 0);
+    assert_int_equal(match_time(UNIT_DATE, BYTES("tomorrow at noon, or so")), 0);
+}
+
+/* ---- layouts ---- */
+
+static void every_preset_is_whole_for_each_of_its_stores(void **state)
+{
+    (void)state;
+    for (const struct preset *preset = layout_presets; preset->name != NULL; preset++)
+        for (int store = 0; store < STORE_KIND_COUNT; store++) {
+            json_t *group = json_pack("{s:s, s:s}", "preset", preset->name, "user", "ann");
+            struct layout layout = { 0 };
+            struct error error = { 0 };
+            int code = layout_read(group, store, &layout, &error);
+            if ((code == 0) != ((preset->stores & STORE_BIT(store)) != 0))
+                fail_msg("%s for %s: %s", preset->name, store_kind_name(store), error.text);
+            json_decref(group);
+            layout_clear(&layout);
+        }
+}
+
+static void assert_refused(const char *group, int store, const char *sentence)
+{
+    json_t *sessions = json_loads(group, 0, NULL);
+    struct layout layout = { 0 };
+    struct error error = { 0 };
+
+    assert_int_equal(layout_read(sessions, store, &layout, &error), ERROR_INVALID);
+    if (strstr(error.text, sentence) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", error.text, sentence);
+    json_decref(sessions);
+}
+
+static void a_layout_that_cannot_work_says_what_would(void **state)
+{
+    (void)state;
+    assert_refused("{\"preset\": \"expres\", \"user\": \"ann\"}", STORE_REDIS, "did you mean \"express\"");
+    assert_refused("{\"preset\": \"express\", \"user\": \"ann\"}", STORE_FILES, "is not for store = \"files\"");
+    assert_refused("{\"preset\": \"express\"}", STORE_REDIS, "sessions.user is missing");
+    assert_refused("{\"patern\": \"a:*\", \"user\": \"ann\"}", STORE_REDIS, "did you mean \"pattern\"");
+    assert_refused("{\"pattern\": \"a:\", \"user\": \"ann\"}", STORE_REDIS, "needs exactly one *");
+    assert_refused("{\"pattern\": \"a:*\", \"user\": \"ann\", \"format\": \"jason\"}", STORE_REDIS, "did you mean \"json\"");
+    assert_refused("{\"pattern\": \"a:*\", \"user\": \"ann\", \"format\": \"json\"}", STORE_REDIS, "user_at is missing");
+    assert_refused("{\"preset\": \"express\", \"user\": \"ann\", \"user_at\": \"user\"}", STORE_REDIS, "right would be \"/user\"");
+    assert_refused("{\"preset\": \"express\", \"user\": \"ann\", \"table\": \"t\"}", STORE_REDIS, "has no meaning for store = \"redis\"");
+    assert_refused("{\"pattern\": \"a:*\", \"user\": \"ann\"}", STORE_MEMCACHED, "memcached cannot be searched");
+}
+
+static void what_a_mapping_says_overrides_its_preset(void **state)
+{
+    json_t *group = json_pack("{s:s, s:s, s:s}", "preset", "express", "user", "ann", "pattern", "app:*");
+    struct layout layout = { 0 }, other = { 0 };
+
+    (void)state;
+    assert_int_equal(layout_read(group, STORE_REDIS, &layout, NULL), 0);
+    assert_string_equal(layout.pattern, "app:*");
+    assert_string_equal(layout.user_at, "/passport/user");
+    json_object_set_new(group, "user", json_string("bob"));
+    assert_int_equal(layout_read(group, STORE_REDIS, &other, NULL), 0);
+    assert_true(layout_same(&layout, &other));
+    free(other.pattern);
+    other.pattern = str_dup("sess:*");
+    assert_false(layout_same(&layout, &other));
+    json_decref(group);
+    layout_clear(&layout);
+    layout_clear(&other);
+}
+
+static void assert_problem(const char *text, const char *sentence)
+{
+    config_t config;
+    struct problems problems = { 0 };
+
+    config_init(&config);
+    assert_int_equal(config_read_string(&config, text), CONFIG_TRUE);
+    layout_check(config_lookup(&config, "sessions"), &problems);
+    if (sentence == NULL && problems.count != 0)
+        fail_msg("%s: %s", text, problems.list[0].text);
+    if (sentence != NULL && (problems.count != 1 || strstr(problems.list[0].text, sentence) == NULL))
+        fail_msg("%s: %zu problems, the first: %s", text, problems.count, problems.count > 0 ? problems.list[0].text : "none");
+    problems_free(&problems);
+    config_destroy(&config);
+}
+
+static void a_mapping_files_group_is_checked_with_its_line(void **state)
+{
+    (void)state;
+    assert_problem("sessions: { preset = \"express\"; user = \"{login}\"; };", NULL);
+    assert_problem("sessions: { preset = \"php-files\"; user = \"{login}\"; levels = 2; };", NULL);
+    assert_problem("sessions: { preset = \"exprss\"; user = \"{login}\"; };", "did you mean \"express\"");
+    assert_problem("sessions: { preset = \"express\"; user = \"{login}\"; table = \"t\"; };", "another kind of store");
+    assert_problem("sessions: { preset = \"express\"; };", "sessions.user is missing");
+    assert_problem("sessions: { preset = \"express\"; user = 5; };", "has to be a text");
+    assert_problem("sessions: { preset = \"express\"; user = \"a\"; format = \"xml\"; };", "cannot be \"xml\"");
+    assert_problem("sessions = \"express\";", "has to be a group");
+}
+
+static void keys_are_made_and_taken_apart_by_their_pattern(void **state)
+{
+    size_t length = 0;
+    cleanup_free char *key = layout_key("sess:*:v1", "abc");
+    const char *id = layout_id("sess:*:v1", BYTES("sess:abc:v1"), &length);
+
+    (void)state;
+    assert_string_equal(key, "sess:abc:v1");
+    assert_non_null(id);
+    assert_int_equal(length, 3);
+    assert_null(layout_id("sess:*:v1", BYTES("sess:abc:v2"), &length));
+    assert_null(layout_id("aba*aba", BYTES("ababa"), &length)); /* its ends must not overlap */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_is_looked_up_by_its_pointer),
+        cmocka_unit_test(an_escape_in_json_hides_nobody),
+        cmocka_unit_test(php_is_walked_by_its_lengths),
+        cmocka_unit_test(php_that_lies_about_its_lengths_is_unreadable),
+        cmocka_unit_test(a_php_value_nested_without_end_is_unreadable),
+        cmocka_unit_test(a_serialised_value_may_be_wrapped_once_more),
+        cmocka_unit_test(djangos_signed_data_is_read_without_its_key),
+        cmocka_unit_test(a_zip_bomb_is_not_inflated_without_end),
+        cmocka_unit_test(a_token_is_a_whole_name),
+        cmocka_unit_test(a_length_in_front_of_a_name_decides),
+        cmocka_unit_test(a_java_text_has_exactly_the_names_length),
+        cmocka_unit_test(base64_around_a_value_is_taken_off),
+        cmocka_unit_test(a_value_tells_its_owner),
+        cmocka_unit_test(times_are_read_in_their_unit),
+        cmocka_unit_test(every_preset_is_whole_for_each_of_its_stores),
+        cmocka_unit_test(a_layout_that_cannot_work_says_what_would),
+        cmocka_unit_test(what_a_mapping_says_overrides_its_preset),
+        cmocka_unit_test(a_mapping_files_group_is_checked_with_its_line),
+        cmocka_unit_test(keys_are_made_and_taken_apart_by_their_pattern),
+    };
+
+    return cmocka_run_group_tests_name("whose session a value is", tests, NULL, NULL);
+}
