@@ -45,10 +45,10 @@ static const char *configured_connector(const struct config *config, const char 
 /* The test file beside it may say `connector`, for a mapping that no configuration names. */
 static char *connector_beside(const char *mapping_path)
 {
-    cleanup_free char *test_path = str_ends(mapping_path, ".conf")
-                                       ? str_printf("%.*s%s", (int)(strlen(mapping_path) - strlen(".conf")), mapping_path, TEST_SUFFIX)
-                                       : NULL;
-
+    if (!str_ends(mapping_path, ".conf"))
+        return NULL;
+    int stem = (int)(strlen(mapping_path) - strlen(".conf"));
+    cleanup_free char *test_path = str_printf("%.*s%s", stem, mapping_path, TEST_SUFFIX);
     return test_path != NULL ? read_setting(test_path, "connector") : NULL;
 }
 

@@ -41,7 +41,8 @@ static void put_sweep(json_t *object, const struct operation *operation)
 static json_t *changes_json(const struct operation *operation)
 {
     static const char *const words[] = { "add", "delete", "replace" };
-    json_t *object = operation->values != NULL ? json_copy(operation->values) : json_object();
+    bool whole = operation->kind == OPERATION_CREATE && operation->values != NULL; /* others' values are what it shall be afterwards */
+    json_t *object = whole ? json_copy(operation->values) : json_object();
 
     hide_secrets(object);
     for (size_t i = 0; i < operation->change_count; i++) {

@@ -35,8 +35,9 @@ static struct value *compile_text(struct document *document, const char *text, s
     struct expr_error error = { 0 };
     int line = 0, column = 0;
 
-    if (template_compile(text, context.names, context.escape, document->loader->mapping->locator_name, &value->template, &error) == 0) {
-        document->loader->mapping->uses |= template_uses(value->template);
+    struct mapping *mapping = document->loader->mapping;
+    if (template_compile(text, context.names, context.escape, mapping->locator_name, &value->template, &error) == 0) {
+        mapping->uses |= template_uses(value->template);
         return value;
     }
     source_text_find_anywhere(document->text, text, error.offset, &line, &column);
@@ -100,8 +101,9 @@ static struct value *compile_json(struct document *document, json_t *json, struc
 /* Beside the mapping file, or below. */
 static bool is_near(const char *name)
 {
-    return name[0] != '\0' && name[0] != '/' && strcmp(name, "..") != 0 && !str_starts(name, "../") && strstr(name, "/../") == NULL &&
-           !str_ends(name, "/..");
+    bool climbs = strcmp(name, "..") == 0 || str_starts(name, "../") || strstr(name, "/../") != NULL || str_ends(name, "/..");
+
+    return name[0] != '\0' && name[0] != '/' && !climbs;
 }
 
 static json_t *read_document(struct document *document, const char *where)
@@ -123,8 +125,8 @@ static json_t *read_document(struct document *document, const char *where)
 struct value *document_compile(struct loader *loader, const config_setting_t *setting, struct value_context context)
 {
     const char *name = config_setting_get_string(setting) + strlen(SCHEME);
-    const char *slash = strrchr(loader->mapping->path, '/');
-    cleanup_free char *folder = slash != NULL ? strndup(loader->mapping->path, (size_t)(slash - loader->mapping->path)) : strdup(".");
+    const char *own = loader->mapping->path, *slash = strrchr(own, '/');
+    cleanup_free char *folder = slash != NULL ? strndup(own, (size_t)(slash - own)) : strdup(".");
     cleanup_free char *path = folder != NULL ? file_join(folder, name) : NULL;
     struct document document = { .loader = loader, .setting = setting, .path = path };
 

@@ -61,7 +61,8 @@ static void load_group(struct loader *loader, const config_setting_t *setting, s
     if (!config_setting_is_group(setting))
         loader_complain(loader, setting, "%s must be a group: %s: { … };", group->name, group->name);
     else
-        loader->mapping->groups[i] = group->by_call ? compile_calls(loader, setting, group) : value_compile(loader, setting, context);
+        loader->mapping->groups[i] =
+            group->by_call ? compile_calls(loader, setting, group) : value_compile(loader, setting, context);
 }
 
 /* ---- does it hold together? ---- */
@@ -69,7 +70,8 @@ static void load_group(struct loader *loader, const config_setting_t *setting, s
 static const config_setting_t *on_setting(const config_setting_t *root, enum on on, const config_setting_t *otherwise)
 {
     const config_setting_t *group = config_setting_get_member(root, "on");
-    const config_setting_t *own = group != NULL && config_setting_is_group(group) ? config_setting_get_member(group, on_names[on]) : NULL;
+    bool names = group != NULL && config_setting_is_group(group);
+    const config_setting_t *own = names ? config_setting_get_member(group, on_names[on]) : NULL;
 
     return own != NULL ? own : group != NULL ? group : otherwise;
 }
@@ -104,11 +106,11 @@ static void check_reactions(struct loader *loader, const config_setting_t *root,
                         "add one, or name another action in `on`", on_names[disables]);
     else if (disables < ON_COUNT && mapping_call(mapping, "disable") == NULL && !loader->has_disable)
         loader_complain(loader, on_setting(root, disables, calls),
-                        "on.%s disables, but nothing says how: add requests.disable, or a disable group of values for requests.update",
-                        on_names[disables]);
+                        "on.%s disables, but nothing says how: add requests.disable, or a disable group of values for "
+                        "requests.update", on_names[disables]);
     if (removes < ON_COUNT && !mapping_can(mapping, OPERATION_REMOVE))
-        loader_complain(loader, on_setting(root, removes, calls), "on.%s removes, but requests has no remove; add one, or name another action in `on`",
-                        on_names[removes]);
+        loader_complain(loader, on_setting(root, removes, calls),
+                        "on.%s removes, but requests has no remove; add one, or name another action in `on`", on_names[removes]);
 }
 
 static void check_members(struct loader *loader, const config_setting_t *members)

@@ -48,10 +48,11 @@ void load_match(struct loader *loader, const config_setting_t *setting)
             continue;
         if (template_is_constant(value->template))
             loader_complain(loader, item, "match: \"%s\" is the same for everyone; put in what tells people apart, such as {id}",
-                     template_text(value->template));
+                            template_text(value->template));
         else if (mapping->directory && !parentheses_match(value->template))
-            loader_complain(loader, item, "match: \"%s\" is no filter: its parentheses do not match; right would be \"(employeeNumber={id})\"",
-                     template_text(value->template));
+            loader_complain(loader, item,
+                            "match: \"%s\" is no filter: its parentheses do not match; right would be \"(employeeNumber={id})\"",
+                            template_text(value->template));
         mapping->match[mapping->match_count++] = value;
     }
 }
@@ -151,7 +152,7 @@ void load_while_disabled(struct loader *loader, const config_setting_t *setting)
     const char *text = loader_text(loader, setting, "while_disabled");
 
     if (text != NULL && strcmp(text, "keep") != 0 && strcmp(text, "update") != 0)
-        loader_complain(loader, setting, "while_disabled \"%s\" is none; \"keep\" leaves a disabled account as it is, \"update\" keeps it up",
-                        text);
+        loader_complain(loader, setting,
+                        "while_disabled \"%s\" is none; \"keep\" leaves a disabled account as it is, \"update\" keeps it up", text);
     loader->mapping->keeps_disabled = text != NULL && strcmp(text, "keep") == 0;
 }

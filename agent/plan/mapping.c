@@ -27,8 +27,8 @@ void mapping_free(struct mapping *mapping)
     free(mapping->match);
     free(mapping->attributes);
     free(mapping->names);
-    for (const struct connector_group *group = mapping->groups != NULL ? mapping->ops->groups : NULL; group != NULL && group->name != NULL; group++)
-        value_free(mapping->groups[group - mapping->ops->groups]);
+    for (size_t i = 0; mapping->groups != NULL && mapping->ops->groups[i].name != NULL; i++)
+        value_free(mapping->groups[i]);
     free(mapping->groups);
     value_free(mapping->locator);
     value_free(mapping->disable_locator);

@@ -106,7 +106,8 @@ static void check_locator(struct loader *loader, const config_setting_t *account
     if (setting == NULL && !assigned)
         loader_complain(loader, account, "account has no %s; it says where an account stands", name);
     if (setting != NULL && assigned)
-        loader_complain(loader, setting, "account.%s is given by the target; it can be used (\"{account.%s}\"), but not set", name, name);
+        loader_complain(loader, setting, "account.%s is given by the target; it can be used (\"{account.%s}\"), but not set",
+                        name, name);
 }
 
 static void check_whole(struct loader *loader, const config_setting_t *root)

@@ -8,7 +8,10 @@ int plan_member_value(const struct mapping *group_mapping, const char *locator, 
                       struct error *error)
 {
     struct expr_input input = {
-        .account = account_values, .locator = locator, .locator_name = group_mapping->locator_name, .typed = !group_mapping->directory,
+        .account = account_values,
+        .locator = locator,
+        .locator_name = group_mapping->locator_name,
+        .typed = !group_mapping->directory,
     };
     json_t *value = NULL, *text = NULL;
     char *copy = NULL;
@@ -53,7 +56,8 @@ static bool is_member(const json_t *entry, const char *value)
 
 bool plan_member_is_in(const struct mapping *group_mapping, const json_t *group_values, const char *value)
 {
-    const json_t *list = group_mapping->members.attribute != NULL ? json_object_get(group_values, group_mapping->members.attribute) : NULL;
+    const char *attribute = group_mapping->members.attribute;
+    const json_t *list = attribute != NULL ? json_object_get(group_values, attribute) : NULL;
 
     for (size_t i = 0; i < json_array_size(list); i++)
         if (is_member(json_array_get(list, i), value))

@@ -118,6 +118,14 @@ static bool is_toggled(const struct planning *planning)
     return planning->toggles || (planning->disabled && !tells);
 }
 
+/* Must not pass for done: a leaver may still have access. */
+static int tell_contradiction(const struct planning *planning)
+{
+    return error_set(planning->error, ERROR_INVALID,
+                     "%s: the target calls the account enabled although it is as the disable group says; "
+                     "disable must change what the target shows it by", planning->mapping->path);
+}
+
 /* Everything in one operation: a directory, or an update under the name of what it brings about. */
 static int plan_one_change(struct planning *planning, bool toggled, struct plan *plan)
 {
@@ -128,9 +136,7 @@ static int plan_one_change(struct planning *planning, bool toggled, struct plan 
     if ((planning->changes.count == 0 && !planning->renamed && !toggled) || !mapping_can(planning->mapping, kind))
         return 0;
     if (toggled && planning->mapping->by_call && planning->changes.count == 0)
-        return !planning->disabled ? 0 : error_set(planning->error, ERROR_INVALID,
-                                                   "%s: the target calls the account enabled although it is as the disable group says; "
-                                                   "disable must change what the target shows it by", planning->mapping->path);
+        return planning->disabled ? tell_contradiction(planning) : 0;
     return add_change_operation(planning, kind, true, plan);
 }
 

@@ -169,7 +169,8 @@ static int read_current(struct planning *planning)
 /* ---- attributes ---- */
 
 /* Is the account disabled or enabled by way of this attribute of `disable`? */
-static bool attribute_toggles(const struct planning *planning, const struct attribute *attribute, const json_t *current, bool changes)
+static bool attribute_toggles(const struct planning *planning, const struct attribute *attribute, const json_t *current,
+                              bool changes)
 {
     const struct mapping *mapping = planning->mapping;
 

@@ -40,7 +40,9 @@ struct rendering {
 static int tell_absent(const struct rendering *rendering, const struct value *value)
 {
     const struct identity *identity = rendering->view->identity;
-    const char *subject = identity == NULL ? rendering->view->value : identity->login.value != NULL ? identity->login.value : identity->id;
+    const char *subject = identity == NULL              ? rendering->view->value
+                          : identity->login.value != NULL ? identity->login.value
+                                                          : identity->id;
     bool unread = identity != NULL && identity->profile == NULL && (value_uses(value) & NAME_BIT(NAME_PROFILE)) != 0;
 
     error_set(rendering->error, ERROR_INVALID, "%s:%d: \"%s\" has no value for %s%s", rendering->mapping->path, value->line,
@@ -195,8 +197,9 @@ static int add_finders(const struct rendering *rendering, json_t *calls)
 static int add_calls(const struct rendering *rendering, json_t *calls)
 {
     const char *call = rendering->view->call;
+    const struct mapping *mapping = rendering->mapping;
     enum operation_kind kind = kind_of(call);
-    const struct value *value = kind != OPERATION_KIND_COUNT ? mapping_request(rendering->mapping, kind) : mapping_call(rendering->mapping, call);
+    const struct value *value = kind != OPERATION_KIND_COUNT ? mapping_request(mapping, kind) : mapping_call(mapping, call);
     bool about_members = kind == OPERATION_MEMBER_ADD || kind == OPERATION_MEMBER_REMOVE;
     json_t *rendered = NULL;
     int code = value != NULL && !is_read(rendering) ? render(rendering, value, &rendered) : 0;
@@ -208,8 +211,10 @@ static int add_calls(const struct rendering *rendering, json_t *calls)
     return code == ABSENT ? ERROR_INVALID : code;
 }
 
-static int add_group(const struct rendering *rendering, const struct connector_group *group, const struct value *value, json_t *settings)
+static int add_group(const struct rendering *rendering, size_t i, json_t *settings)
 {
+    const struct connector_group *group = &rendering->mapping->ops->groups[i];
+    const struct value *value = rendering->mapping->groups[i];
     json_t *rendered = NULL;
     int code = 0;
 
@@ -233,7 +238,11 @@ int plan_settings(const struct mapping *mapping, const struct settings_view *vie
         .mapping = mapping,
         .view = view,
         .input = {
-            .identity = view->identity, .account = view->account, .key = view->key, .value = view->value, .typed = !mapping->directory,
+            .identity = view->identity,
+            .account = view->account,
+            .key = view->key,
+            .value = view->value,
+            .typed = !mapping->directory,
         },
         .error = error,
     };
@@ -241,7 +250,7 @@ int plan_settings(const struct mapping *mapping, const struct settings_view *vie
     int code = mapping->groups != NULL && settings == NULL ? error_nomem(error) : 0;
 
     for (size_t i = 0; code == 0 && settings != NULL && mapping->ops->groups[i].name != NULL; i++)
-        code = add_group(&rendering, &mapping->ops->groups[i], mapping->groups[i], settings);
+        code = add_group(&rendering, i, settings);
     if (code < 0) {
         json_decref(settings);
         return code;

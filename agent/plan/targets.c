@@ -133,13 +133,15 @@ static int merged(const struct planning *planning, const struct attribute *attri
 }
 
 /* once: only `disable` may touch it later, and only that is taken back. */
-static int kept_once(const struct mapping *mapping, const struct attribute *attribute, bool overlaid, const json_t *current, json_t *value, json_t **ret_target)
+static int kept_once(const struct mapping *mapping, const struct attribute *attribute, bool overlaid, const json_t *current,
+                     json_t *value, json_t **ret_target)
 {
     json_t *kept = NULL;
 
     if (!mapping->directory) {
-        bool free = attribute->disable != NULL && (current == NULL || json_is_null(current) || is_marked(mapping, attribute, current));
-        *ret_target = json_incref(overlaid || free ? value : (json_t *)current);
+        bool none = current == NULL || json_is_null(current);
+        bool ours = attribute->disable != NULL && (none || is_marked(mapping, attribute, current));
+        *ret_target = json_incref(overlaid || ours ? value : (json_t *)current);
         return 0;
     }
     int code = attribute->disable != NULL ? without_marks(attribute, current, &kept) : 0;
@@ -181,7 +183,8 @@ static bool is_left_alone(const struct planning *planning, const struct attribut
     if (planning->disabled && mapping->keeps_disabled && (!overlaid || planning->input->account->disabled == 1))
         return true;
     /* a mark that the target itself may set and take back: no other value of it is ours */
-    return !mapping->directory && disable_alone && (mapping_call(mapping, "enable") != NULL || !is_marked(mapping, attribute, current));
+    return !mapping->directory && disable_alone &&
+           (mapping_call(mapping, "enable") != NULL || !is_marked(mapping, attribute, current));
 }
 
 /* NULL in *ret_target: it shall be absent. */

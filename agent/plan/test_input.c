@@ -236,7 +236,11 @@ static bool read_link(struct test_case *run)
     config_setting_lookup_bool(run->test, "linked", &linked);
     config_setting_lookup_bool(run->test, "gone", &gone);
     run->has_link = linked != 0 || gone != 0 || due != NULL;
-    run->link = (struct link_view){ .key = run->account.key != NULL ? run->account.key : "key", .locator = run->account.locator, .gone = gone != 0 };
+    run->link = (struct link_view){
+        .key = run->account.key != NULL ? run->account.key : "key",
+        .locator = run->account.locator,
+        .gone = gone != 0,
+    };
     return time_in(run, run->test, "due", &run->link.due);
 }
 

@@ -1,6 +1,7 @@
 /*
  * fuzz_expr: any text as a template in every place, and as a condition. Nothing
- * crashes; what is rendered inside a DN or a filter never breaks out of it.
+ * crashes; what is rendered inside a DN, a filter, quotes or a path's segment
+ * never breaks out of it.
  *
  *     clang -fsanitize=fuzzer,address,undefined -DFUZZING … fuzz_expr.c
  * The input: a template, and after the first newline a hostile login.
@@ -25,7 +26,7 @@ static struct membership groups[] = {
 static void render(const char *text, const struct expr_input *input)
 {
     static const enum escape places[] = { ESCAPE_NONE,  ESCAPE_DN,     ESCAPE_FILTER, ESCAPE_URL_PATH,
-                                          ESCAPE_QUERY, ESCAPE_HEADER, ESCAPE_JSON };
+                                          ESCAPE_QUERY, ESCAPE_HEADER, ESCAPE_JSON,     ESCAPE_QUOTED };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         struct template *template = NULL;
@@ -83,6 +84,39 @@ static void stay_inside(const struct expr_input *input)
     json_decref(filter);
 }
 
+/* From its opening quote on, a text between quotes as SCIM and OData read it; where it ends. */
+static const char *skip_quoted(const char *text)
+{
+    char quote = *text++;
+
+    for (; *text != '\0'; text++) {
+        if (quote == '"' && *text == '\\')
+            text++;
+        else if (*text == quote && quote == '\'' && text[1] == quote)
+            text++;
+        else if (*text == quote)
+            return text + 1;
+    }
+    abort();
+}
+
+/* The same for quotes and paths: nothing of the login stands outside. */
+static void stay_quoted(const struct expr_input *input)
+{
+    json_t *twice = rendered("u eq \"{login}\"", ESCAPE_QUOTED, input), *doubled = rendered("u eq '{login}'", ESCAPE_QUOTED, input);
+    json_t *path = rendered("/e/{login}", ESCAPE_URL_PATH, input);
+
+    if (twice != NULL) {
+        const char *segment = json_string_value(path) + strlen("/e/");
+        if (*skip_quoted(strchr(json_string_value(twice), '"')) != '\0' || *skip_quoted(strchr(json_string_value(doubled), '\'')) != '\0' ||
+            strpbrk(segment, "/?#\"' ") != NULL || strcmp(segment, "..") == 0 || strcmp(segment, ".") == 0)
+            abort();
+    }
+    json_decref(twice);
+    json_decref(doubled);
+    json_decref(path);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     cleanup_free char *text = strndup((const char *)data, size);
@@ -104,6 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     render(text, &input);
     test(text, &input);
     stay_inside(&input);
+    stay_quoted(&input);
     json_decref(identity.profile);
     return 0;
 }

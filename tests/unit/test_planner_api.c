@@ -41,6 +41,13 @@ static const char by_update_both[] =
     "while_disabled = \"update\"; disable: { active = false; }; requests: { " FINDERS UPDATE " };\n";
 static const char only_known[] = ACCOUNT "requests: { read: { path = \"/e/{account.key}\"; }; disable: { path = \"/d/{account.key}\"; }; };\n";
 
+static const char groups_text[] =
+    "target = \"t\"; kind = \"group\"; account: { displayName = \"{name}\"; };\n"
+    "members: { attribute = \"members\"; value = \"{member.account.key}\"; };\n"
+    "requests: { create: { path = \"/g\"; }; update: { path = \"/g/{account.key}\"; }; remove: { path = \"/g/{account.key}\"; };\n"
+    "  member_add: { path = \"/g/{account.key}/m/{value}\"; }; member_remove: { path = \"/g/{account.key}/m/{value}\"; };\n"
+    "  groups_of: { path = \"/u/{value}\"; }; };\n";
+
 static struct mapping *mapping;
 static struct identity identity;
 static struct account account;
@@ -390,6 +397,57 @@ static void an_update_may_enable(void **state)
     assert_plans("");
 }
 
+/* ---- groups ---- */
+
+static void a_groups_members_are_added_one_by_one(void **state)
+{
+    static const struct plan_member members[] = { { "u1", "17", NULL } };
+    cleanup_free char *value = NULL;
+
+    (void)state;
+    use(groups_text);
+    identity.kind = IDENTITY_GROUP;
+    identity.name.value = (char *)"Dev";
+    identity.exists = true;
+    identity.exists_as_of.us = T0;
+    input.members = members;
+    input.member_count = 1;
+    assert_true(plan_adds_members(mapping));
+    assert_plans("create");
+    assert_json(plan.operations[0].values, "{'displayName':'Dev'}");
+    there_is(-1, "{'displayName':'Dev','members':[{'value':'16'}]}");
+    assert_plans("");
+    assert_int_equal(plan_member_value(mapping, "17", NULL, &value, &error), 0);
+    assert_string_equal(value, "17");
+    assert_false(plan_member_is_in(mapping, account.values, value));
+    there_is(-1, "{'members':[{'value':'16'},{'value':'17','display':'Ann'}]}");
+    assert_true(plan_member_is_in(mapping, account.values, value));
+    there_is(-1, "{'members':[16,17]}");
+    assert_true(plan_member_is_in(mapping, account.values, value));
+    there_is(-1, "{'members':['17']}");
+    assert_true(plan_member_is_in(mapping, account.values, value));
+    assert_plans("update =displayName");
+}
+
+static void a_membership_is_asked_for_by_the_groups_key(void **state)
+{
+    struct plan_group groups[] = { { "g1", "4/2", "4/2", true }, { "g2", "5", "5", false }, { "g3", "6", "6", true } };
+    json_t *current = json("[{'key':'5','locator':'5'},{'key':'6','locator':'6'}]");
+    struct operation *operations = NULL;
+    size_t count = 0;
+
+    (void)state;
+    use(groups_text);
+    assert_int_equal(plan_memberships(mapping, "17", NULL, groups, 3, current, NULL, &operations, &count, &error), 0);
+    assert_int_equal(count, 2);
+    assert_int_equal(operations[0].kind, OPERATION_MEMBER_ADD);
+    assert_json(operations[0].settings, "{'requests':{'member_add':{'path':'/g/4%2F2/m/17'}}}");
+    assert_int_equal(operations[1].kind, OPERATION_MEMBER_REMOVE);
+    assert_json(operations[1].settings, "{'requests':{'member_remove':{'path':'/g/5/m/17'}}}");
+    operations_free(operations, count);
+    json_decref(current);
+}
+
 /* ---- planning again ---- */
 
 static void set_at(json_t *values, const char *name, const json_t *value)
@@ -484,6 +542,8 @@ int main(void)
         TEST(a_target_that_calls_the_disabled_enabled_is_told),
         TEST(a_return_enables_first_and_updates_then),
         TEST(an_update_may_enable),
+        TEST(a_groups_members_are_added_one_by_one),
+        TEST(a_membership_is_asked_for_by_the_groups_key),
         TEST(planning_again_gives_nothing),
     };
 
