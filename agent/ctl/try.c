@@ -136,6 +136,19 @@ static void print_settings(const struct ctl *ctl, const struct operation *operat
     }
 }
 
+/* Which sessions would be ended, and where they are looked for. */
+static void print_sweep(const struct ctl *ctl, const struct operation *operation)
+{
+    char before[WALL_TEXT_BYTES];
+    bool dated = json_is_true(json_object_get(operation->settings, "dated_only"));
+
+    wall_format(operation->before, before);
+    printf("  sweep %d: sessions from before %s%s\n", operation->sweep, before,
+           dated ? ", where they tell when they began (the person has come back since)" : "");
+    printf("  %ssessions%s:\n", ctl_paint(ctl, COLOUR_BOLD), ctl_paint(ctl, COLOUR_NONE));
+    print_members(json_object_get(operation->settings, "sessions"), 2);
+}
+
 static void print_operation(const struct ctl *ctl, const struct operation *operation)
 {
     static const char *const marks[] = { [CHANGE_ADD] = "+ ", [CHANGE_DELETE] = "- ", [CHANGE_REPLACE] = "= " };
@@ -150,11 +163,18 @@ static void print_operation(const struct ctl *ctl, const struct operation *opera
     for (size_t i = 0; i < operation->change_count; i++)
         print_values(ctl, marks[operation->changes[i].kind], operation->changes[i].name,
                      operation->changes[i].values != NULL ? operation->changes[i].values : json_null());
-    print_settings(ctl, operation);
+    if (operation->kind == OPERATION_REVOKE)
+        print_sweep(ctl, operation);
+    else
+        print_settings(ctl, operation);
 }
 
-static const char *verdict_sentence(const struct plan *plan, const struct identity *identity)
+static const char *verdict_sentence(const struct plan *plan, const struct identity *identity, bool sessions)
 {
+    if (sessions && plan->verdict == PLAN_OUT_OF_SCOPE)
+        return "nothing: it is out of scope";
+    if (sessions && plan->operation_count == 0)
+        return "nothing is to be ended";
     if (plan->verdict == PLAN_WAIT_MEMBER)
         return "nothing yet: the group is made with its first member";
     if (plan->verdict == PLAN_OUT_OF_SCOPE && identity->kind == IDENTITY_USER && identity->status.value == NULL)
@@ -173,17 +193,23 @@ static json_t *plan_json(const struct plan *plan)
 
     for (size_t i = 0; i < plan->operation_count; i++) {
         const struct operation *operation = &plan->operations[i];
-        json_array_append_new(operations, json_pack("{s:s, s:s?, s:O?, s:O?}", "action", operation_kind_name(operation->kind),
-                                                    "locator", operation->locator, "values", operation->values, "settings",
-                                                    operation->settings));
+        json_t *one = json_pack("{s:s, s:s?, s:O?, s:O?}", "action", operation_kind_name(operation->kind), "locator", operation->locator,
+                                "values", operation->values, "settings", operation->settings);
+        if (operation->kind == OPERATION_REVOKE) {
+            char before[WALL_TEXT_BYTES];
+            wall_format(operation->before, before);
+            json_object_set_new(one, "before", json_string(before));
+            json_object_set_new(one, "sweep", json_integer(operation->sweep));
+        }
+        json_array_append_new(operations, one);
     }
     return json_pack("{s:s, s:b, s:s?, s:O?, s:o}", "verdict", verdicts[plan->verdict], "present", plan->present, "locator",
                      plan->wanted.locator, "account", plan->wanted.values, "operations", operations);
 }
 
-static void print_plan(const struct ctl *ctl, const struct plan *plan, const struct identity *identity)
+static void print_plan(const struct ctl *ctl, const struct plan *plan, const struct identity *identity, bool sessions)
 {
-    const char *sentence = verdict_sentence(plan, identity);
+    const char *sentence = verdict_sentence(plan, identity, sessions);
     char due[WALL_TEXT_BYTES];
 
     if (ctl->json) {
@@ -195,13 +221,18 @@ static void print_plan(const struct ctl *ctl, const struct plan *plan, const str
     printf(", %s\n", identity->kind == IDENTITY_GROUP ? (identity->exists ? "exists" : "deleted")
                      : identity->status.value != NULL ? identity->status.value
                                                       : "status unknown");
+    if (sessions && plan->wanted.locator != NULL) {
+        fputs("in sessions: ", stdout);
+        table_put_text(plan->wanted.locator);
+        putchar('\n');
+    }
     if (sentence != NULL)
         printf("%s\n", sentence);
     for (size_t i = 0; i < plan->operation_count; i++)
         print_operation(ctl, &plan->operations[i]);
     if (plan->due.us != 0) {
         wall_format(plan->due, due);
-        printf("removal is due at %s\n", due);
+        printf("%s is due at %s\n", sessions ? "the second sweep" : "removal", due);
     }
 }
 
@@ -216,7 +247,7 @@ static int try_sample(const struct ctl *ctl, const struct mapping *mapping)
     const struct plan_input input = { .identity = &identity, .now = clock_wall(clock_system()) };
     int code = plan_make(mapping, &input, &plan, &error);
     if (code == 0)
-        print_plan(ctl, &plan, &identity);
+        print_plan(ctl, &plan, &identity, mapping_ends_sessions(mapping));
     else
         ctl_fail(CTL_UNWELL, "refused: %s", error.text);
     plan_clear(&plan);

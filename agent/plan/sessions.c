@@ -209,7 +209,7 @@ static bool has_come_back(const struct session_planning *planning, int64_t void_
 
     if (is_away(identity))
         return false;
-    if (identity->status.as_of.us > void_us && void_of(identity, AWAY_TRIGGERS) != 0)
+    if (identity->status.value != NULL && identity->status.as_of.us > void_us && void_of(identity, AWAY_TRIGGERS) != 0)
         return true;
     if (worse <= planning->progress.done_us && signed_in_after(identity, void_us))
         return true;

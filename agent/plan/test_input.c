@@ -100,10 +100,33 @@ static void read_memberships(const config_setting_t *list, struct wall as_of, st
     *ret_rows = rows;
 }
 
+/* `sessions_void: { clear = "…"; }` by trigger, `signed_in: { s1 = "…"; }` by session: since when. */
+static bool read_times(struct test_case *run, const config_setting_t *group, enum fact_kind kind)
+{
+    bool good = true;
+
+    for (unsigned i = 0; group != NULL && i < (unsigned)config_setting_length(group); i++) {
+        const config_setting_t *item = config_setting_get_elem(group, i);
+        const char *name = config_setting_name(item);
+        struct fact fact = { .kind = kind, .present = true };
+        if (name == NULL || config_setting_get_string(item) == NULL) {
+            test_complain(run, item, "sessions_void and signed_in are groups of times: sessions_void: { clear = \"2026-11-22T21:10:03Z\"; };");
+            return false;
+        }
+        *(kind == FACT_SIGNED_IN ? &fact.other : &fact.value) = name;
+        good = time_in(run, group, name, &fact.as_of) && good;
+        if (identity_take_fact(&run->identity, &fact) >= 0)
+            continue;
+        test_complain(run, item, "sessions_void: no such trigger; see sign_out in provost-mapping(5)");
+        good = false;
+    }
+    return good;
+}
+
 static bool read_identity(struct test_case *run, const config_setting_t *group)
 {
     static const char *const known[] = { "id",      "login",  "name", "status",  "live_status", "since",
-                                         "profile", "groups", "apps", "deleted", NULL };
+                                         "profile", "groups", "apps", "deleted", "sessions_void", "signed_in", NULL };
     struct identity *identity = &run->identity;
     struct wall since = { 0 };
     int deleted = 0;
@@ -129,7 +152,8 @@ static bool read_identity(struct test_case *run, const config_setting_t *group)
     read_memberships(test_member(group, "apps"), since, &identity->apps, &identity->app_count);
     if (identity->id == NULL)
         test_complain(run, group, "identity needs an id");
-    return identity->id != NULL;
+    return read_times(run, test_member(group, "sessions_void"), FACT_SESSIONS_VOID) &&
+           read_times(run, test_member(group, "signed_in"), FACT_SIGNED_IN) && identity->id != NULL;
 }
 
 static void merge_batch(struct test_case *run, const struct event_batch *batch)
