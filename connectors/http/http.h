@@ -59,7 +59,7 @@ struct http_request {
 };
 
 enum http_end {
-    HTTP_ANSWERED,  /* status and body are there */
+    HTTP_ANSWERED,  /* status and body are there; the body of a refusal (4xx, 5xx) may have been cut short */
     HTTP_NOT_SENT,  /* nothing reached the server: no name, no connection, TLS refused, local limit */
     HTTP_LOST,      /* sent, and no whole answer came: the change may have been made */
     HTTP_REFUSED,   /* we may not: circuit open, no token, log-in refused; see outcome */

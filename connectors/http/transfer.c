@@ -307,6 +307,19 @@ static void set_failure(struct transfer *transfer, CURLcode code, struct http_an
     answer->reason = diagnose(&diagnosis, row);
 }
 
+/*
+ * A refusal is one, even if the rest of its text does not come: the status says that nothing was done. Servers that answer
+ * before they have read the body end the HTTP/2 stream so early that libcurl 7.88 takes the whole answer for lost.
+ */
+static bool is_cut_refusal(const struct transfer *transfer, CURLcode code)
+{
+    long status = 0;
+
+    curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
+    return transfer->begun > 0 && status >= 400 && !transfer->too_big && code != CURLE_ABORTED_BY_CALLBACK &&
+           failure_row((int)code)->end == HTTP_LOST;
+}
+
 enum http_end transfer_run(CURL *curl, const struct http_settings *settings, const struct transfer_request *request,
                            struct http_answer *ret_answer)
 {
@@ -318,7 +331,7 @@ enum http_end transfer_run(CURL *curl, const struct http_settings *settings, con
         code = set_request(&transfer);
     if (code == CURLE_OK)
         code = curl_easy_perform(curl);
-    if (code == CURLE_OK)
+    if (code == CURLE_OK || is_cut_refusal(&transfer, code))
         set_answer(&transfer, ret_answer);
     else
         set_failure(&transfer, code, ret_answer);

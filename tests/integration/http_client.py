@@ -158,6 +158,17 @@ def a_lost_answer_is_told_from_one_that_was_never_asked_for(world):
 
 
 @test
+def a_refusal_is_one_even_if_its_text_is_cut_short(world):
+    client = Client(world, peer(world).url)
+    for status in (401, 503):
+        answer = client.ask("POST", f"/half/{status}", body="{}")
+        assert (answer["end"], answer["status"], answer["body"], answer["retry_after_us"]) == ("answered", status, '{"half": ', 5_000_000), answer
+        if status == 401:
+            continue
+        is_end(client.ask("POST", "/echo"), "not_sent", "retry", "asked for a pause")
+
+
+@test
 def a_create_is_not_sent_again_when_its_kept_connection_dies(world):
     server = peer(world)
     client = Client(world, server.url, circuit_failures=0)
@@ -389,7 +400,7 @@ def requests_keep_to_the_rate(world):
     span, due = times[-1] - times[0], (len(times) - 1) / 40
     assert due * 0.95 <= span <= due * 1.5 * SCALE + 0.2, f"40 requests took {span:.2f} s instead of {due:.2f} s"
     windows = [sum(1 for other in times if start <= other < start + 0.5) for start in times]
-    assert max(windows) <= 24, f"{max(windows)} requests within half a second"
+    assert max(windows) <= 20 + 10 * SCALE, f"{max(windows)} requests within half a second"
 
 
 @test
@@ -413,7 +424,7 @@ def a_wish_to_wait_holds_back_all_sessions(world):
     answers = client.ask_all("GET", "/pause", threads=4)
     for answer in answers:
         is_end(answer, "not_sent", "retry", "asked for a pause")
-        assert 28_000_000 < answer["retry_after_us"] <= 30_000_000 and answer["took"] < 1, answer
+        assert 28_000_000 < answer["retry_after_us"] <= 30_000_000 and answer["took"] < SCALE, answer
     assert len(server.seen("/pause")) == 1, server.requests
 
 
@@ -421,10 +432,11 @@ def a_wish_to_wait_holds_back_all_sessions(world):
 def a_short_wish_to_wait_is_waited_for(world):
     server = peer(world)
     client = Client(world, server.url)
-    server.pause, server.pause_until = "1", time.monotonic() + 1
+    start = time.monotonic()
+    server.pause, server.pause_until = "1", start + 1
     assert client.ask("GET", "/pause")["status"] == 503
     answer = client.ask("GET", "/pause")
-    assert answer["status"] == 200 and answer["took"] > 0.8, answer
+    assert answer["status"] == 200 and time.monotonic() - start >= 1, answer
 
 
 @test
@@ -438,7 +450,7 @@ def both_forms_of_retry_after_are_understood(world):
 @test
 def the_circuit_opens_and_closes_again(world):
     server = peer(world)
-    client = Client(world, server.url, circuit_failures=3, circuit_time="700 ms")
+    client = Client(world, server.url, circuit_failures=3, circuit_time="1 s")
     client.ask("GET", "/status/500", note=True)
     client.ask("GET", "/close")
     client.ask("GET", "/status/404", note=False)  # one that went well in between starts the count anew
@@ -447,7 +459,7 @@ def the_circuit_opens_and_closes_again(world):
     before = len(server.requests)
     answer = client.ask("GET", "/echo")
     is_end(answer, "refused", "target_down", "the last 3 requests failed", "GET /close", "is tried in")
-    assert 0 < answer["retry_after_us"] <= 700_000 and len(server.requests) == before, answer
+    assert 0 < answer["retry_after_us"] <= 1_000_000 and len(server.requests) == before, answer
     ends = []
     await_condition("a trial is let through", lambda: ends.append(client.ask("GET", "/close")["end"]) or ends[-1] == "lost", every_s=0.05)
     is_end(client.ask("GET", "/echo"), "refused")  # one trial, and it failed
@@ -489,6 +501,30 @@ def tls_is_spoken_and_http_2_where_it_is_offered(world):
     _, _, client = tls_world(world, {"two": ("http2", report), "one": ("", report)})
     assert json.loads(client("two").ask("GET", "/")["body"]) == {"protocol": "HTTP/2.0", "tls": "TLSv1.3"}
     assert json.loads(client("one").ask("GET", "/")["body"]) == {"protocol": "HTTP/1.1", "tls": "TLSv1.3"}
+
+
+@test
+def connections_that_the_server_ends_in_order_lose_nothing(world):
+    lines = f"keepalive_requests 3; location / {{ proxy_pass {peer(world).url}; }}"
+    _, _, client = tls_world(world, {"two": ("http2", lines), "one": ("", lines)})
+    for name in ("one", "two"):
+        answers = client(name).ask_all("POST", "/echo", threads=1, times=20, body="{}")
+        assert all(answer["end"] == "answered" for answer in answers), f"{name}: {[answer['reason'] for answer in answers]}"
+
+
+@test
+def a_refusal_that_comes_before_the_body_was_read_is_understood(world):
+    _, _, client = tls_world(world, {"two": ("http2", "location / { return 401 '{\"error\": \"no\"}'; }")})
+    answers = client("two").ask_all("POST", "/x", threads=1, times=30, body="{}")
+    assert all(answer["status"] == 401 and answer["end"] == "answered" for answer in answers), answers
+
+
+@test
+def a_compressed_answer_of_an_ordinary_server_is_read(world):
+    text = '{"text": "' + "x" * 2000 + '"}'
+    _, _, client = tls_world(world, {"one": ("", f"location / {{ return 200 '{text}'; }}")})
+    answer = client("one").ask("GET", "/")
+    assert answer["body"] == text, answer
 
 
 @test

@@ -99,8 +99,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         os.close(self.connection.detach())
 
-    def way_half(self):
-        self.raw(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"half": ')
+    def way_half(self, status="200"):
+        self.raw(f'HTTP/1.1 {status} X\r\nContent-Length: 1000\r\nRetry-After: 5\r\n\r\n{{"half": '.encode())
 
     def way_chunk(self):
         self.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nno chunk\r\n")
@@ -157,7 +157,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(*self.server.peer.issue(self.seen))
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # many threads of a client come at once
+
+    def handle_error(self, *_):
+        pass  # a client that hangs up is part of the play
+
+
 class Peer:
+    """Owned by the World that started it; stop() ends it."""
+
     def __init__(self, *_):
         self.requests, self.lock = [], threading.Lock()
         self.release = threading.Event()  # set: those who dawdle go on
@@ -165,9 +175,8 @@ class Peer:
         self.tokens, self.token_life_s, self.token_time_s = {}, 3600, 0.0
         self.token_answer = None  # (status, body): instead of a token
         self.check_client = lambda form, headers: None  # returns what is wrong with the client
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads, self.server.peer = True, self
-        self.server.handle_error = lambda *_: None  # a client that hangs up is part of the play
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server.peer = self
         self.port = self.server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
