@@ -192,10 +192,21 @@ static const json_t *attribute_of(const struct call *call, const json_t *item, c
 
 int answer_check_hit(const struct call *call, const json_t *item, struct error *error)
 {
-    if (json_object_size(call->where) == 0 || json_is_object(item))
-        return 0;
-    return error_set(error, ERROR_INVALID, "the answer has %s in the list at %s (items), where objects are expected", type_name(item),
-                     place(call->items));
+    const char *name;
+    json_t *wanted;
+
+    if (!json_is_object(item))
+        return error_set(error, ERROR_INVALID, "the answer has %s in the list at %s (items), where objects are expected",
+                         type_name(item), place(call->items != NULL ? call->items : ""));
+    json_object_foreach ((json_t *)(uintptr_t)call->where, name, wanted) {
+        const json_t *there = attribute_of(call, item, name);
+        bool plain = !json_is_object(wanted) && !json_is_array(wanted);
+        if (plain && (json_is_object(there) || json_is_array(there)))
+            return error_set(error, ERROR_INVALID,
+                             "the answer has %s as \"%s\" (where) of a hit, which a text or number cannot be held against",
+                             type_name(there), name);
+    }
+    return 0;
 }
 
 bool answer_is_meant(const struct call *call, const json_t *item)

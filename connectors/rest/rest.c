@@ -6,11 +6,8 @@
 
 /* What lands in one of these parts of a request is escaped for it by the planner. */
 static const struct connector_place request_places[] = {
-    { "path", ESCAPE_URL_PATH },
-    { "query", ESCAPE_QUOTED },
-    { "headers", ESCAPE_HEADER },
-    { "where", ESCAPE_NONE },
-    { "body.path", ESCAPE_QUOTED }, /* of a SCIM patch: members[value eq "…"] */
+    { "path", ESCAPE_URL_PATH }, { "query", ESCAPE_QUOTED },     { "headers", ESCAPE_HEADER },
+    { "where", ESCAPE_NONE },    { "body.path", ESCAPE_QUOTED }, /* of a SCIM patch: members[value eq "…"] */
     { NULL, ESCAPE_NONE },
 };
 

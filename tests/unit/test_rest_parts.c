@@ -550,6 +550,31 @@ static void a_stranger_is_not_meant(void **state)
     }
 }
 
+static void a_hit_of_another_type_is_never_somebody_else(void **state)
+{
+    static const struct {
+        const char *item;
+        int code;
+    } rows[] = {
+        { "{'name':{'given':'Bob'}}", 0 },
+        { "{}", 0 },
+        { "'Ann'", ERROR_INVALID },
+        { "null", ERROR_INVALID },
+        { "{'name':{'given':['Ann']}}", ERROR_INVALID },
+        { "{'name':{'given':{}}}", ERROR_INVALID },
+    };
+    json_t *settings = json("{'requests':{'match':[{'items':'','where':{'first':'Ann'}}]},'pointers':{'first':'/name/given'}}");
+    struct call call = call_with(settings, CALL_MATCH);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        json_t *item = json(rows[i].item);
+        assert_int_equal(answer_check_hit(&call, item, NULL), rows[i].code);
+        json_decref(item);
+    }
+    json_decref(settings);
+}
+
 /* ---- outcomes ---- */
 
 static enum outcome outcome_for(enum call_kind kind, int status)
@@ -726,6 +751,7 @@ int main(void)
         cmocka_unit_test(an_id_is_a_text_or_a_whole_number),
         cmocka_unit_test(disabled_is_read_where_the_mapping_says),
         cmocka_unit_test(a_stranger_is_not_meant),
+        cmocka_unit_test(a_hit_of_another_type_is_never_somebody_else),
         cmocka_unit_test(every_status_has_exactly_one_outcome_for_each_call),
         cmocka_unit_test(no_status_has_two_rows_and_each_row_speaks),
         cmocka_unit_test(a_request_s_outcome_comes_before_the_target_s),

@@ -1,0 +1,441 @@
+/* Listings, groups and JSON-RPC at a small server of our own, which divides one list of seven in every way that APIs do. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+
+#include "base/str.h"
+#include "tests/support/rest_world.h"
+#include "tests/support/settings.h"
+
+#define ITEMS 7
+#define TEXT(literal) ((char *)(uintptr_t)(literal))
+
+static const struct connector_ops *ops;
+static void *target;
+static struct connector_shared *shared;
+static struct connector_session *session;
+static struct receipt receipt;
+static struct MHD_Daemon *daemon_;
+static char *url;
+
+/* ---- the server ---- */
+
+/* What is kept of a request while its body comes. */
+struct taken {
+    struct buf body;
+};
+
+static struct buf last_body; /* of the last request that had one */
+static char last_line[256];
+static int asked;
+
+static long long argument(struct MHD_Connection *connection, const char *name, long long fallback)
+{
+    const char *text = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
+
+    return text != NULL ? strtoll(text, NULL, 10) : fallback;
+}
+
+/* Items from `from` on, at most `count`. */
+static json_t *slice(long long from, long long count)
+{
+    json_t *list = json_array();
+
+    for (long long i = from; i < from + count && i < ITEMS; i++)
+        json_array_append_new(list, json_pack("{s:I,s:s}", "id", (json_int_t)i, "name", "X"));
+    return list;
+}
+
+struct page {
+    json_t *body;
+    char *link; /* NULL: none */
+};
+
+static struct page by_link(struct MHD_Connection *connection)
+{
+    long long from = argument(connection, "from", 0);
+
+    return (struct page){ slice(from, 3),
+                          from + 3 < ITEMS
+                              ? str_printf("</api/link?from=0>; rel=\"first\", </api/link?from=%lld>; rel=\"next\"", from + 3)
+                              : NULL };
+}
+
+static struct page by_page(struct MHD_Connection *connection)
+{
+    long long page = argument(connection, "page", 1), size = argument(connection, "size", 3);
+
+    return (struct page){ json_pack("{s:o}", "items", slice((page - 1) * size, size)), NULL };
+}
+
+/* Gives no more than two, whatever is asked for. */
+static struct page by_offset(struct MHD_Connection *connection)
+{
+    long long from = argument(connection, "startIndex", 1) - 1;
+
+    return (struct page){ json_pack("{s:i,s:o}", "totalResults", ITEMS, "Resources", slice(from, 2)), NULL };
+}
+
+static struct page by_url(struct MHD_Connection *connection)
+{
+    long long from = argument(connection, "from", 0);
+    cleanup_free char *next = from + 4 < ITEMS ? str_printf("%s/url?from=%lld", url, from + 4) : NULL;
+
+    return (struct page){ json_pack("{s:o,s:s?}", "items", slice(from, 4), "next", next), NULL };
+}
+
+static struct page in_a_circle(struct MHD_Connection *connection)
+{
+    long long cursor = argument(connection, "cursor", 0);
+
+    return (struct page){ json_pack("{s:o,s:s}", "items", json_array(), "next", cursor == 1 ? "2" : "1"), NULL };
+}
+
+static struct page elsewhere(struct MHD_Connection *connection)
+{
+    (void)connection;
+    return (struct page){ json_pack("{s:o,s:s}", "items", slice(0, 1), "next", "https://evil.example/list"), NULL };
+}
+
+static struct page with_a_double(struct MHD_Connection *connection)
+{
+    (void)connection;
+    return (struct page){ json_pack("{s:[{s:i},{s:i},{s:i}]}", "items", "id", 4, "id", 5, "id", 4), NULL };
+}
+
+/* SCIM leaves Resources out where there are none. */
+static struct page nothing(struct MHD_Connection *connection)
+{
+    (void)connection;
+    return (struct page){ json_pack("{s:i}", "totalResults", 0), NULL };
+}
+
+/* {"method": "get", "params": {"id": 7}}; knows one user, 7. */
+static struct page rpc(struct MHD_Connection *connection)
+{
+    json_t *call = json_loads(last_body.bytes, 0, NULL);
+    const char *id = json_string_value(json_object_get(json_object_get(call, "params"), "id"));
+    bool known = str_equal(id, "7");
+
+    (void)connection;
+    json_t *answer =
+        known ? json_pack("{s:{s:s,s:s},s:n}", "result", "id", "7", "name", "Ann", "error")
+              : json_pack("{s:{s:i,s:s}}", "error", "code", str_equal(id, "8") ? -32004 : -32000, "message", "No such user");
+    json_decref(call);
+    return (struct page){ answer, NULL };
+}
+
+static struct page member(struct MHD_Connection *connection)
+{
+    (void)connection;
+    return (struct page){ json_object(), NULL };
+}
+
+static const struct {
+    const char *path;
+    struct page (*make)(struct MHD_Connection *connection);
+} routes[] = {
+    { "/api/link", by_link },         { "/api/page", by_page },       { "/api/offset", by_offset },
+    { "/api/url", by_url },           { "/api/circle", in_a_circle }, { "/api/elsewhere", elsewhere },
+    { "/api/double", with_a_double }, { "/api/nothing", nothing },    { "/api/rpc", rpc },
+    { "/api/Groups/9", member },
+};
+
+static enum MHD_Result answer(struct MHD_Connection *connection, struct page page, unsigned status)
+{
+    char *text = json_dumps(page.body, JSON_COMPACT);
+    struct MHD_Response *response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+
+    MHD_add_response_header(response, "Content-Type", "application/json");
+    if (page.link != NULL)
+        MHD_add_response_header(response, "Link", page.link);
+    enum MHD_Result result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    json_decref(page.body);
+    free(page.link);
+    return result;
+}
+
+static enum MHD_Result serve(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
+                             const char *version, const char *body, size_t *body_bytes, void **state)
+{
+    struct taken *taken = *state;
+
+    (void)arg, (void)version;
+    if (taken == NULL) {
+        *state = calloc(1, sizeof(struct taken));
+        return MHD_YES;
+    }
+    if (*body_bytes > 0) {
+        buf_add(&taken->body, body, *body_bytes);
+        *body_bytes = 0;
+        return MHD_YES;
+    }
+    asked++;
+    snprintf(last_line, sizeof(last_line), "%s %s", method, path);
+    buf_reset(&last_body);
+    buf_add(&last_body, taken->body.bytes, taken->body.length);
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+        if (strcmp(routes[i].path, path) == 0)
+            return answer(connection, routes[i].make(connection), 200);
+    return answer(connection, (struct page){ json_pack("{s:s}", "detail", "no such path"), NULL }, 404);
+}
+
+static void served(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+{
+    struct taken *taken = *state;
+
+    (void)arg, (void)connection, (void)code;
+    if (taken != NULL)
+        buf_free(&taken->body);
+    free(taken);
+}
+
+/* ---- a session ---- */
+
+static int start(void **state)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+
+    (void)state;
+    daemon_ = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, serve, NULL, MHD_OPTION_SOCK_ADDR, &address,
+                               MHD_OPTION_NOTIFY_COMPLETED, served, NULL, MHD_OPTION_END);
+    assert_non_null(daemon_);
+    url = str_printf("http://127.0.0.1:%u/api", MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_BIND_PORT)->port);
+    cleanup_free char *text = str_printf("url = \"%s\"; timeout = \"5 s\";", url);
+    target = settings_make(ops, text);
+    assert_int_equal(ops->share(target, &shared, NULL), 0);
+    assert_int_equal(ops->open(target, shared, &session, &receipt), OUTCOME_APPLIED);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    ops->close(session);
+    ops->unshare(shared);
+    settings_free(ops, target);
+    receipt_clear(&receipt);
+    MHD_stop_daemon(daemon_);
+    buf_free(&last_body);
+    free(url);
+    return 0;
+}
+
+#define assert_outcome(seen, wanted)                                                                                             \
+    do {                                                                                                                         \
+        enum outcome seen_ = (seen);                                                                                             \
+        if (seen_ != OUTCOME_##wanted)                                                                                           \
+            fail_msg("%s instead of %s: %s", outcome_name(seen_), outcome_name(OUTCOME_##wanted),                                \
+                     receipt.reason != NULL ? receipt.reason : "");                                                              \
+    } while (0)
+
+static void assert_reason(const char *part)
+{
+    if (receipt.reason == NULL || strstr(receipt.reason, part) == NULL)
+        fail_msg("\"%s\" is not in: %s", part, receipt.reason != NULL ? receipt.reason : "nothing");
+}
+
+static int take_key(const struct account *account, void *arg)
+{
+    buf_printf(arg, "%s ", account->key);
+    return 0;
+}
+
+/* Lists with this request; the keys, each with a space after it, into `keys`. */
+static enum outcome list(const char *request, struct buf *keys)
+{
+    cleanup_free char *text = str_printf("{'requests':{'list':%s}}", request);
+    json_t *settings = rest_json(text);
+    struct account_query query = { .settings = settings };
+
+    buf_add_str(keys, "");
+    enum outcome outcome = ops->list(session, &query, take_key, keys, &receipt);
+    json_decref(settings);
+    return outcome;
+}
+
+static void each_way_to_divide_a_list_gives_all_of_it(void **state)
+{
+    static const char *const requests[] = {
+        "{'path':'/link','items':'','next':{'by':'link_header'}}",
+        "{'path':'/page','items':'/items','next':{'by':'page','parameter':'page'}}",
+        "{'path':'/page','items':'/items','query':{'page':99,'size':1},'next':{'by':'page','parameter':'page','size_parameter':'size','size':5}}",
+        "{'path':'/offset','items':'/Resources','next':{'by':'offset','parameter':'startIndex','first':1,'total':'/totalResults'}}",
+        "{'path':'/offset','items':'/Resources','next':{'by':'offset','parameter':'startIndex','first':1,"
+        "'size_parameter':'count','size':100}}",
+        "{'path':'/url','items':'/items','next':{'by':'next_url','pointer':'/next'}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        cleanup_buf struct buf keys = { 0 };
+        assert_outcome(list(requests[i], &keys), APPLIED);
+        assert_string_equal(keys.bytes, "0 1 2 3 4 5 6 ");
+    }
+}
+
+static void a_total_saves_the_last_request(void **state)
+{
+    cleanup_buf struct buf keys = { 0 };
+
+    (void)state;
+    asked = 0;
+    assert_outcome(
+        list(
+            "{'path':'/offset','items':'/Resources','next':{'by':'offset','parameter':'startIndex','first':1,'total':'/totalResults'}}",
+            &keys),
+        APPLIED);
+    assert_int_equal(asked, 4);
+}
+
+static void a_listing_that_turns_in_a_circle_ends(void **state)
+{
+    cleanup_buf struct buf keys = { 0 };
+
+    (void)state;
+    asked = 0;
+    assert_outcome(
+        list("{'path':'/circle','items':'/items','next':{'by':'cursor','parameter':'cursor','pointer':'/next'}}", &keys),
+        REJECTED);
+    assert_reason("the page \"1\" was there before");
+    assert_true(asked <= 4);
+}
+
+static void a_next_page_on_another_server_is_not_asked_for(void **state)
+{
+    cleanup_buf struct buf keys = { 0 };
+
+    (void)state;
+    assert_outcome(list("{'path':'/elsewhere','items':'/items','next':{'by':'next_url','pointer':'/next'}}", &keys), REJECTED);
+    assert_reason("another server");
+}
+
+static void an_id_that_comes_twice_in_a_listing_is_named(void **state)
+{
+    cleanup_buf struct buf keys = { 0 };
+
+    (void)state;
+    assert_outcome(list("{'path':'/double','items':'/items'}", &keys), REJECTED);
+    assert_reason("GET /double: ");
+    assert_reason("the id \"4\" twice");
+}
+
+static void no_resources_of_none_at_all_is_an_empty_list(void **state)
+{
+    cleanup_buf struct buf keys = { 0 };
+
+    (void)state;
+    assert_outcome(
+        list(
+            "{'path':'/nothing','items':'/Resources','next':{'by':'offset','parameter':'startIndex','first':1,'total':'/totalResults'}}",
+            &keys),
+        APPLIED);
+    assert_string_equal(keys.bytes, "");
+    assert_outcome(list("{'path':'/nothing','items':'/Resources'}", &keys), REJECTED);
+}
+
+static void a_list_that_is_not_found_is_no_empty_one(void **state)
+{
+    cleanup_buf struct buf keys = { 0 };
+
+    (void)state;
+    assert_outcome(list("{'path':'/nowhere','items':''}", &keys), REJECTED);
+    assert_reason("GET /nowhere: 404 Not Found");
+    assert_reason("no such path");
+}
+
+static void the_groups_of_a_member_are_told(void **state)
+{
+    json_t *settings = rest_json("{'requests':{'groups_of':{'path':'/link','items':'','next':{'by':'link_header'}}}}"),
+           *groups = NULL;
+
+    (void)state;
+    assert_outcome(ops->read_groups(session, "members", "7", settings, &groups, &receipt), APPLIED);
+    assert_int_equal(json_array_size(groups), ITEMS);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(groups, 6), "key")), "6");
+    json_decref(groups);
+    json_decref(settings);
+}
+
+static void a_member_comes_and_goes_by_scim(void **state)
+{
+    struct operation operation = { .kind = OPERATION_MEMBER_ADD,
+                                   .group = true,
+                                   .key = TEXT("9"),
+                                   .attribute = TEXT("members"),
+                                   .value = TEXT("7"),
+                                   .settings = rest_json("{'requests':{'member_add':{'path':'/Groups/9','send':'scim_patch'},"
+                                                         "'member_remove':{'path':'/Groups/9','send':'scim_patch'}}}") };
+
+    (void)state;
+    assert_outcome(ops->apply(session, &operation, NULL, &receipt), APPLIED);
+    assert_string_equal(last_line, "PATCH /api/Groups/9");
+    assert_non_null(strstr(last_body.bytes, "\"op\":\"add\",\"path\":\"members\",\"value\":[{\"value\":\"7\"}]"));
+    operation.kind = OPERATION_MEMBER_REMOVE;
+    assert_outcome(ops->apply(session, &operation, NULL, &receipt), APPLIED);
+    assert_non_null(strstr(last_body.bytes, "\"op\":\"remove\",\"path\":\"members[value eq \\\"7\\\"]\""));
+    json_decref(operation.settings);
+}
+
+static enum outcome rpc_read(const char *key, struct account *account)
+{
+    static const char *const names[] = { "name", NULL };
+    cleanup_free char *text =
+        str_printf("{'requests':{'read':{'method':'POST','path':'/rpc','body':{'method':'get','params':{'id':'%s'}}}},"
+                   "'result':{'item':'/result','failure':'/error','code':'/error/code','error':'/error/message',"
+                   "'codes':[{'code':'-32004','outcome':'gone'}]}}",
+                   key);
+    json_t *settings = rest_json(text);
+    struct account_query query = { .key = key, .names = names, .settings = settings };
+    enum outcome outcome = ops->read(session, &query, account, &receipt);
+
+    json_decref(settings);
+    return outcome;
+}
+
+static void a_failure_within_a_success_is_a_failure(void **state)
+{
+    struct account account = { 0 };
+
+    (void)state;
+    assert_outcome(rpc_read("7", &account), APPLIED);
+    assert_string_equal(json_string_value(json_object_get(account.values, "name")), "Ann");
+    account_clear(&account);
+    assert_outcome(rpc_read("8", &account), GONE);
+    assert_outcome(rpc_read("9", &account), REJECTED);
+    assert_reason("POST /rpc: answered 200, but with a failure of code -32000: \"No such user\"");
+}
+
+int main(void)
+{
+    struct error error = { 0 };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_way_to_divide_a_list_gives_all_of_it),
+        cmocka_unit_test(a_total_saves_the_last_request),
+        cmocka_unit_test(a_listing_that_turns_in_a_circle_ends),
+        cmocka_unit_test(a_next_page_on_another_server_is_not_asked_for),
+        cmocka_unit_test(an_id_that_comes_twice_in_a_listing_is_named),
+        cmocka_unit_test(no_resources_of_none_at_all_is_an_empty_list),
+        cmocka_unit_test(a_list_that_is_not_found_is_no_empty_one),
+        cmocka_unit_test(the_groups_of_a_member_are_told),
+        cmocka_unit_test(a_member_comes_and_goes_by_scim),
+        cmocka_unit_test(a_failure_within_a_success_is_a_failure),
+    };
+
+    signal(SIGPIPE, SIG_IGN); /* as the agent does */
+    if (connector_load("rest", NULL, &ops, &error) < 0) {
+        printf("Bail out! %s\n", error.text);
+        return 1;
+    }
+    return cmocka_run_group_tests_name("rest pages", tests, start, stop) != 0;
+}
