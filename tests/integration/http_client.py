@@ -293,6 +293,14 @@ def one_token_is_fetched_for_all_threads(world):
 
 
 @test
+def an_access_token_is_masked_too(world):
+    server = peer(world)
+    client = oauth(world, server)
+    body = client.ask("GET", "/guarded")
+    assert "issued-0-secret" in body["body"] and "issued-0-secret" not in body["masked"] and "Bearer ***" in body["masked"], body
+
+
+@test
 def a_revoked_token_is_renewed_once_for_all_threads(world):
     server = peer(world)
     client = oauth(world, server)
