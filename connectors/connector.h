@@ -252,8 +252,8 @@ struct connector_ops {
     void (*check)(const void *settings, const char *file, int line, struct problems *problems);
 
     /* Looks at the connector's own groups of a mapping file (`root` is the
-     * whole file): names, types, what excludes each other. `group`: kind =
-     * "group". Templates are looked at by the agent. NULL: nothing to say. */
+     * whole file): names, types, what excludes each other, and whether it
+     * can be seen that an account is disabled. `group`: kind = "group". Templates are looked at by the agent. NULL: nothing to say. */
     void (*check_mapping)(const config_setting_t *root, bool group, struct problems *problems);
 
     /* What the sessions of a target share. NULL: nothing; open gets NULL.

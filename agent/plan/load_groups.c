@@ -58,6 +58,8 @@ static void load_group(struct loader *loader, const config_setting_t *setting, s
         .group = group,
     };
 
+    if (!config_setting_is_group(setting) && loader->connector_told)
+        return;
     if (!config_setting_is_group(setting))
         loader_complain(loader, setting, "%s must be a group: %s: { … };", group->name, group->name);
     else
@@ -132,10 +134,10 @@ static void check_calls(struct loader *loader, const config_setting_t *root, con
 
     if (match != NULL)
         loader_complain(loader, match, "match stands in %s here: %s: { match = ( … ); };", name, name);
-    if (calls == NULL) {
+    if (calls == NULL && !loader->connector_told)
         loader_complain(loader, NULL, "%s is missing; it says how the target is spoken to: %s: { … };", name, name);
+    if (calls == NULL)
         return;
-    }
     check_reactions(loader, root, calls);
     if (members != NULL)
         check_members(loader, members);

@@ -21,6 +21,7 @@ struct loader {
     struct problems *problems;
     char *source; /* the file's text, for columns; NULL: lines alone are told */
     bool has_disable;
+    bool connector_told; /* its check_mapping found mistakes */
 };
 
 /* ---- loader.c: telling mistakes ---- */

@@ -161,6 +161,17 @@ static void check_keys(struct loader *loader, const config_setting_t *root)
     }
 }
 
+/* Before the groups are looked at here: what both would say, the connector says better. */
+static void ask_connector(struct loader *loader, const config_setting_t *root)
+{
+    const struct mapping *mapping = loader->mapping;
+    size_t before = loader->problems->count;
+
+    if (mapping->ops != NULL && mapping->ops->check_mapping != NULL)
+        mapping->ops->check_mapping(root, mapping->kind == IDENTITY_GROUP, loader->problems);
+    loader->connector_told = loader->problems->count > before;
+}
+
 static void load_root(struct loader *loader, const config_setting_t *root)
 {
     const config_setting_t *account = config_setting_get_member(root, "account");
@@ -179,11 +190,10 @@ static void load_root(struct loader *loader, const config_setting_t *root)
         if (setting != NULL)
             parts[i].load(loader, setting);
     }
+    ask_connector(loader, root);
     load_groups(loader, root);
     load_sessions(loader, root);
     check_whole(loader, root);
-    if (loader->mapping->ops != NULL && loader->mapping->ops->check_mapping != NULL)
-        loader->mapping->ops->check_mapping(root, loader->mapping->kind == IDENTITY_GROUP, loader->problems);
 }
 
 /* A connector with DN places speaks to a directory. */

@@ -447,6 +447,27 @@ static void check_requests(const config_setting_t *root, bool group, struct prob
     check_partners(setting, &requests, group, problems);
 }
 
+static bool tells_disabled(const config_setting_t *group)
+{
+    const config_setting_t *result = group != NULL && config_setting_is_group(group) ? member(group, "result") : NULL;
+
+    return result != NULL && config_setting_is_group(result) && member(result, "disabled") != NULL;
+}
+
+/* Whoever was disabled must be seen to be: a leaver would be sent out again and again, and a return not be noticed. */
+static void check_disable_shows(const config_setting_t *root, struct problems *problems)
+{
+    const config_setting_t *requests = member(root, "requests");
+    const config_setting_t *disable = requests != NULL && config_setting_is_group(requests) ? member(requests, "disable") : NULL;
+    bool shows = member(root, "disable") != NULL || tells_disabled(root);
+
+    for (int i = 0; disable != NULL && i < config_setting_length(requests); i++)
+        shows = shows || tells_disabled(config_setting_get_elem(requests, (unsigned)i));
+    if (disable != NULL && !shows)
+        PROBLEM(disable, "requests.disable: nothing tells afterwards that an account is disabled; add "
+                         "result: { disabled: { pointer = \"/status\"; values = [ \"terminated\" ]; }; };");
+}
+
 void rest_check_mapping(const config_setting_t *root, bool group, struct problems *problems)
 {
     const config_setting_t *result = member(root, "result");
@@ -456,5 +477,6 @@ void rest_check_mapping(const config_setting_t *root, bool group, struct problem
         PROBLEM(result, "result: a group is expected, { id = \"/id\"; }");
     else if (result != NULL)
         check_result(result, "result", problems);
+    check_disable_shows(root, problems);
     rest_check_pointers(root, problems);
 }
