@@ -12,7 +12,7 @@ BUILD_PACKAGES=(
     libconfig-dev libcurl4-openssl-dev libgnutls28-dev libhiredis-dev libjansson-dev libldap-dev
     libmicrohttpd-dev libsqlite3-dev zlib1g-dev
 )
-DEMO_PACKAGES=(curl ldap-utils openssl)
+DEMO_PACKAGES=(curl ldap-utils openssl python3)
 TEST_PACKAGES=(ldap-utils libasan8 libcmocka-dev libubsan1 openssl python3 python3-cryptography python3-jwt python3-ldap redis-tools)
 # Debian's npm cannot stand beside another Node.js that brings its own.
 command -v npm >/dev/null || TEST_PACKAGES+=(nodejs npm)
