@@ -3,7 +3,10 @@
 
     intake        durable answers per second (wrk), beside the same endpoint with a store that forgets (--null-store)
     provisioning  accounts per second in a private slapd, beside a bare libldap loop on the same slapd
+    rest          joiners per second into an HTTP API, beside wrk sending the same requests (bench_rest.py)
+    memory        of an idle agent
 
+Words on the command line choose of these.
 Ratios are what to compare between machines; the aims are the design's. PROVOST_BENCH_SECONDS (default 8) is the length
 of one wrk run, PROVOST_BENCH_ACCOUNTS (default 4000) the number of accounts. A busy machine misses aims: nothing fails.
 """
@@ -20,6 +23,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 
 import okta
 from agent import BUILD, SECRET
+from bench_rest import bench_rest
 from bounded import await_condition
 from directory import ADMIN, ADMIN_PASSWORD, PEOPLE
 from okta import User
@@ -127,11 +131,12 @@ def bench_memory(world):
 def main():
     if shutil.which("wrk") is None:
         sys.exit("bench: wrk is missing (Debian: wrk)")
+    parts = {"intake": bench_intake, "provisioning": bench_provisioning, "rest": lambda world: bench_rest(world, row), "memory": bench_memory}
     world = World()
     try:
-        bench_intake(world)
-        bench_provisioning(world)
-        bench_memory(world)
+        for name, bench in parts.items():
+            if len(sys.argv) < 2 or name in sys.argv[1:]:
+                bench(world)
     finally:
         world.close()
     print("all aims met" if not missed else "aims missed: " + "; ".join(missed))
