@@ -32,7 +32,7 @@ static const struct option_row target_rows[] = {
 
 static const struct option_row retry_rows[] = {
     OPTION_INT(struct config_retry, attempts, "attempts", 0, "20", 1, 10000,
-               "how often one piece of work is tried before it becomes a dead letter"),
+               "how often one piece of work is tried before it becomes a dead letter; a leaver's goes on, at the longest wait"),
     OPTION_DURATION(struct config_retry, base_us, "base", "1 s", 1000, DAY_US, "the wait after the first failure; it doubles with each"),
     OPTION_DURATION(struct config_retry, most_us, "most", "10 minutes", 1000, 30 * DAY_US, "the longest wait"),
     OPTION_END
