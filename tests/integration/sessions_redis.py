@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+"""Sessions in a real Redis are ended by the whole program: what the store in a folder (sessions.py) cannot show."""
+
+import json
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import okta
+from bounded import await_condition
+from okta import User
+from redis_store import RedisStore, present
+from tap import Skip, run, test
+
+ANN = User("00uann", "ann@example.com", "Ann Lee")
+ANNA = User("00uanna", "anna@example.com", "Anna Lee")
+MAPPING = ('target = "portal"; kind = "user"; request_timeout = "1 s"; deny = true; mirror: { expires = "12 h"; };\n'
+           'sessions: { preset = "express"; user = "{login}"; user_at = "/passport/user"; };\n')
+
+
+def redis_agent(world):
+    if not present():
+        raise Skip("no Redis: install redis-tools")
+    redis = world.own(RedisStore(world.new_folder("redis")))
+    agent = world.agent(directory=None, mappings_={"portal.conf": MAPPING}, top={"targets": (redis.target(),)})
+    return redis, agent
+
+
+@test
+def a_reported_users_express_sessions_end_and_what_comes_late_too(world):
+    redis, agent = redis_agent(world)
+    for session, user in (("a1", ANN), ("a2", ANN), ("b1", ANNA)):
+        redis.open(session, user.login)
+    agent.send(okta.event("user.account.report_suspicious_activity_by_enduser", ANN))
+    line = agent.await_log(action="revoke", sweep="1")
+    assert line["outcome"] == "applied" and line["sessions_ended"] == "2" and redis.sessions() == {"b1"}, line
+    redis.open("a1", ANN.login)  # a request in flight
+    line = agent.await_log(action="revoke", sweep="2")
+    assert line["sessions_ended"] == "1" and redis.sessions() == {"b1"}, line
+
+
+@test
+def markers_stand_in_redis_while_they_hold(world):
+    redis, agent = redis_agent(world)
+    start = okta.event("user.session.start", ANN)
+    start["authenticationContext"]["externalSessionId"] = "idx1"
+    agent.send(start)
+    mark = json.loads(await_condition("a mirrored sign-in", lambda: redis.cli("GET", "provost:signed_in:" + ANN.login)))
+    assert mark["since"] == start["published"] and int(redis.cli("TTL", "provost:signed_in:" + ANN.login)) > 11 * 3600, mark
+    agent.send(okta.deactivate(ANN))
+    await_condition("denied", lambda: redis.cli("GET", "provost:denied:" + ANN.login))
+    assert redis.cli("GET", "provost:signed_in:" + ANN.login) == ""
+    agent.send(okta.activate(ANN))
+    await_condition("not denied", lambda: redis.cli("GET", "provost:denied:" + ANN.login) == "")
+
+
+@test
+def a_redis_that_was_away_is_swept_when_it_is_back(world):
+    redis, agent = redis_agent(world)
+    redis.open("a1", ANN.login)
+    redis.stop()
+    agent.send(okta.deactivate(ANN))
+    agent.await_log(target="portal", state="down")
+    redis.restart()
+    agent.await_log(action="revoke", outcome="applied", sweep="1", sessions_ended="1")
+    assert redis.sessions() == set()
+    agent.await_log(action="revoke", sweep="2")
+
+
+run()
