@@ -293,6 +293,26 @@ void layout_clear(struct layout *layout)
     *layout = (struct layout){ 0 };
 }
 
+int layout_copy(const struct layout *layout, struct layout *ret_layout)
+{
+    struct layout copy = *layout;
+    bool failed = false;
+
+    for (const struct layout_row *row = layout_rows; row->name != NULL; row++) {
+        char **member = (char **)((char *)&copy + row->offset);
+        if (row->choices != NULL || row->number || *member == NULL)
+            continue;
+        *member = str_dup(*member);
+        failed = failed || *member == NULL;
+    }
+    if (failed) {
+        layout_clear(&copy);
+        return ERROR_NOMEM;
+    }
+    *ret_layout = copy;
+    return 0;
+}
+
 static bool member_same(const struct layout_row *row, const struct layout *a, const struct layout *b)
 {
     const char *in_a = (const char *)a + row->offset, *in_b = (const char *)b + row->offset;

@@ -77,6 +77,7 @@ struct layout {
  * name or preset, a preset of another store, something that is missing. */
 int layout_read(const json_t *sessions, int store, struct layout *ret_layout, struct error *error);
 void layout_clear(struct layout *layout);
+int layout_copy(const struct layout *layout, struct layout *ret_layout); /* 0 or ERROR_NOMEM */
 
 /* True: they differ in whose sessions are meant alone. */
 bool layout_same(const struct layout *a, const struct layout *b);

@@ -35,6 +35,8 @@ static void redis_check(const struct session_settings *settings, const char *fil
         PROBLEM("cluster and sentinel exclude each other; remove one");
     if (settings->cluster && settings->database != 0)
         PROBLEM("a cluster has database 0 only; remove database");
+    if (settings->cluster && settings->index)
+        PROBLEM("index does not go with cluster = true: nodes tell of their own keys alone; remove index");
     if (settings->sentinel == NULL && (settings->sentinel_user != NULL || settings->sentinel_password != NULL))
         PROBLEM("sentinel_user and sentinel_password have no meaning without sentinel = NAME");
     if (settings->user != NULL && settings->password == NULL)
@@ -42,6 +44,17 @@ static void redis_check(const struct session_settings *settings, const char *fil
 }
 
 /* ---- share, open, probe ---- */
+
+static void redis_unshare(struct session_shared *shared)
+{
+    if (shared == NULL)
+        return;
+    index_stop(shared->index);
+    throttle_destroy(&shared->throttle);
+    pthread_mutex_destroy(&shared->passes.lock);
+    pthread_cond_destroy(&shared->passes.ended);
+    free(shared);
+}
 
 static int redis_share(const struct session_settings *settings, struct session_shared **ret_shared, struct error *error)
 {
@@ -53,18 +66,12 @@ static int redis_share(const struct session_settings *settings, struct session_s
     throttle_init(&shared->throttle, settings->share_percent);
     pthread_mutex_init(&shared->passes.lock, NULL);
     pthread_cond_init(&shared->passes.ended, NULL);
+    if (settings->index && index_start(settings, &shared->throttle, &shared->index) < 0) {
+        redis_unshare(shared);
+        return error_nomem(error);
+    }
     *ret_shared = shared;
     return 0;
-}
-
-static void redis_unshare(struct session_shared *shared)
-{
-    if (shared == NULL)
-        return;
-    throttle_destroy(&shared->throttle);
-    pthread_mutex_destroy(&shared->passes.lock);
-    pthread_cond_destroy(&shared->passes.ended);
-    free(shared);
 }
 
 static void redis_close(struct session_store *store)
@@ -115,21 +122,39 @@ static const char *format_name(const struct layout *layout)
     return "";
 }
 
-static char *note_of(const struct session_store *store, const struct layout *layout, const struct aside *aside)
+static void add_aside(struct buf *note, const struct session_store *store, const struct layout *layout, const struct aside *aside)
 {
-    struct buf note = { 0 };
-
     if (aside->too_large > 0)
-        buf_printf(&note, "%lld larger than %lld bytes not looked into: raise value_size_max", (long long)aside->too_large,
-                   (long long)store->settings->value_bytes_most);
+        buf_printf(note, "%s%lld larger than %lld bytes not looked into: raise value_size_max", note->length > 0 ? "; " : "",
+                   (long long)aside->too_large, (long long)store->settings->value_bytes_most);
     if (aside->unreadable > 0)
-        buf_printf(&note, "%s%lld not readable as %s", note.length > 0 ? "; " : "", (long long)aside->unreadable, format_name(layout));
-    return note.length > 0 ? buf_take(&note) : NULL;
+        buf_printf(note, "%s%lld not readable as %s", note->length > 0 ? "; " : "", (long long)aside->unreadable, format_name(layout));
+}
+
+/* By the own index; where it is not whole over all keys, with a note that says why. */
+static enum outcome find_and_end(struct session_store *store, const struct session_query *query, struct sweep *sweep,
+                                 struct aside *aside, struct buf *note, struct receipt *receipt)
+{
+    struct index_hits hits = { 0 };
+    char *why = NULL;
+
+    if (store->shared->index == NULL)
+        return pass_sweep(store, query, sweep, aside, receipt);
+    if (!index_find(store->shared->index, query->layout, query->users, &hits, &why)) {
+        buf_printf(note, "without the index: %s", why != NULL ? why : "out of memory");
+        free(why);
+        return pass_sweep(store, query, sweep, aside, receipt);
+    }
+    enum outcome outcome = pass_sweep_keys(store, query, hits.keys, sweep, aside, receipt);
+    aside->too_large += hits.too_large;
+    index_hits_clear(&hits);
+    return outcome;
 }
 
 static enum outcome redis_sweep(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
                                 struct receipt *receipt)
 {
+    cleanup_buf struct buf note = { 0 };
     struct sweep sweep = { 0 };
     struct aside aside = { 0 };
     enum outcome outcome = store_ready(store, receipt);
@@ -137,11 +162,12 @@ static enum outcome redis_sweep(struct session_store *store, const struct sessio
     if (outcome == OUTCOME_APPLIED && query->layout->index != NULL)
         outcome = spring_sweep(store, query, &sweep, receipt);
     else if (outcome == OUTCOME_APPLIED)
-        outcome = pass_sweep(store, query, &sweep, &aside, receipt);
+        outcome = find_and_end(store, query, &sweep, &aside, &note, receipt);
     if (outcome != OUTCOME_APPLIED)
         return outcome;
+    add_aside(&note, store, query->layout, &aside);
     *ret_sweep = sweep;
-    ret_sweep->note = note_of(store, query->layout, &aside);
+    ret_sweep->note = note.length > 0 ? buf_take(&note) : NULL;
     return OUTCOME_APPLIED;
 }
 

@@ -233,8 +233,7 @@ static enum outcome pass_node(struct pass *pass, struct redis_link *link)
     return outcome;
 }
 
-/* MATCH takes a glob: what is special there but "*" stands for itself. */
-static char *glob_of(const char *pattern)
+char *glob_of(const char *pattern)
 {
     struct buf glob = { 0 };
 
@@ -258,6 +257,22 @@ static enum outcome pass_run(struct session_store *store, struct pass_request *r
     snprintf(pass.count, sizeof(pass.count), "%lld", (long long)store->settings->step_entries);
     for (size_t i = 0; i < store->link_count && outcome == OUTCOME_APPLIED; i++)
         outcome = pass_node(&pass, store->links[i]);
+    return outcome;
+}
+
+enum outcome pass_sweep_keys(struct session_store *store, const struct session_query *query, char *const *keys, struct sweep *sweep,
+                             struct aside *aside, struct receipt *receipt)
+{
+    struct pass_request own = { .query = query };
+    struct pass pass = { .store = store, .layout = query->layout, .requests = &own, .receipt = receipt };
+    enum outcome outcome = OUTCOME_APPLIED;
+
+    for (; *keys != NULL && outcome == OUTCOME_APPLIED; keys++) {
+        const redisReply key = { .type = REDIS_REPLY_STRING, .str = *keys, .len = strlen(*keys) };
+        outcome = meet_large(&pass, &key);
+    }
+    *sweep = own.sweep;
+    *aside = own.aside;
     return outcome;
 }
 

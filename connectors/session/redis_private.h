@@ -2,7 +2,8 @@
  * redis_private.h: what the files of the Redis store share.
  *
  * redis.c opens and probes; redis_sweep.c looks for a person's sessions;
- * redis_pass.c goes over all keys, for all that wait at once; redis_spring.c
+ * redis_pass.c goes over all keys, for all that wait at once, or over those that the
+ * own index names (redis_index.c, redis_follow.c, redis_table.c); redis_spring.c
  * goes by Spring's index; redis_end.c ends one session; redis_marks.c keeps
  * markers.
  * Threads: struct session_shared is used by all workers: throttle and passes
@@ -11,6 +12,7 @@
 #ifndef PROVOST_CONNECTORS_SESSION_REDIS_PRIVATE_H
 #define PROVOST_CONNECTORS_SESSION_REDIS_PRIVATE_H
 
+#include "connectors/session/redis_index.h"
 #include "connectors/session/redis_store.h"
 #include "connectors/session/redis_throttle.h"
 
@@ -41,12 +43,20 @@ struct session_shared {
     const struct session_settings *settings;
     struct throttle throttle;
     struct passes passes;
+    struct index *index; /* NULL: not asked for */
 };
 
 /* Goes over all keys for this person, and for all others that wait for the
  * same, whichever worker then does it. */
 enum outcome pass_sweep(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
                         struct aside *ret_aside, struct receipt *receipt);
+
+/* The same for keys that the own index has named. */
+enum outcome pass_sweep_keys(struct session_store *store, const struct session_query *query, char *const *keys, struct sweep *sweep,
+                             struct aside *aside, struct receipt *receipt);
+
+/* A pattern for MATCH and PSUBSCRIBE, which take globs: what is special there but "*" stands for itself. NULL: out of memory. */
+char *glob_of(const char *pattern);
 
 /* By the index that Spring keeps. */
 enum outcome spring_sweep(struct session_store *store, const struct session_query *query, struct sweep *sweep, struct receipt *receipt);

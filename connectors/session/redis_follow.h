@@ -1,0 +1,40 @@
+/*
+ * redis_follow.h: how the thread of an index follows a server.
+ *
+ * follow returns when the index is told to stop, or with a reason in the
+ * receipt when the subscription is lost or cannot come about; the caller
+ * begins again. `table`, `whole`, `why` and the numbers are guarded by `lock`,
+ * the layout is the thread's while it runs.
+ */
+#ifndef PROVOST_CONNECTORS_SESSION_REDIS_FOLLOW_H
+#define PROVOST_CONNECTORS_SESSION_REDIS_FOLLOW_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "connectors/session/redis_index.h"
+#include "connectors/session/redis_store.h"
+#include "connectors/session/redis_table.h"
+
+/* Whose the keys are that were not looked into: a name that nobody has. */
+#define INDEX_TOO_LARGE ""
+
+struct index {
+    const struct session_settings *settings;
+    struct throttle *throttle;
+    struct layout layout;
+    pthread_t thread;
+    bool running, stopping;
+    int wake_fd;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct table table;
+    bool whole;
+    char *why;         /* not whole */
+    uint64_t wanted, reached; /* numbers of those who wait to be up to date */
+};
+
+void follow(struct index *index, struct receipt *receipt);
+
+#endif
