@@ -253,7 +253,8 @@ struct connector_ops {
 
     /* Looks at the connector's own groups of a mapping file (`root` is the
      * whole file): names, types, what excludes each other, and whether it
-     * can be seen that an account is disabled. `group`: kind = "group". Templates are looked at by the agent. NULL: nothing to say. */
+     * can be seen that an account is disabled. `group`: kind = "group".
+     * Templates are looked at by the agent. NULL: nothing to say. */
     void (*check_mapping)(const config_setting_t *root, bool group, struct problems *problems);
 
     /* What the sessions of a target share. NULL: nothing; open gets NULL.
