@@ -10,10 +10,13 @@
 BUILD_PACKAGES=(
     autoconf automake gcc libc6-dev libtool make pkg-config
     libconfig-dev libcurl4-openssl-dev libgnutls28-dev libhiredis-dev libjansson-dev libldap-dev
-    libmicrohttpd-dev libsqlite3-dev zlib1g-dev
+    libmariadb-dev libmemcached-dev libmicrohttpd-dev libpq-dev libsqlite3-dev zlib1g-dev
 )
 DEMO_PACKAGES=(curl ldap-utils openssl python3)
-TEST_PACKAGES=(ldap-utils libasan8 libcmocka-dev libubsan1 openssl python3 python3-cryptography python3-jwt python3-ldap redis-tools)
+TEST_PACKAGES=(
+    ldap-utils libasan8 libcmocka-dev libubsan1 openssl php-cli php-memcached python3 python3-cryptography python3-django python3-jwt
+    python3-ldap python3-psycopg2 python3-pymysql redis-tools
+)
 # Debian's npm cannot stand beside another Node.js that brings its own.
 command -v npm >/dev/null || TEST_PACKAGES+=(nodejs npm)
 BENCH_PACKAGES=(wrk)

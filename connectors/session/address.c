@@ -62,3 +62,23 @@ bool address_is_local(const char *host)
         return (ntohl(v4.s_addr) >> 24) == 127;
     return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
+
+static void check_one(const struct session_settings *settings, const char *text, int default_port, const char *file, int line,
+                      struct problems *problems)
+{
+    cleanup_free char *host = NULL;
+    int port = 0;
+
+    if (address_split(text, default_port, &host, &port) < 0)
+        problems_add(problems, file, line, 0, "address \"%s\" cannot be read; right would be \"HOST:%d\" or \"/path/of/socket\"", text,
+                     default_port);
+    else if (!address_is_local(host) && !settings->tls && settings->password != NULL && !settings->allow_plaintext)
+        problems_add(problems, file, line, 0,
+                     "the password would go to %s unencrypted; set tls = true (or, knowing what it means, allow_plaintext = true)", host);
+}
+
+void address_check(const struct session_settings *settings, int default_port, const char *file, int line, struct problems *problems)
+{
+    for (size_t i = 0; settings->address != NULL && settings->address[i] != NULL; i++)
+        check_one(settings, settings->address[i], default_port, file, line, problems);
+}

@@ -5,6 +5,8 @@
 
 #define SECOND INT64_C(1000000)
 
+static const char *const cache_choices[] = { "none", "redis", "memcached", NULL };
+
 const struct option_row session_options[] = {
     OPTION_CHOICE(struct session_settings, store, "store", "redis", store_kind_names, "what kind of store the application keeps its sessions in"),
     OPTION_STRINGS(struct session_settings, address, "address", 0,
@@ -44,6 +46,13 @@ const struct option_row session_options[] = {
                 "Redis: switch the needed notifications on with CONFIG SET, where they are off"),
     OPTION_SIZE(struct session_settings, index_bytes_most, "index_size_max", "256 MiB", 1 << 20, INT64_C(64) << 30,
                 "Redis: memory that the index may take; beyond it all keys are looked through again"),
+    OPTION_CHOICE(struct session_settings, cache, "cache", "none", cache_choices,
+                  "postgresql, mysql, sqlite: the cache in front of the table, whose keys (cache_key of the mapping) go with the rows"),
+    OPTION_STRINGS(struct session_settings, cache_address, "cache_address", 0, "where the cache is: as address"),
+    OPTION_STRING(struct session_settings, cache_user, "cache_user", 0, NULL, "user to log in to the cache as"),
+    OPTION_SECRET(struct session_settings, cache_password, "cache_password", 0,
+                  "its password: file:PATH, env:NAME or credential:NAME"),
+    OPTION_INT(struct session_settings, cache_database, "cache_database", 0, "0", 0, 65535, "the number of the cache's database (Redis)"),
     OPTION_STRING(struct session_settings, marker_prefix, "marker_prefix", 0, "provost:",
                   "what the keys of markers begin with: PREFIXdenied:USER, PREFIXsigned_in:USER"),
     OPTION_STRING(struct session_settings, marker_table, "marker_table", 0, "provost_marks", "postgresql, mysql, sqlite: the table of markers"),

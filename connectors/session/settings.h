@@ -17,6 +17,8 @@ enum store_kind { STORE_REDIS, STORE_MEMCACHED, STORE_FILES, STORE_SQLITE, STORE
 extern const char *const store_kind_names[STORE_KIND_COUNT + 1];
 const char *store_kind_name(int store); /* "redis"; never NULL */
 
+enum session_cache { CACHE_NONE, CACHE_REDIS, CACHE_MEMCACHED };
+
 struct session_settings {
     int store; /* enum store_kind */
 
@@ -45,6 +47,12 @@ struct session_settings {
     int64_t share_percent;   /* of the server's time that sweeps may take, all workers together */
     int64_t step_entries;    /* keys, files or rows looked at in one step */
     int64_t value_bytes_most;
+
+    /* tables: a cache in front of them */
+    int cache; /* enum session_cache */
+    char **cache_address;
+    char *cache_user, *cache_password;
+    int64_t cache_database;
 
     /* Redis: the own index */
     bool index;

@@ -34,6 +34,12 @@ struct session_query {
     int sweep;                /* 1, 2 */
 };
 
+/* A session that began then (0: not told) is to be ended. */
+static inline bool session_is_void(const struct session_query *query, int64_t created_us)
+{
+    return created_us == 0 ? !query->dated_only : created_us < query->before_us;
+}
+
 struct sweep {
     int64_t found; /* sessions of this person */
     int64_t ended;
@@ -60,6 +66,8 @@ struct session_store_ops {
     /* APPLIED (also when nothing was found); *ret_sweep is filled in then. */
     enum outcome (*sweep)(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
                           struct receipt *receipt);
+    /* Deletes these keys (NULL-terminated), there or not: where this store is the cache in front of a table. NULL: is none. */
+    enum outcome (*forget)(struct session_store *store, const char *const *keys, struct receipt *receipt);
     /* NULL: this kind keeps no markers. */
     enum outcome (*read_marks)(struct session_store *store, const struct layout *layout, const char *user,
                                struct session_marks *ret_marks, struct receipt *receipt);
