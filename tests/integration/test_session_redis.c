@@ -359,20 +359,37 @@ static void a_server_without_memory_ends_sessions_but_takes_no_markers(void **st
     assert_int_equal(redis_number(&server, "DBSIZE"), 0);
 }
 
-static void a_server_without_unlink_is_told_by_its_first_answer(void **state)
+static void a_server_without_unlink_gets_del(void **state)
 {
-    cleanup_free char *settings = settings_for("user = \"old\"; password = \"env:PROVOST_TEST_SECRET\";");
-    struct sessions old;
+    struct redis_server old;
+    struct sessions there;
 
     (void)state;
-    redis_do(&server, "ACL SETUSER old on >hush-hush ~* +@all -unlink");
+    redis_server_start(&old, "'rename-command UNLINK \"\"'");
+    cleanup_free char *settings = str_printf("store = \"redis\"; address = [ \"%s\" ]; share = 100;", old.address);
+    redis_do(&old, "SET sess:1 {\"passport\":{\"user\":\"ann\"}}");
+    redis_do(&old, "SET sess:2 {\"passport\":{\"user\":\"ann\"}}");
+    sessions_open(&there, settings);
+    assert_outcome(sessions_end(&there, EXPRESS, "ann"), APPLIED);
+    assert_int_equal(there.receipt.sessions_ended, 2);
+    assert_int_equal(redis_number(&old, "DBSIZE"), 0);
+    sessions_close(&there);
+    redis_server_stop(&old);
+}
+
+static void a_sweep_that_may_not_delete_is_told(void **state)
+{
+    cleanup_free char *settings = settings_for("user = \"reader\"; password = \"env:PROVOST_TEST_SECRET\";");
+    struct sessions reader;
+
+    (void)state;
+    redis_do(&server, "ACL SETUSER reader on >hush-hush ~* +@read +scan +role");
     add_express("1", "ann");
-    add_express("2", "ann");
-    sessions_open(&old, settings);
-    enum outcome outcome = sessions_end(&old, EXPRESS, "ann");
-    assert_outcome(outcome, TARGET_DOWN); /* denied is no lack */
-    sessions_close(&old);
-    redis_do(&server, "ACL DELUSER old");
+    sessions_open(&reader, settings);
+    assert_outcome(sessions_end(&reader, EXPRESS, "ann"), TARGET_DOWN);
+    assert_non_null(strstr(reader.receipt.reason, "unlink"));
+    sessions_close(&reader);
+    redis_do(&server, "ACL DELUSER reader");
 }
 
 static void a_user_without_rights_is_told_which(void **state)
@@ -523,7 +540,8 @@ int main(void)
         TEST(springs_plain_sessions_are_found_in_their_hashes),
         TEST(markers_are_kept_and_read_back),
         TEST(a_server_without_memory_ends_sessions_but_takes_no_markers),
-        TEST(a_server_without_unlink_is_told_by_its_first_answer),
+        TEST(a_server_without_unlink_gets_del),
+        TEST(a_sweep_that_may_not_delete_is_told),
         TEST(a_user_without_rights_is_told_which),
         TEST(a_restart_between_two_sweeps_goes_unnoticed),
         TEST(a_replica_is_not_taken_for_the_master),

@@ -78,15 +78,31 @@ void redis_server_stop(struct redis_server *server)
     *server = (struct redis_server){ 0 };
 }
 
-static redisReply *ask(struct redis_server *server, const char *format, va_list args)
+static redisReply *ask_once(struct redis_server *server, const char *format, va_list args)
 {
     if (server->admin == NULL)
         server->admin = redisConnect("127.0.0.1", server->port);
     assert_non_null(server->admin);
-    assert_int_equal(server->admin->err, 0);
-    redisReply *reply = redisvCommand(server->admin, format, args);
+    redisReply *reply = server->admin->err == 0 ? redisvCommand(server->admin, format, args) : NULL;
+    if (reply == NULL) {
+        redisFree(server->admin);
+        server->admin = NULL;
+    }
+    return reply;
+}
+
+/* A server whose role changes ends its connections: asked again. */
+static redisReply *ask(struct redis_server *server, const char *format, va_list args)
+{
+    va_list again;
+
+    va_copy(again, args);
+    redisReply *reply = ask_once(server, format, args);
     if (reply == NULL)
-        fail_msg("%s: %s", format, server->admin->errstr);
+        reply = ask_once(server, format, again);
+    va_end(again);
+    if (reply == NULL)
+        fail_msg("%s: no answer", format);
     return reply;
 }
 
