@@ -332,10 +332,26 @@ def try_renders_one_account_offline(world):
 
 
 @test
+def try_shows_the_request_that_an_api_would_get(world):
+    agent = world.agent(start=False)
+    for name in ("payroll.conf", "payroll.test.conf"):
+        agent.write_mapping(name, shipped_mapping(name))
+    agent.write("ann.json", json.dumps({"id": "00uann", "login": "ann@example.com", "name": "Ann Lee", "status": "ACTIVE"}))
+    text = out_of(agent, "try", agent.path("mappings/payroll.conf"), agent.path("ann.json"))
+    assert "external_id: 00uann" in text and "requests.create:\n    path: /employees\n" in text, text
+    shown = json.loads(out_of(agent, "try", "--json", agent.path("mappings/payroll.conf"), agent.path("ann.json")))
+    assert shown["operations"][0]["settings"]["requests"]["create"] == {"path": "/employees"}, shown
+
+
+SHIPPED_TESTS = ("openldap-people", "openldap-groups", "payroll", "scim2-users", "scim2-groups")
+
+
+@test
 def the_shipped_mapping_tests_pass(world):
     agent = world.agent(start=False)
-    for name in ("openldap-people.test.conf", "openldap-groups.test.conf"):
-        agent.write_mapping(name, shipped_mapping(name))
+    for name in SHIPPED_TESTS:
+        agent.write_mapping(f"{name}.conf", shipped_mapping(f"{name}.conf"))
+        agent.write_mapping(f"{name}.test.conf", shipped_mapping(f"{name}.test.conf"))
     text = out_of(agent, "test", "--tap", agent.path("mappings"))
     assert "ok 1 " in text and "not ok" not in text, text
 
