@@ -264,6 +264,38 @@ def a_taken_email_is_told_with_the_payrolls_own_words(world):
     check_end(payroll, agent)
 
 
+PUT = [('update:  { path = "/employees/{account.key}"; send = "merge_patch"; };',
+        'update:  { method = "PUT"; path = "/employees/{account.key}"; send = "document"; };')]
+
+
+@test
+def a_put_keeps_what_the_mapping_does_not_name_and_says_what_it_saw(world):
+    payroll, agent = start(world, replace=PUT + [('  department  = "{profile.department}";\n', "")])
+    payroll.hire(ANN, department="Tools")
+    agent.send(okta.activate(ANN), okta.update(ANN.renamed(name="Ann Roe")))
+    row = await_employee(payroll, ANN, lambda row: row["family"] == "Roe")
+    assert row["department"] == "Tools", row
+    assert [r["if_match"] for r in payroll.requests("PUT")] == ['"v1"'], payroll.requests()
+    check_end(payroll, agent)
+
+
+@test
+def an_employee_who_was_changed_meanwhile_is_read_again(world):
+    payroll, agent = start(world, replace=PUT)
+    join(payroll, agent, ANN)
+    agent.settle()
+    payroll.trouble(only="PUT", delay_ms=500, times=1)
+    agent.send(okta.update(ANN.renamed(name="Ann Roe")))
+    await_condition("the PUT is on its way", lambda: payroll.counts()["begun"] > payroll.counts()["requests"])
+    number = payroll.employee(ANN)["id"]
+    assert payroll.request("PATCH", f"/employees/{number}", {"department": "Sales"}, "application/merge-patch+json")[0] == 200
+    row = await_employee(payroll, ANN, lambda row: row["family"] == "Roe")
+    assert row["department"] == "Sales", "what somebody else wrote meanwhile is gone"
+    agent.await_log(id=ANN.id, action="update", outcome="applied")
+    assert [r["status"] for r in payroll.requests("PUT")] == [412, 200]
+    check_end(payroll, agent)
+
+
 # --- text that wants to be more than text
 
 @test
@@ -309,6 +341,7 @@ def bad_answer(spoil, *wanted):
 
 
 bad_answer("html", "Single sign-on")
+bad_answer("echo", "no JSON")  # with the secret in it
 bad_answer("invalid", "JSON")
 bad_answer("wrong_type", "/items", "null")
 bad_answer("empty", "JSON")

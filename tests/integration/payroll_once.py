@@ -14,17 +14,22 @@ import okta
 from agent import shipped_mapping
 from bounded import await_condition
 from load import Load
+from okta import User
 from tap import run, test
 
 CREATES = int(os.environ.get("PROVOST_ONCE", "150"))
 EVERY = 25  # creates between two kills, about
 
 
-def start(world, **trouble):
+ANN = User("00uann", "ann@example.com", "Ann Lee")
+BOB = User("00ubob", "bob@example.com", "Bob Roe")
+
+
+def start(world, settings=None, **trouble):
     payroll = world.payroll("--not-unique", "--trouble", '{"lose": 0.2%s}' % "".join(f', "{name}": true' for name in trouble))
     agent = world.agent(service=("payroll", payroll), mappings_={"payroll.conf": shipped_mapping("payroll.conf")},
                         target={"retry": {"base": "50 ms", "most": "500 ms", "attempts": 1000}, "workers": 8},
-                        settings={"lost_answer_wait": "300 ms", "circuit_time": "200 ms"})
+                        settings={"lost_answer_wait": "300 ms", "circuit_time": "200 ms", **(settings or {})})
     return payroll, agent
 
 
@@ -102,5 +107,72 @@ def terminated_and_rehired_once_although_answers_are_lost(world):
     assert agent.target_status()["dead"] == 0, agent.ctl("dead")[1]
     assert payroll.unexpected() == []
 
+
+def at_point(name):
+    @test
+    def hired_once(world):
+        payroll, agent = start(world, ignore_keys=True)
+        agent.stop()
+        agent.faults = f"{name}=kill@3"
+        agent.start()
+        load = Load(agent, "point", threads=2, most=12).start()
+        agent.wait(30)
+        agent.faults = None
+        agent.start()
+        load.stop()
+        agent.settle(60)
+        check_once(payroll, load.users, "active")
+    hired_once.__name__ = f"killed_at_{name.replace('.', '_')}_everybody_is_hired_once"
+
+
+at_point("deliver.claimed")
+at_point("deliver.applied")
+
+
+@test
+def every_attempt_sends_the_same_key_even_after_a_crash(world):
+    payroll, agent = start(world)
+    payroll.trouble(only="POST", status=503)
+    agent.send(okta.activate(ANN))
+    posts = lambda: payroll.requests("POST")
+    await_condition("two attempts", lambda: len(posts()) >= 2)
+    agent.kill()
+    so_far = len(posts())
+    agent.start()
+    await_condition("another attempt", lambda: len(posts()) > so_far)
+    payroll.trouble()
+    await_condition("hired", lambda: payroll.employee(ANN))
+    keys = {post["key"] for post in posts()}
+    assert len(keys) == 1 and None not in keys, keys
+
+
+@test
+def another_persons_create_has_another_key(world):
+    payroll, agent = start(world)
+    payroll.trouble()
+    agent.send(okta.activate(ANN), okta.activate(BOB))
+    agent.settle()
+    keys = [post["key"] for post in payroll.requests("POST")]
+    assert len(keys) == 2 and len(set(keys)) == 2, keys
+
+
+def killed_while_slow(ignored):
+    @test
+    def hires_once(world):
+        payroll, agent = start(world, settings={"lost_answer_wait": "1500 ms"})
+        payroll.trouble(only="POST", times=1, delay_ms=700, ignore_keys=ignored)
+        agent.send(okta.activate(ANN))
+        await_condition("it was sent", lambda: payroll.counts()["begun"] > payroll.counts()["requests"])
+        agent.kill()
+        agent.start()
+        await_condition("hired", payroll.employees)
+        agent.settle()
+        await_condition("the first request came to its end, too", lambda: payroll.counts()["begun"] == payroll.counts()["requests"])
+        assert len(payroll.employees()) == 1, payroll.employees()
+    hires_once.__name__ = f"killed_while_the_payroll_is_slow_hires_once{'_where_keys_are_ignored' if ignored else ''}"
+
+
+killed_while_slow(False)
+killed_while_slow(True)
 
 run()

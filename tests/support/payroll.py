@@ -7,7 +7,7 @@ Prints its URL once it answers, ends on SIGTERM. The API is payroll.openapi.json
 against it: a request that it does not allow is answered 400 (404, 405, 415), noted, and told under /_control.
 
 Without a token, for the tests alone:
-    GET  /_control             {"requests": N, "unexpected": […], "lost": N, "by": {"POST /employees": N}}
+    GET  /_control             {"begun": N, "requests": N, "unexpected": […], "lost": N, "by": {"POST /employees": N}}
     GET  /_control/employees   all of them
     GET  /_control/requests    the last 1000: method, path, query, body, key, if_match, status
     POST /_control/trouble     an object of these, replacing what was there:
@@ -17,7 +17,8 @@ Without a token, for the tests alone:
         status          answered so, nothing done; with retry_after (seconds) and retry_after_date (true: as a date)
         lose            this part (0.2) of the changes is made, but the connection is reset instead of answered
         late_ms         with lose: the change is made only so long after the connection was reset
-        spoil           done, but the answer is: html, invalid, wrong_type, empty, cut, huge (50 MB), no_id
+        spoil           done, but the answer is: html, invalid, wrong_type, empty, cut, huge (50 MB), no_id,
+                        echo (an HTML page with the request's credentials)
         pretend         answered 2xx, and nothing is done
         ignore_filters  a listing takes no notice of its filters
         ignore_keys     nor a change of its Idempotency-Key
@@ -217,15 +218,20 @@ def dumped(value):
     return json.dumps(value).encode()
 
 
-# An answer that is none, from the good one: its body. "cut" has fewer bytes than its Content-Length.
+def echo(good, request):
+    return f"<html>{request.headers.get('authorization')}</html>".encode()
+
+
+# An answer that is none, from the good one and the request: its body. "cut" has fewer bytes than its Content-Length.
 SPOILT = {
-    "html": lambda good: b"<!DOCTYPE html><html><body><h1>Single sign-on</h1>Please log in.</body></html>",
-    "invalid": lambda good: dumped(good)[:-1] + b",,",
-    "wrong_type": lambda good: dumped({name: [None] for name in good or {}}),
-    "empty": lambda good: b"",
-    "cut": lambda good: dumped(good)[:len(dumped(good)) // 2],
-    "huge": lambda good: b'{"items": ["' + b"x" * 50_000_000 + b'"], "next": null}',
-    "no_id": lambda good: dumped({name: value for name, value in (good or {}).items() if name != "id"}),
+    "html": lambda good, _: b"<!DOCTYPE html><html><body><h1>Single sign-on</h1>Please log in.</body></html>",
+    "invalid": lambda good, _: dumped(good)[:-1] + b",,",
+    "wrong_type": lambda good, _: dumped({name: [None] for name in good or {}}),
+    "echo": echo,
+    "empty": lambda good, _: b"",
+    "cut": lambda good, _: dumped(good)[:len(dumped(good)) // 2],
+    "huge": lambda good, _: b'{"items": ["' + b"x" * 50_000_000 + b'"], "next": null}',
+    "no_id": lambda good, _: dumped({name: value for name, value in (good or {}).items() if name != "id"}),
 }
 
 
@@ -246,12 +252,12 @@ class Service:
         self._forget()
 
     def _forget(self):
-        self.by, self.lost, self.last = collections.Counter(), 0, collections.deque(maxlen=1000)
+        self.begun, self.by, self.lost, self.last = 0, collections.Counter(), 0, collections.deque(maxlen=1000)
 
     def control(self, request):
         if request.line == "GET /_control":
             with self._lock:
-                return Answer(200, {"requests": sum(self.by.values()), "unexpected": self.rows.unexpected(), "lost": self.lost, "by": dict(self.by)})
+                return Answer(200, {"begun": self.begun, "requests": sum(self.by.values()), "unexpected": self.rows.unexpected(), "lost": self.lost, "by": dict(self.by)})
         if request.line == "GET /_control/requests":
             with self._lock:
                 return Answer(200, list(self.last))
@@ -297,6 +303,10 @@ class Service:
         status = next(int(status) for status in operation.operation["responses"] if status.startswith("2"))
         row = self.rows.get(arguments["id"]) if "id" in arguments else None
         return Answer(status, None if status == 204 else document(row) if row else {"result": "ok"})
+
+    def begin(self):
+        with self._lock:
+            self.begun += 1
 
     def note(self, request, status, lost=False):
         with self._lock:
@@ -355,6 +365,7 @@ class Handler(socketserver.BaseRequestHandler):
             except (Mismatch, ValueError) as error:
                 self.send(Answer(400, {"error": {"code": "bad_control", "message": str(error)}}))
             return True
+        service.begin()
         met = service.trouble.befalls(request)
         time.sleep(met.get("delay_ms", 0) / 1000)
         if "status" in met:
@@ -370,8 +381,8 @@ class Handler(socketserver.BaseRequestHandler):
             self.send(answer)
             return True
         kind = met["spoil"]
-        headers = {**answer.headers, "Content-Type": "text/html" if kind == "html" else "application/json"}
-        self.send_bytes(answer.status, headers, SPOILT[kind](answer.document), len(dumped(answer.document)) if kind == "cut" else None)
+        headers = {**answer.headers, "Content-Type": "text/html" if kind in ("html", "echo") else "application/json"}
+        self.send_bytes(answer.status, headers, SPOILT[kind](answer.document, request), len(dumped(answer.document)) if kind == "cut" else None)
         return kind != "cut"
 
     def lose(self, request, late_ms):
