@@ -69,6 +69,22 @@ static enum outcome tell_there(struct connector_session *session, const struct o
                        "\"%s\" is what requests.match looks for, and is there already with other values", found->key);
 }
 
+/* A request that was sent before a restart may still be worked on: how long until it must show. */
+static int64_t earlier_may_show_us(const struct connector_session *session, const struct operation *operation)
+{
+    int64_t past_us = clock_mono(clock_system()).us - session->shared->since.us;
+
+    return operation->repeated ? session->settings->lost_answer_wait_us - past_us : 0;
+}
+
+static enum outcome wait_for_earlier(int64_t wait_us, struct receipt *receipt)
+{
+    receipt_set(receipt, OUTCOME_RETRY, 0,
+                "an attempt to create it was begun before a restart, and the target may still be at work on it: it will be looked up again");
+    receipt->retry_after_us = wait_us;
+    return OUTCOME_RETRY;
+}
+
 /* GONE: nobody is there, go on; all else is the end. */
 static enum outcome look_first(struct connector_session *session, const struct operation *operation, struct account *ret_account,
                                struct receipt *receipt)
@@ -85,6 +101,9 @@ static enum outcome look_first(struct connector_session *session, const struct o
                          "rendered to look whether the account was made; look in the target, and add to match what finds it")
                    : OUTCOME_GONE;
     enum outcome outcome = find_by_match(session, operation->settings, &found, receipt);
+    int64_t wait_us = earlier_may_show_us(session, operation);
+    if (outcome == OUTCOME_GONE && wait_us > 0)
+        return wait_for_earlier(wait_us, receipt);
     return outcome == OUTCOME_APPLIED ? tell_there(session, operation, &found, ret_account, receipt) : outcome;
 }
 

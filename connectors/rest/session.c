@@ -178,6 +178,7 @@ int session_share(const void *arg, struct connector_shared **ret_shared, struct 
     if (shared == NULL)
         return error_nomem(error);
     shared->settings = settings;
+    shared->since = clock_mono(clock_system());
     overrides_read(settings->outcomes, &shared->overrides);
     int code = http_share(&settings->http, &shared->http, error);
     if (code < 0) {

@@ -26,6 +26,7 @@ struct connector_shared {
     const struct rest_settings *settings;
     struct http_shared *http;
     struct status_overrides overrides;
+    struct mono since; /* before it, another process may have sent requests */
 };
 
 struct seen {

@@ -235,11 +235,27 @@ static void a_read_that_found_nobody_saves_the_look_up(void **state)
 
 static void an_attempt_begun_before_is_always_looked_up(void **state)
 {
+    struct mono start = clock_mono(clock_system());
+    enum outcome outcome = OUTCOME_RETRY;
+    long long before = 0;
+
     (void)state;
-    assert_outcome(read_ann(NULL, NULL, NULL, NULL), GONE);
-    long long before = count_of("GET /employees");
-    assert_outcome(create("k", true, NULL, NULL, NULL), APPLIED);
+    while (outcome == OUTCOME_RETRY && clock_mono(clock_system()).us - start.us < 5 * WAIT_US) { /* see the next test */
+        assert_outcome(read_ann(NULL, NULL, NULL, NULL), GONE);
+        before = count_of("GET /employees");
+        outcome = create("k", true, NULL, NULL, NULL);
+    }
+    assert_outcome(outcome, APPLIED);
     assert_int_equal(count_of("GET /employees"), before + 2);
+}
+
+static void an_attempt_begun_before_a_restart_is_given_time_to_show(void **state)
+{
+    (void)state;
+    assert_outcome(create("k", true, NULL, NULL, NULL), RETRY);
+    assert_reason("before a restart");
+    assert_true(receipt.retry_after_us > 0 && receipt.retry_after_us <= WAIT_US);
+    assert_int_equal(count_of("POST /employees"), 0);
 }
 
 static void a_lost_answer_makes_no_second_employee(void **state)
@@ -666,6 +682,7 @@ int main(void)
         REST_TEST(a_creation_carries_its_key_and_every_attribute),
         REST_TEST(a_read_that_found_nobody_saves_the_look_up),
         REST_TEST(an_attempt_begun_before_is_always_looked_up),
+        REST_TEST(an_attempt_begun_before_a_restart_is_given_time_to_show),
         REST_TEST(a_lost_answer_makes_no_second_employee),
         REST_TEST(a_failure_of_the_server_while_creating_is_looked_up_later),
         REST_TEST(an_unclear_creation_that_nothing_can_look_up_is_not_sent_again),
