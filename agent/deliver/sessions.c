@@ -37,8 +37,8 @@ static bool keep_progress(struct lane_run *run, const struct plan *plan, bool wh
 {
     cleanup_free char *text = lane_json_text(plan->progress);
     cleanup_free char *locator = str_dup(whole || !run->linked ? plan->wanted.locator : run->link.locator);
-    bool same = run->linked && !run->link.gone && str_equal(run->link.key, plan->wanted.key) && str_equal(run->link.locator, locator) &&
-                str_equal(run->link.account, text) && run->link.due.us == plan->due.us;
+    bool same = run->linked && !run->link.gone && str_equal(run->link.key, plan->wanted.key) &&
+                str_equal(run->link.locator, locator) && str_equal(run->link.account, text) && run->link.due.us == plan->due.us;
 
     if (!plan->present || same)
         return true;

@@ -29,15 +29,16 @@ static void load_trigger(struct loader *loader, const config_setting_t *item)
 static void load_sign_out(struct loader *loader, const config_setting_t *setting)
 {
     struct session_rules *rules = loader->mapping->sessions;
-    bool text = config_setting_type(setting) == CONFIG_TYPE_STRING;
-    const char *word = text ? config_setting_get_string(setting) : NULL;
+    const char *word = config_setting_get_string(setting);
+    bool list = config_setting_is_aggregate(setting) && !config_setting_is_group(setting) && config_setting_length(setting) > 0;
 
-    if (str_equal(word, "leave") && text)
+    if (word != NULL && strcmp(word, "leave") == 0)
         return;
-    if (text && strcmp(word, "all") == 0) {
+    if (word != NULL && strcmp(word, "all") == 0) {
         rules->triggers = TRIGGERS_ALL;
-    } else if (text || !config_setting_is_aggregate(setting) || config_setting_is_group(setting) || config_setting_length(setting) == 0) {
-        loader_complain(loader, setting, "sign_out is \"leave\" (all but a plain logout), \"all\", or a list of triggers: [ \"deactivate\", \"clear\" ]");
+    } else if (!list) {
+        loader_complain(loader, setting, "sign_out is \"leave\" (all but a plain logout), \"all\", or a list of triggers: "
+                        "[ \"deactivate\", \"clear\" ]");
     } else {
         rules->triggers = 0;
         for (unsigned i = 0; i < (unsigned)config_setting_length(setting); i++)
@@ -55,7 +56,8 @@ static void load_span(struct loader *loader, const config_setting_t *setting, co
     if (text == NULL)
         return;
     if (!str_to_duration_us(text, &us) || us < SECOND_US || us > most_us)
-        loader_complain(loader, setting, "%s: \"%s\" is no time span from \"1 s\" to \"%s\"; write it like \"30 s\" or \"12 h\"", where, text, most);
+        loader_complain(loader, setting, "%s: \"%s\" is no time span from \"1 s\" to \"%s\"; write it like \"30 s\" or \"12 h\"", where,
+                        text, most);
     else
         *ret_us = us;
 }
@@ -98,8 +100,8 @@ static void refuse_parts(struct loader *loader, const config_setting_t *root)
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         const config_setting_t *setting = config_setting_get_member(root, parts[i].key);
         if (setting != NULL)
-            loader_complain(loader, setting, "%s is for targets that end sessions; the connector \"%s\" keeps accounts", parts[i].key,
-                            loader->mapping->ops->name);
+            loader_complain(loader, setting, "%s is for targets that end sessions; the connector \"%s\" keeps accounts",
+                            parts[i].key, loader->mapping->ops->name);
     }
 }
 
@@ -111,15 +113,16 @@ static void refuse_accounts(struct loader *loader, const config_setting_t *root)
     for (size_t i = 0; keys[i] != NULL; i++) {
         const config_setting_t *setting = config_setting_get_member(root, keys[i]);
         if (setting != NULL)
-            loader_complain(loader, setting, "%s is for accounts, and the connector \"%s\" has none; sign_out says when sessions are ended, "
-                            "sessions.user whose", keys[i], loader->mapping->ops->name);
+            loader_complain(loader, setting, "%s is for accounts, and the connector \"%s\" has none; sign_out says when sessions are "
+                            "ended, sessions.user whose", keys[i], loader->mapping->ops->name);
     }
 }
 
 static void check_user(struct loader *loader, const config_setting_t *root)
 {
     const config_setting_t *sessions = config_setting_get_member(root, "sessions");
-    const config_setting_t *user = sessions != NULL && config_setting_is_group(sessions) ? config_setting_get_member(sessions, "user") : NULL;
+    bool group = sessions != NULL && config_setting_is_group(sessions);
+    const config_setting_t *user = group ? config_setting_get_member(sessions, "user") : NULL;
 
     if (user == NULL)
         loader_complain(loader, sessions, "sessions.user is missing; it says what identifies the person inside the sessions: "
@@ -127,8 +130,8 @@ static void check_user(struct loader *loader, const config_setting_t *root)
     else if (config_setting_type(user) != CONFIG_TYPE_STRING)
         loader_complain(loader, user, "sessions.user must be text in double quotes");
     else if (strchr(config_setting_get_string(user), '{') == NULL)
-        loader_complain(loader, user, "sessions.user: \"%s\" is the same for everyone; put in what tells people apart, such as {login}",
-                        config_setting_get_string(user));
+        loader_complain(loader, user, "sessions.user: \"%s\" is the same for everyone; put in what tells people apart, such as "
+                        "{login}", config_setting_get_string(user));
 }
 
 void load_sessions(struct loader *loader, const config_setting_t *root)

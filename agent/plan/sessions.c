@@ -1,37 +1,15 @@
 /* Whose sessions are to be ended, which sweep is next, and the markers that applications look at. */
-#include "plan/sessions.h"
+#include "plan/session_planning.h"
 
 #include <stdlib.h>
 
 #include "base/str.h"
 #include "plan/decide.h"
-#include "plan/diff.h"
 
 #define FORMER_MOST 8
 #define OPERATIONS_MOST 3
 /* What is older when a target first sees a person was before its time. */
 #define NEWS_US (24 * 3600 * 1000000LL)
-
-/* What a link keeps of a person's sessions, as JSON with these names. */
-struct progress {
-    int64_t void_us; /* sessions from before it were swept … */
-    int sweep;       /* … once or twice */
-    int64_t at_us;   /* the end of that sweep */
-    int64_t done_us; /* the newest that was swept twice */
-    json_t *former;  /* names from before the present one that were not swept twice yet */
-};
-
-struct session_planning {
-    const struct mapping *mapping;
-    const struct session_rules *rules;
-    const struct plan_input *input;
-    struct progress progress; /* as kept, then as it shall be */
-    bool ours;
-    json_t *settings; /* rendered */
-    const char *user; /* NULL: nobody can tell */
-    json_t *marks;    /* wanted */
-    struct error *error;
-};
 
 /* ---- what the link keeps ---- */
 
@@ -80,7 +58,7 @@ static json_t *progress_json(const struct progress *progress)
 
 /* ---- the person ---- */
 
-static bool is_away(const struct identity *identity)
+bool session_is_away(const struct identity *identity)
 {
     return status_is_out(identity->status.value) || str_equal(identity->status.value, "SUSPENDED");
 }
@@ -93,7 +71,7 @@ static const char *scope_status(const struct identity *identity)
 
     if (identity->status.value == NULL)
         return "ACTIVE";
-    if (!is_away(identity))
+    if (!session_is_away(identity))
         return NULL;
     return live != NULL && strcmp(live, "SUSPENDED") != 0 ? live : "ACTIVE";
 }
@@ -103,7 +81,7 @@ static int find_ours(struct session_planning *planning)
 {
     const struct identity *identity = planning->input->identity;
 
-    if (planning->input->link != NULL && is_away(identity)) {
+    if (planning->input->link != NULL && session_is_away(identity)) {
         planning->ours = true;
         return 0;
     }
@@ -207,7 +185,7 @@ static bool has_come_back(const struct session_planning *planning, int64_t void_
     const struct identity *identity = planning->input->identity;
     int64_t worse = void_of(identity, planning->rules->triggers & ~TRIGGER_BIT(TRIGGER_LOGOUT));
 
-    if (is_away(identity))
+    if (session_is_away(identity))
         return false;
     if (identity->status.value != NULL && identity->status.as_of.us > void_us && void_of(identity, AWAY_TRIGGERS) != 0)
         return true;
@@ -216,74 +194,9 @@ static bool has_come_back(const struct session_planning *planning, int64_t void_
     return planning->input->link == NULL && planning->input->now.us - void_us > NEWS_US;
 }
 
-/* ---- markers ---- */
-
-/* Since when and until when the person counts as signed in; false: not. */
-static bool find_sign_in(const struct session_planning *planning, struct wall *ret_since, struct wall *ret_expires)
-{
-    const struct identity *identity = planning->input->identity;
-    int64_t ended = identity_signed_out_until(identity).us, since = 0, newest = 0;
-
-    for (size_t i = 0; i < identity->sign_in_count; i++) {
-        const struct membership *session = &identity->sign_ins[i];
-        int64_t at = session->as_of.us;
-        if (!session->present || at <= ended || at + planning->rules->mirror_us <= planning->input->now.us)
-            continue;
-        since = since == 0 || at < since ? at : since;
-        newest = at > newest ? at : newest;
-    }
-    *ret_since = (struct wall){ since };
-    *ret_expires = (struct wall){ newest + planning->rules->mirror_us };
-    return since != 0;
-}
-
-static json_t *sign_in_json(struct wall since, struct wall expires)
-{
-    char since_text[WALL_TEXT_BYTES], expires_text[WALL_TEXT_BYTES];
-
-    wall_format(since, since_text);
-    wall_format(expires, expires_text);
-    return json_pack("{s:s, s:s}", "since", since_text, "expires", expires_text);
-}
-
-static int want_marks(struct session_planning *planning)
-{
-    const struct session_rules *rules = planning->rules;
-    bool away = is_away(planning->input->identity);
-    struct wall since, expires;
-    int failed = 0;
-
-    planning->marks = json_object();
-    if (planning->ours && away && rules->deny)
-        failed |= json_object_set_new(planning->marks, "denied", json_true());
-    if (planning->ours && !away && rules->mirror_us != 0 && find_sign_in(planning, &since, &expires))
-        failed |= json_object_set_new(planning->marks, "signed_in", sign_in_json(since, expires));
-    return planning->marks == NULL || failed != 0 ? error_nomem(planning->error) : 0;
-}
-
-static bool same_second(const json_t *a, const json_t *b, const char *name)
-{
-    const char *texts[] = { json_string_value(json_object_get(a, name)), json_string_value(json_object_get(b, name)) };
-    struct wall times[2];
-
-    for (int i = 0; i < 2; i++)
-        if (texts[i] == NULL || !wall_parse(texts[i], &times[i]))
-            return false;
-    return llabs((long long)(times[0].us - times[1].us)) < 1000000;
-}
-
-/* Stores keep times in forms of their own: a second is near enough. */
-static bool same_mark(const json_t *a, const json_t *b)
-{
-    if (a == NULL || b == NULL || !json_is_object(a) || !json_is_object(b))
-        return a == b || (a != NULL && b != NULL && json_equal(a, b));
-    return same_second(a, b, "since") && same_second(a, b, "expires");
-}
-
-/* ---- operations ---- */
-
 /* Room for all of them was made when the plan began. */
-static struct operation *add_operation(struct session_planning *planning, struct plan *plan, enum operation_kind kind, const char *user)
+struct operation *session_add_operation(struct session_planning *planning, struct plan *plan, enum operation_kind kind,
+                                        const char *user)
 {
     struct operation *operation = &plan->operations[plan->operation_count++];
     json_t *settings = json_deep_copy(planning->settings);
@@ -294,79 +207,26 @@ static struct operation *add_operation(struct session_planning *planning, struct
     return json_object_set_new(json_object_get(settings, "sessions"), "user", json_string(user)) < 0 ? NULL : operation;
 }
 
-static int diff_marks(const json_t *current, const json_t *wanted, struct operation *operation)
-{
-    static const char *const names[] = { "denied", "signed_in" };
-    struct change_list changes = { 0 };
-    int code = 0;
-
-    operation->before_image = json_object();
-    for (size_t i = 0; code == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
-        json_t *was = json_object_get(current, names[i]), *shall = json_object_get(wanted, names[i]);
-        if (same_mark(was, shall))
-            continue;
-        code = diff_value(names[i], was, shall, &changes);
-        json_object_set_new(operation->before_image, names[i], was != NULL ? json_incref(was) : json_null());
-    }
-    operation->changes = changes.list;
-    operation->change_count = changes.count;
-    operation->values = json_copy((json_t *)wanted);
-    return code == 0 && operation->values != NULL && operation->before_image != NULL ? 0 : ERROR_NOMEM;
-}
-
-/* Nothing that differs is no operation. */
-static int add_marks(struct session_planning *planning, struct plan *plan, const char *user, const json_t *current, const json_t *wanted)
-{
-    struct operation *operation = add_operation(planning, plan, OPERATION_UPDATE, user);
-
-    if (operation == NULL || diff_marks(current, wanted, operation) < 0)
-        return error_nomem(planning->error);
-    if (operation->change_count == 0) {
-        operation_clear(operation);
-        plan->operation_count--;
-    }
-    return 0;
-}
-
-/* A marker under a name that the person no longer has is taken away unseen. */
-static int plan_marks(struct session_planning *planning, struct plan *plan)
-{
-    const struct plan_input *input = planning->input;
-    const char *before = input->link != NULL ? input->link->locator : NULL;
-    int code = 0;
-
-    if (!mapping_keeps_markers(planning->mapping) || planning->user == NULL)
-        return 0;
-    if (before != NULL && strcmp(before, planning->user) != 0) {
-        json_t *any = json_pack("{s:b, s:{}}", "denied", 1, "signed_in"), *none = json_object();
-        code = any != NULL && none != NULL ? add_marks(planning, plan, before, any, none) : error_nomem(planning->error);
-        json_decref(any);
-        json_decref(none);
-        json_decref(plan->operations[0].before_image);
-        plan->operations[0].before_image = NULL;
-    }
-    return code < 0 ? code : add_marks(planning, plan, planning->user, input->account != NULL ? input->account->values : NULL, planning->marks);
-}
-
 static int tell_nobody(const struct session_planning *planning)
 {
     const struct identity *identity = planning->input->identity;
 
-    return error_set(planning->error, ERROR_INVALID, "%s: sessions.user is absent: it has no value for %s, whose sessions are to be ended",
-                     planning->mapping->path, identity->login.value != NULL ? identity->login.value : identity->id);
+    return error_set(planning->error, ERROR_INVALID, "%s: sessions.user is absent: it has no value for %s, whose sessions are to be "
+                     "ended", planning->mapping->path, identity->login.value != NULL ? identity->login.value : identity->id);
 }
 
 static int add_revoke(struct session_planning *planning, struct plan *plan, int64_t void_us, int sweep, bool dated_only)
 {
-    struct operation *operation = add_operation(planning, plan, OPERATION_REVOKE, planning->user);
+    struct operation *operation = session_add_operation(planning, plan, OPERATION_REVOKE, planning->user);
+    const json_t *former = planning->progress.former;
     int failed = 0;
 
     if (operation == NULL)
         return error_nomem(planning->error);
     operation->before = (struct wall){ void_us };
     operation->sweep = sweep;
-    if (json_array_size(planning->progress.former) > 0)
-        failed |= json_object_set_new(json_object_get(operation->settings, "sessions"), "former", json_copy(planning->progress.former));
+    if (json_array_size(former) > 0)
+        failed |= json_object_set_new(json_object_get(operation->settings, "sessions"), "former", json_copy((json_t *)former));
     if (dated_only)
         failed |= json_object_set_new(operation->settings, "dated_only", json_true());
     plan->leaving = true;
@@ -447,9 +307,9 @@ static int make_plan(struct session_planning *planning, struct plan *plan)
     if (code == 0)
         code = note_former(planning);
     if (code == 0)
-        code = want_marks(planning);
+        code = session_want_marks(planning);
     if (code == 0) /* first: so that nobody comes in again while sessions are looked for */
-        code = plan_marks(planning, plan);
+        code = session_plan_marks(planning, plan);
     if (code == 0)
         code = plan_sweep(planning, plan);
     return code == 0 ? fill_plan(planning, plan) : code;
@@ -514,8 +374,12 @@ int sessions_query(const struct mapping *mapping, const struct identity *identit
         query.locator = str_dup(planning.user);
         query.settings = json_incref(planning.settings);
         query.names = calloc(1, sizeof(*query.names));
-        query.query = (struct account_query){ .key = query.locator, .locator = query.locator, .names = (const char *const *)query.names,
-                                              .settings = query.settings };
+        query.query = (struct account_query){
+            .key = query.locator,
+            .locator = query.locator,
+            .names = (const char *const *)query.names,
+            .settings = query.settings,
+        };
         *ret_query = query;
     }
     planning_clear(&planning);

@@ -159,7 +159,9 @@ static int signed_out_merge(struct identity *identity, const struct fact *fact)
 
 struct wall identity_signed_out_until(const struct identity *identity)
 {
-    static const enum trigger ends[] = { TRIGGER_CLEAR, TRIGGER_SUSPEND, TRIGGER_DEACTIVATE, TRIGGER_DELETE, TRIGGER_UNIVERSAL_LOGOUT };
+    static const enum trigger ends[] = {
+        TRIGGER_CLEAR, TRIGGER_SUSPEND, TRIGGER_DEACTIVATE, TRIGGER_DELETE, TRIGGER_UNIVERSAL_LOGOUT,
+    };
     struct wall until = identity->signed_out_before;
 
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
