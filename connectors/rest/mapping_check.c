@@ -56,7 +56,7 @@ static const struct option_row request_rows[] = {
     CHOICE(struct request, method, "method", 0, methods,
            "default: GET for read, match, list and groups_of; POST for create, disable and enable; DELETE for remove; PATCH for "
            "members; for update what goes with send"),
-    OPTION_STRING(struct request, path, "path", 0, "",
+    OPTION_STRING(struct request, path, "path", 0, NULL,
                   "appended to the target's url; what stands in braces is percent-encoded; default: the url itself"),
     SETTING(struct request, query, "query",
             "a group of parameters; texts, numbers, booleans or lists of these, encoded by the connector"),
@@ -107,7 +107,8 @@ struct result_text {
 static const struct option_row result_rows[] = {
     OPTION_STRING(struct result_text, id, "id", 0, "/id",
                   "pointer to the account's id within an item: a text or whole number, for ever the same"),
-    OPTION_STRING(struct result_text, item, "item", 0, "", "pointer to the item in an answer that is about one"),
+    OPTION_STRING(struct result_text, item, "item", 0, NULL,
+                  "pointer to the item in an answer that is about one; default: the whole answer"),
     OPTION_STRING(struct result_text, error, "error", 0, NULL,
                   "pointer to the API's words for a failure; default: where APIs usually put them"),
     SETTING(struct result_text, disabled, "disabled", "how an item shows that it is disabled, a group"),

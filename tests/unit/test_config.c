@@ -433,19 +433,32 @@ static void the_manual_lists_the_options_as_they_are(void **state)
     assert_in_manual(options);
 }
 
-static void the_manual_lists_the_settings_of_the_ldap_connector(void **state)
+/* Each option of a connector's `settings`, as its table says. */
+static void assert_manual_lists(const char *connector)
 {
     cleanup_free char *options = NULL;
     size_t bytes;
     const struct connector_ops *ops = NULL;
     FILE *stream = open_memstream(&options, &bytes);
 
-    (void)state;
-    if (connector_load("ldap", NULL, &ops, &error) < 0)
+    if (connector_load(connector, NULL, &ops, &error) < 0)
         fail_msg("%s", error.text);
     options_print_man(ops->options, stream);
     fclose(stream);
+    options = replace_folder(options, "provost/" PACKAGE_VERSION_TEXT, "provost/VERSION");
     assert_in_manual(options);
+}
+
+static void the_manual_lists_the_settings_of_the_ldap_connector(void **state)
+{
+    (void)state;
+    assert_manual_lists("ldap");
+}
+
+static void the_manual_lists_the_settings_of_the_rest_connector(void **state)
+{
+    (void)state;
+    assert_manual_lists("rest");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
@@ -467,6 +480,7 @@ int main(void)
         TEST(a_file_that_is_no_connector_is_refused),
         TEST(the_manual_lists_the_options_as_they_are),
         TEST(the_manual_lists_the_settings_of_the_ldap_connector),
+        TEST(the_manual_lists_the_settings_of_the_rest_connector),
         TEST(the_shortest_configuration_has_the_documented_defaults),
     };
 

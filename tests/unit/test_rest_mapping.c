@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/str.h"
 #include "connectors/rest/mapping_check.h"
 #include "connectors/rest/settings.h"
@@ -170,6 +171,37 @@ static void the_options_of_the_connector_are_checked(void **state)
     assert_non_null(strstr(seen.bytes, "idempotency_header \"Idempotency Key\""));
 }
 
+/* ---- the manual ---- */
+
+static char *manual_of(const struct option_row *rows)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *stream = open_memstream(&text, &bytes);
+
+    options_print_man(rows, stream);
+    fclose(stream);
+    return text;
+}
+
+static void the_manual_lists_every_name_as_the_tables_have_it(void **state)
+{
+    const char *source = getenv("PROVOST_SOURCE");
+    cleanup_free char *path = str_printf("%s/packaging/man/provost-mapping.5", source != NULL ? source : ".");
+    cleanup_free char *manual = NULL;
+    struct error error = { 0 };
+
+    (void)state;
+    if (file_read(path, 1 << 20, &manual, NULL, &error) < 0)
+        fail_msg("%s", error.text);
+    for (const struct mapping_table *table = rest_mapping_tables; table->title != NULL; table++) {
+        cleanup_free char *text = manual_of(table->rows);
+        if (strstr(manual, text) == NULL)
+            fail_msg("packaging/man/provost-mapping.5 does not have \"%s\" as it is; put in what stands between the lines:\n%s", table->title,
+                     text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +210,7 @@ int main(void)
         cmocka_unit_test(each_mistake_is_told_once_with_its_place_and_what_would_be_right),
         cmocka_unit_test(a_group_has_all_three_member_requests_or_none),
         cmocka_unit_test(the_options_of_the_connector_are_checked),
+        cmocka_unit_test(the_manual_lists_every_name_as_the_tables_have_it),
     };
     return cmocka_run_group_tests_name("rest mapping", tests, NULL, NULL);
 }
