@@ -10,6 +10,15 @@ static bool is_fine(enum outcome outcome)
     return outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
 }
 
+struct http_header apply_key_header(const struct connector_session *session, const struct operation *operation)
+{
+    const char *name = session->settings->idempotency_header;
+
+    if (operation->idempotency_key == NULL || name == NULL || name[0] == '\0')
+        return (struct http_header){ NULL, NULL };
+    return (struct http_header){ name, operation->idempotency_key };
+}
+
 int apply_body(const struct call *call, const struct operation *operation, const json_t *document,
                const struct differences *differences, json_t **ret_body, struct error *error)
 {
@@ -106,7 +115,8 @@ static enum outcome send_change(struct connector_session *session, const struct 
                                 const struct found *found, const struct differences *differences, struct receipt *receipt)
 {
     const char *etag = usable_etag(call, found);
-    const struct http_header headers[] = { { etag != NULL ? "If-Match" : NULL, etag }, { NULL, NULL } };
+    const struct http_header match = { "If-Match", etag }, key = apply_key_header(session, operation), none = { NULL, NULL };
+    const struct http_header headers[] = { etag != NULL ? match : key, etag != NULL ? key : none, none };
     cleanup_reply struct reply reply = { 0 };
     struct error error = { 0 };
     json_t *body = NULL;

@@ -189,9 +189,7 @@ static enum outcome take_end(struct connector_session *session, const struct ope
 static enum outcome send_creation(struct connector_session *session, const struct operation *operation, const struct call *call,
                                   struct account *ret_account, struct receipt *receipt)
 {
-    const char *name = session->settings->idempotency_header;
-    bool with_key = name != NULL && name[0] != '\0' && operation->idempotency_key != NULL;
-    const struct http_header headers[] = { { with_key ? name : NULL, operation->idempotency_key }, { NULL, NULL } };
+    const struct http_header headers[] = { apply_key_header(session, operation), { NULL, NULL } };
     cleanup_reply struct reply reply = { 0 };
     struct error error = { 0 };
     json_t *body = NULL;

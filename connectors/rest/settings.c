@@ -10,9 +10,10 @@ const struct option_row rest_options[] = {
     OPTION_STRING(struct rest_settings, probe, "probe", 0, NULL,
                   "path, after url, that a GET must be answered at with success while the target is well; default: url itself, "
                   "where anything counts but a refused log-in and an error of the server"),
-    OPTION_STRING(struct rest_settings, idempotency_header, "idempotency_header", 0, "Idempotency-Key",
-                  "header that carries a creation's key, the same for each attempt, so that a service that knows it makes one "
-                  "account; empty: none is sent"),
+    OPTION_STRING(
+        struct rest_settings, idempotency_header, "idempotency_header", 0, "Idempotency-Key",
+        "header that carries the key of a creation, disable or enable, the same for each attempt, so that a service that "
+        "knows it does it once; empty: none is sent"),
     OPTION_ANY(struct rest_settings, outcomes, "outcomes", 0,
                "what this API means by a status, where that is not what the table of the connector says: "
                "( { status = 423; outcome = \"retry\"; } )"),

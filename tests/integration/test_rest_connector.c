@@ -143,6 +143,7 @@ static enum outcome change(enum operation_kind kind, const char *key, const char
     struct change list = { CHANGE_REPLACE, TEXT(name), rest_json(value != NULL ? value : "null") };
     struct operation operation = { .kind = kind,
                                    .key = TEXT(key),
+                                   .idempotency_key = kind == OPERATION_DISABLE ? TEXT("leave") : NULL,
                                    .settings = rest_render("ann", key),
                                    .values = rest_values("ann"),
                                    .changes = &list,
@@ -553,6 +554,9 @@ static void a_leaver_is_terminated_once_and_rehired_once(void **state)
     (void)state;
     assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), APPLIED);
     assert_sent("POST", "{'last_working_day':'2026-11-20'}");
+    json_t *sent = last_request("POST", "key");
+    assert_string_equal(json_string_value(sent), "leave");
+    json_decref(sent);
     assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), UNCHANGED);
     assert_int_equal(count_of("POST /employees/{id}/terminate"), 1);
     assert_outcome(change(OPERATION_ENABLE, key, NULL, NULL, NULL, NULL), APPLIED);
