@@ -6,8 +6,14 @@
 #ifndef PROVOST_CONNECTORS_SESSION_SQL_STORE_H
 #define PROVOST_CONNECTORS_SESSION_SQL_STORE_H
 
+#include <pthread.h>
+
 #include "connectors/session/sql.h"
 #include "connectors/session/sql_statement.h"
+
+struct session_shared {
+    pthread_mutex_t lock; /* held through a page and the rest after it: pages of all workers take turns */
+};
 
 struct session_store {
     const struct sql_driver *driver;
