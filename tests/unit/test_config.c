@@ -461,6 +461,12 @@ static void the_manual_lists_the_settings_of_the_rest_connector(void **state)
     assert_manual_lists("rest");
 }
 
+static void the_manual_lists_the_settings_of_the_session_connector(void **state)
+{
+    (void)state;
+    assert_manual_lists("session");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int main(void)
@@ -481,6 +487,7 @@ int main(void)
         TEST(the_manual_lists_the_options_as_they_are),
         TEST(the_manual_lists_the_settings_of_the_ldap_connector),
         TEST(the_manual_lists_the_settings_of_the_rest_connector),
+        TEST(the_manual_lists_the_settings_of_the_session_connector),
         TEST(the_shortest_configuration_has_the_documented_defaults),
     };
 
