@@ -8,28 +8,19 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
-#include "source/event_table.h"
+#include "source/event_facts.h"
 #include "source/json_scan.h"
 
 #define DEPTH_MOST 64
 #define EVENTS_MOST 10000
 #define TARGETS_MOST 1000
-#define FACTS_MOST 10000
 #define ID_BYTES_MOST 256
 #define TEXT_BYTES_MOST 1024
 #define AHEAD_US_MOST (24LL * 3600 * 1000000)
 
-enum entity_type { ENTITY_OTHER, ENTITY_USER, ENTITY_GROUP, ENTITY_APP };
-
 /* An actor or a target, as it stands in the text. */
 struct entity {
     struct json_slice id, type, alternate_id, display_name;
-};
-
-/* The same, decoded into the event's storage; NULL where missing. */
-struct party {
-    enum entity_type type;
-    const char *id, *login, *name;
 };
 
 struct log_event {
@@ -278,14 +269,6 @@ static bool has_user(const struct party *parties, size_t count)
     return false;
 }
 
-/* What the event is about: users, groups and apps, at most target_count + 1, and the session of the one who acts. */
-struct subject_matter {
-    struct party *parties;
-    size_t count;
-    const char *session; /* NULL: none */
-    char *storage;
-};
-
 static int find_parties(const struct log_event *log_event, unsigned flags, struct subject_matter *ret_matter)
 {
     size_t bytes = entity_bytes(&log_event->actor) + slice_bytes(&log_event->session), count = 0;
@@ -307,85 +290,6 @@ static int find_parties(const struct log_event *log_event, unsigned flags, struc
     const char *session = decode_into(&at, &log_event->session, ID_BYTES_MOST);
     *ret_matter = (struct subject_matter){ take_pointer(parties), count, session, take_pointer(storage) };
     return 0;
-}
-
-static struct fact *add_fact(struct event *event, enum fact_kind kind, const struct party *party, const char *value)
-{
-    struct fact *fact = &event->facts[event->fact_count++];
-
-    *fact = (struct fact){ .kind = kind, .id = party->id, .value = value };
-    fact->identity_kind = party->type == ENTITY_GROUP ? IDENTITY_GROUP : IDENTITY_USER;
-    return fact;
-}
-
-/* A start without a session's name gets the event's (complete_event). */
-static void add_sign_in(struct event *event, const struct event_rule *rule, const struct party *user, const char *session)
-{
-    struct fact *fact = add_fact(event, FACT_SIGNED_IN, user, NULL);
-
-    fact->other = session;
-    fact->present = (rule->flags & EVENT_SIGNED_IN) != 0;
-}
-
-static void add_user_facts(struct event *event, const struct event_rule *rule, const struct party *user, const char *session)
-{
-    if (rule->status != NULL)
-        add_fact(event, FACT_STATUS, user, rule->status);
-    if (user->login != NULL)
-        add_fact(event, FACT_LOGIN, user, user->login);
-    if (user->name != NULL)
-        add_fact(event, FACT_NAME, user, user->name);
-    if (rule->trigger != NULL)
-        add_fact(event, FACT_SESSIONS_VOID, user, rule->trigger);
-    if ((rule->flags & (EVENT_SIGNED_IN | EVENT_SIGNED_OUT)) != 0)
-        add_sign_in(event, rule, user, session);
-}
-
-static void add_group_facts(struct event *event, const struct event_rule *rule, const struct party *group)
-{
-    if ((rule->flags & (EVENT_GROUP_THERE | EVENT_GROUP_GONE)) != 0)
-        add_fact(event, FACT_GROUP_EXISTS, group, NULL)->present = (rule->flags & EVENT_GROUP_THERE) != 0;
-    if (group->name != NULL)
-        add_fact(event, FACT_GROUP_NAME, group, group->name);
-}
-
-static void add_pair_fact(struct event *event, const struct event_rule *rule, const struct party *user, const struct party *other)
-{
-    if (other->type == ENTITY_GROUP && (rule->flags & (EVENT_MEMBER_ADDED | EVENT_MEMBER_REMOVED)) != 0) {
-        struct fact *fact = add_fact(event, FACT_MEMBER, user, NULL);
-        fact->other = other->id;
-        fact->present = (rule->flags & EVENT_MEMBER_ADDED) != 0;
-    }
-    if (other->type == ENTITY_APP && (rule->flags & (EVENT_APP_ASSIGNED | EVENT_APP_UNASSIGNED)) != 0) {
-        struct fact *fact = add_fact(event, FACT_ASSIGNED, user, other->name);
-        fact->other = other->id;
-        fact->present = (rule->flags & EVENT_APP_ASSIGNED) != 0;
-    }
-}
-
-static bool add_facts(struct parse *parse, struct event *event, const struct event_rule *rule, const struct subject_matter *matter)
-{
-    const struct party *parties = matter->parties;
-    size_t users = 0, count = matter->count;
-
-    for (size_t i = 0; i < count; i++)
-        users += parties[i].type == ENTITY_USER;
-    size_t most = count * 5 + users * (count - users);
-    if (most > FACTS_MOST)
-        return parse_fail(parse, ERROR_INVALID, "an event has too many targets: its facts would be more than 10,000");
-    event->facts = calloc(most + 1, sizeof(*event->facts));
-    if (event->facts == NULL)
-        return parse_fail(parse, ERROR_NOMEM, error_sentence(ERROR_NOMEM));
-    for (size_t i = 0; i < count; i++) {
-        if (parties[i].type == ENTITY_USER)
-            add_user_facts(event, rule, &parties[i], matter->session);
-        else if (parties[i].type == ENTITY_GROUP)
-            add_group_facts(event, rule, &parties[i]);
-    }
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; parties[i].type == ENTITY_USER && j < count; j++)
-            add_pair_fact(event, rule, &parties[i], &parties[j]);
-    return true;
 }
 
 /* The first user, else the first group. */
@@ -451,7 +355,10 @@ static bool build_event(struct parse *parse, const struct log_event *log_event, 
     event->storage = matter.storage;
     if (!set_subject(event, parties, matter.count))
         return parse_fail(parse, ERROR_NOMEM, error_sentence(ERROR_NOMEM));
-    return strcmp(event->outcome, "SUCCESS") != 0 || add_facts(parse, event, rule, &matter);
+    int code = strcmp(event->outcome, "SUCCESS") == 0 ? event_add_facts(event, rule, &matter) : 0;
+    if (code == ERROR_TOOBIG)
+        return parse_fail(parse, ERROR_INVALID, "an event has too many targets: its facts would be more than 10,000");
+    return code == 0 || parse_fail(parse, code, error_sentence(code));
 }
 
 static struct event *next_event(struct parse *parse)
