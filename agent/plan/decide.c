@@ -19,6 +19,30 @@ int decide_scope(const struct mapping *mapping, const struct identity *identity,
     return error_prefix(error, "%s:%d: scope", mapping->path, mapping->scope_line);
 }
 
+static struct wall later(struct wall a, struct wall b)
+{
+    return a.us >= b.us ? a : b;
+}
+
+static struct wall newest_of(const struct membership *rows, size_t count)
+{
+    struct wall newest = { 0 };
+
+    for (size_t i = 0; i < count; i++)
+        newest = later(newest, rows[i].as_of);
+    return newest;
+}
+
+/* Login and name are left out: each event that names somebody says them anew. */
+struct wall decide_changed(const struct identity *identity)
+{
+    struct wall own = identity->kind == IDENTITY_GROUP ? identity->exists_as_of : identity->status.as_of;
+    struct wall groups = newest_of(identity->groups, identity->group_count);
+    struct wall apps = newest_of(identity->apps, identity->app_count);
+
+    return later(later(own, identity->profile_text.as_of), later(groups, apps));
+}
+
 static enum on event_of(const char *status)
 {
     static const struct {
@@ -127,10 +151,13 @@ static struct decision react(const struct mapping *mapping, const struct plan_in
     const struct reaction *reaction = &mapping->on[on];
     struct decision decision = { .want = action_wants[reaction->action] };
 
+    if (on == ON_LEFT_SCOPE)
+        decision.since = decide_changed(input->identity);
+
     if (reaction->remove_after_us > 0) {
         decision.due = due_of(input, on, reaction->remove_after_us);
         if (decision.due.us <= input->now.us)
-            decision = (struct decision){ .want = WANT_REMOVED };
+            decision = (struct decision){ .want = WANT_REMOVED, .since = decision.since };
     }
     if (input->account == NULL && !makes_account(input, on, decision.want))
         decision = (struct decision){ .want = WANT_NOTHING };

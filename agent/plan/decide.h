@@ -20,7 +20,11 @@ enum want {
 struct decision {
     enum want want;
     struct wall due; /* removal is due then; 0: none */
+    struct wall since; /* what `now` means in `disable`, where the status does not tell: out of scope since; else 0 */
 };
+
+/* When what a scope goes by changed last: status, profile, groups, applications. */
+struct wall decide_changed(const struct identity *identity);
 
 /* Is the identity in scope? `status` instead of its own; NULL: its own. */
 int decide_scope(const struct mapping *mapping, const struct identity *identity, const char *status, bool *ret_true,

@@ -68,6 +68,7 @@ struct expr_error {
 struct expr_input {
     const struct identity *identity; /* NULL: none */
     const char *status;              /* instead of the identity's; NULL: the identity's own */
+    struct wall since;               /* `now`; 0: the time since which the status holds */
     const json_t *account;           /* values behind account. and member.account. */
     const char *locator;             /* of that account */
     const char *locator_name;        /* what it is called ("dn") */

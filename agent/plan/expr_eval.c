@@ -14,10 +14,13 @@ static int give_string(const char *text, json_t **ret_value, struct error *error
     return 0;
 }
 
-static int give_now(const struct identity *identity, json_t **ret_value, struct error *error)
+static int give_now(const struct expr_input *input, json_t **ret_value, struct error *error)
 {
+    const struct identity *identity = input->identity;
     char text[WALL_TEXT_BYTES];
-    struct wall now = identity->kind == IDENTITY_GROUP ? identity->exists_as_of : identity->status.as_of;
+    struct wall now = input->since.us != 0               ? input->since
+                      : identity->kind == IDENTITY_GROUP ? identity->exists_as_of
+                                                         : identity->status.as_of;
 
     if (now.us == 0)
         return give_string(NULL, ret_value, error);
@@ -103,7 +106,7 @@ static int path_value(const struct node *node, const struct expr_input *input, j
     case NAME_STATUS:
         return give_string(input->status != NULL ? input->status : identity->status.value, ret_value, error);
     case NAME_NOW:
-        return give_now(identity, ret_value, error);
+        return give_now(input, ret_value, error);
     case NAME_GROUPS:
         return give_memberships(identity->groups, identity->group_count, ret_value, error);
     case NAME_APPS:

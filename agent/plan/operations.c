@@ -1,5 +1,6 @@
 /* The operations of a plan: from the account as read to what it shall be. */
 #include "base/str.h"
+#include "plan/decide.h"
 #include "plan/planning.h"
 
 /* ---- one operation ---- */
@@ -21,7 +22,8 @@ static struct operation *add_operation(struct plan *plan, enum operation_kind ki
     return &list[plan->operation_count++];
 }
 
-/* What the connector's own groups say of it. */
+/* What the connector's own groups say of it. Who returns does so with the last
+ * change of what the scope goes by: the status may be an old one. */
 static int add_settings(const struct planning *planning, const struct plan *plan, struct operation *operation)
 {
     const struct settings_view view = {
@@ -29,6 +31,7 @@ static int add_settings(const struct planning *planning, const struct plan *plan
         .identity = planning->input->identity,
         .key = operation->key,
         .account = plan->wanted.values,
+        .since = operation->kind == OPERATION_ENABLE ? decide_changed(planning->input->identity) : planning->since,
     };
 
     return plan_settings(planning->mapping, &view, &operation->settings, planning->error);

@@ -28,8 +28,11 @@
  *   disable), "disable" makes a disabled account: so all orders of the same
  *   events end alike. Where a link exists and the account is gone, a leaver's
  *   account is not made again. A value that cannot be rendered leaves an account
- *   that is to be disabled as it is there, and disables the rest. `now` in expressions is the time since which
- *   the status holds, so that planning again gives the same values.
+ *   that is to be disabled as it is there, and disables the rest.
+ *   `now` in expressions is the time since which the status holds, so that
+ *   planning again gives the same values. For somebody who left the scope, in
+ *   `disable`, and in the request that enables: the last change of status,
+ *   profile, groups or applications, which is what scopes go by.
  *
  * Targets that are no directory
  *   Values are typed. What is there fits when it is as the mapping names it: an
@@ -104,6 +107,7 @@ struct settings_view { /* borrowed; each may be NULL */
     const char *key;       /* account.key */
     const json_t *account; /* behind account. */
     const char *value;     /* of a member */
+    struct wall since;     /* `now`; 0: since the status holds */
 };
 int plan_settings(const struct mapping *mapping, const struct settings_view *view, json_t **ret_settings, struct error *error);
 

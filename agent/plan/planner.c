@@ -82,7 +82,7 @@ static int disabled_locator(const struct planning *planning, char **ret_locator)
 
     if (planning->disabled || planning->mapping->disable_locator == NULL)
         return 0;
-    int code = wanted_render(planning->mapping, planning->input->identity, true, true, &other, planning->error);
+    int code = wanted_render(planning->mapping, planning->input->identity, planning->since, true, true, &other, planning->error);
     if (code < 0)
         return code;
     *ret_locator = take_pointer(other.disabled_locator);
@@ -287,7 +287,7 @@ static bool is_deserted(const struct planning *planning)
 static int plan_present(struct planning *planning, struct plan *plan)
 {
     const struct account *account = planning->input->account;
-    int code = wanted_render(planning->mapping, planning->input->identity, planning->disabled, is_lenient(planning),
+    int code = wanted_render(planning->mapping, planning->input->identity, planning->since, planning->disabled, is_lenient(planning),
                              &planning->wanted, planning->error);
 
     if (code == 0)
@@ -371,6 +371,7 @@ int plan_make(const struct mapping *mapping, const struct plan_input *input, str
     if (code < 0)
         return code;
     planning.disabled = decision.want == WANT_DISABLED;
+    planning.since = decision.since;
     code = plan_wanted(&planning, decision.want, &plan);
     planning_clear(&planning);
     if (code < 0) {

@@ -13,6 +13,7 @@ struct planning {
     const struct mapping *mapping;
     const struct plan_input *input;
     bool disabled; /* wanted so */
+    struct wall since; /* `now` in `disable`; 0: since the status holds */
     struct wanted wanted;
     json_t *members;  /* values of a group's members that have accounts; NULL: none */
     const char *locator; /* where it shall stand; borrowed */

@@ -32,7 +32,7 @@ static int query_settings(const struct mapping *mapping, const struct identity *
 
     if (mapping->groups == NULL)
         return 0;
-    int code = wanted_render(mapping, identity, false, true, &wanted, error);
+    int code = wanted_render(mapping, identity, (struct wall){ 0 }, false, true, &wanted, error);
     if (code == 0 && (values = wanted_values(mapping, &wanted)) == NULL)
         code = ERROR_NOMEM;
     const struct settings_view view = { .call = "read", .identity = identity, .key = key, .account = values };

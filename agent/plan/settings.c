@@ -239,6 +239,7 @@ int plan_settings(const struct mapping *mapping, const struct settings_view *vie
         .view = view,
         .input = {
             .identity = view->identity,
+            .since = view->since,
             .account = view->account,
             .key = view->key,
             .value = view->value,

@@ -115,7 +115,7 @@ static int overlay(struct rendering *rendering, struct wanted *wanted)
     return code;
 }
 
-int wanted_render(const struct mapping *mapping, const struct identity *identity, bool disabled, bool lenient,
+int wanted_render(const struct mapping *mapping, const struct identity *identity, struct wall since, bool disabled, bool lenient,
                   struct wanted *ret_wanted, struct error *error)
 {
     size_t count = mapping->attribute_count + 1;
@@ -131,6 +131,7 @@ int wanted_render(const struct mapping *mapping, const struct identity *identity
         code = error_nomem(error);
     if (code == 0)
         code = render_account(&rendering, &wanted);
+    rendering.input.since = since;
     if (code == 0 && disabled)
         code = overlay(&rendering, &wanted);
     if (code < 0) {

@@ -22,9 +22,10 @@ struct wanted {
  * that cannot be rendered is left as it is instead of failing the whole: a
  * mistake in a name must not keep a leaver's account open.
  * An attribute is not known when it is absent and would come from a profile
- * that was never read.
+ * that was never read. `since` is what `now` means in `disable`; 0: since the
+ * status holds.
  */
-int wanted_render(const struct mapping *mapping, const struct identity *identity, bool disabled, bool lenient,
+int wanted_render(const struct mapping *mapping, const struct identity *identity, struct wall since, bool disabled, bool lenient,
                   struct wanted *ret_wanted, struct error *error);
 void wanted_clear(const struct mapping *mapping, struct wanted *wanted);
 

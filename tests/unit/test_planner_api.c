@@ -340,6 +340,33 @@ static void a_leaver_of_whom_nothing_tells_is_disabled_again(void **state)
     assert_plans("disable");
 }
 
+/* Hired in January, out of the group that the scope asks for in March: the last day is in March. */
+static void who_falls_out_of_scope_left_when_it_happened(void **state)
+{
+    static const char paid[] =
+        "target = \"t\"; kind = \"user\"; scope = \"groups contains 'paid'\"; account: { email = \"{login}\"; };\n"
+        "requests: { read: { path = \"/e/{account.key}\"; };\n"
+        "  disable: { path = \"/e/{account.key}/end\"; body: { day = \"{now | date '%F'}\"; }; };\n"
+        "  enable: { path = \"/e/{account.key}/rehire\"; body: { day = \"{now | date '%F'}\"; }; }; };\n";
+    struct membership group = { .id = (char *)"g", .name = (char *)"paid", .as_of = { T0 + INT64_C(59) * 86400 * 1000000 } };
+
+    (void)state;
+    use(paid);
+    identity.groups = &group;
+    identity.group_count = 1;
+    there_is(0, "{'email':'ann@x'}");
+    assert_plans("disable");
+    assert_json(json_object_get(plan.operations[0].settings, "requests"),
+                "{'disable':{'path':'/e/17/end','body':{'day':'2026-03-01'}},'read':{'path':'/e/17'}}");
+    group.present = true;
+    there_is(1, "{'email':'ann@x'}");
+    assert_plans("enable");
+    assert_json(json_object_get(json_object_get(plan.operations[0].settings, "requests"), "enable"),
+                "{'path':'/e/17/rehire','body':{'day':'2026-03-01'}}");
+    identity.groups = NULL;
+    identity.group_count = 0;
+}
+
 static void an_update_may_disable(void **state)
 {
     (void)state;
@@ -538,6 +565,7 @@ int main(void)
         TEST(nobody_is_made_to_be_disabled_by_a_request),
         TEST(a_mark_tells_where_the_target_does_not),
         TEST(a_leaver_of_whom_nothing_tells_is_disabled_again),
+        TEST(who_falls_out_of_scope_left_when_it_happened),
         TEST(an_update_may_disable),
         TEST(a_target_that_calls_the_disabled_enabled_is_told),
         TEST(a_return_enables_first_and_updates_then),
