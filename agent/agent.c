@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "plan/plan.h"
 
-#define LEASE_US (10 * 60 * 1000000LL)
+#define LEASE_US (2 * 3600 * 1000000LL) /* longer than the longest sweep through a session store; those of a crash end with the next start */
 #define RECEIVE_DRAIN_US 5000000
 
 /* ---- configuration ---- */
