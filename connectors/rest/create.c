@@ -49,6 +49,8 @@ static enum outcome look_closer(struct connector_session *session, const struct 
     if (found->whole || is_as_wanted(operation, found) || call_find(operation->settings, CALL_READ, false, &call, NULL) < 0)
         return OUTCOME_APPLIED;
     enum outcome outcome = find_by_key(session, operation->settings, found->key, &whole, receipt);
+    if (outcome == OUTCOME_GONE)
+        return OUTCOME_APPLIED; /* it was found: that it cannot be read does not make it nobody */
     if (outcome != OUTCOME_APPLIED)
         return outcome;
     found_clear(found);

@@ -300,6 +300,7 @@ static void somebody_who_is_there_with_other_values_is_a_conflict(void **state)
     json_decref(payroll_request(&payroll, "PATCH", "/employees/1", "{\"department\": \"Ops\"}"));
     assert_outcome(create("k2", false, NULL, NULL, NULL), CONFLICT);
     assert_int_equal(employees(), 1);
+    assert_int_equal(count_of("POST /employees"), 1);
 }
 
 static void a_name_that_is_taken_is_a_conflict_with_the_api_s_words(void **state)
