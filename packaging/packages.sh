@@ -14,8 +14,9 @@ BUILD_PACKAGES=(
 )
 DEMO_PACKAGES=(curl ldap-utils openssl python3)
 TEST_PACKAGES=(
-    ldap-utils libasan8 libcmocka-dev libubsan1 openssl php-cli php-memcached python3 python3-cryptography python3-django python3-jwt
-    python3-ldap python3-psycopg2 python3-pymysql redis-tools
+    ldap-utils libasan8 libcmocka-dev libubsan1 openssl php-cli php-memcached php-redis python3 python3-cryptography
+    python3-django python3-flask-login python3-flask-session python3-jwt python3-ldap python3-psycopg2 python3-pymemcache python3-pymysql
+    python3-redis redis-tools
 )
 # Debian's npm cannot stand beside another Node.js that brings its own.
 command -v npm >/dev/null || TEST_PACKAGES+=(nodejs npm)

@@ -1,44 +1,17 @@
 """A SCIM service that is not ours (scim_peer.mjs: SCIMMY on Express), fetched once into the build folder."""
 
-import fcntl
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import urllib.request
 
-from agent import BUILD
+import npm
 from directory import SOURCE
-from tap import Skip
 
 PACKAGES = ["express@4.22.3", "scimmy@1.3.5", "scimmy-routers@1.3.2"]
 TOKEN = "scim-token-30b9"
-FOLDER = os.path.join(BUILD, "scim-peer")
-
-
-def _fetch():
-    npm = ["npm", "install", "--prefix", FOLDER, "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", *PACKAGES]
-    done = subprocess.run(npm, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode != 0:
-        raise Skip(f"npm could not fetch {' '.join(PACKAGES)}: {done.stderr.strip()[-300:]}")
-
-
-def prepare():
-    """The peer, ready to run; a Skip says what is missing."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        raise Skip("node and npm are missing (Debian: nodejs, npm)")
-    os.makedirs(FOLDER, exist_ok=True)
-    with open(os.path.join(FOLDER, "lock"), "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        ready = os.path.join(FOLDER, "ready")
-        wanted = "\n".join(PACKAGES)
-        if not os.path.exists(ready) or open(ready, encoding="utf-8").read() != wanted:
-            _fetch()
-            with open(ready, "w", encoding="utf-8") as file:
-                file.write(wanted)
-        shutil.copy(os.path.join(SOURCE, "tests", "support", "scim_peer.mjs"), FOLDER)
 
 
 class Scim:
@@ -47,13 +20,13 @@ class Scim:
     probe = "/ServiceProviderConfig"
 
     def __init__(self, folder):
-        prepare()
+        script = npm.prepare("scim-peer", PACKAGES, os.path.join(SOURCE, "tests", "support", "scim_peer.mjs"))
         os.makedirs(folder)
         self.token_file = os.path.join(folder, "token")
         with open(os.open(self.token_file, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
             file.write(TOKEN + "\n")
         with open(os.path.join(folder, "stderr"), "ab") as stderr:
-            self.process = subprocess.Popen(["node", os.path.join(FOLDER, "scim_peer.mjs")], env={**os.environ, "SCIM_TOKEN": TOKEN},
+            self.process = subprocess.Popen(["node", script], env={**os.environ, "SCIM_TOKEN": TOKEN},
                                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr)
         ready, _, _ = select.select([self.process.stdout], [], [], 30)
         self.url = self.process.stdout.readline().decode().strip() if ready else ""
