@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/str.h"
 #include "connectors/session/address.h"
@@ -171,6 +172,17 @@ static enum outcome redis_sweep(struct session_store *store, const struct sessio
     return OUTCOME_APPLIED;
 }
 
+/* Keys of a cache in front of a table. */
+static enum outcome redis_forget(struct session_store *store, const char *const *keys, struct receipt *receipt)
+{
+    enum outcome outcome = store_ready(store, receipt);
+    bool gone = false;
+
+    for (size_t i = 0; outcome == OUTCOME_APPLIED && keys[i] != NULL; i++)
+        outcome = key_remove(store, keys[i], strlen(keys[i]), &gone, receipt);
+    return outcome;
+}
+
 const struct session_store_ops session_redis = {
     .name = "redis",
     .share = redis_share,
@@ -180,6 +192,7 @@ const struct session_store_ops session_redis = {
     .close = redis_close,
     .probe = redis_probe,
     .sweep = redis_sweep,
+    .forget = redis_forget,
     .read_marks = redis_read_marks,
     .write_marks = redis_write_marks,
 };

@@ -12,8 +12,9 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from databases import PASSWORD, MariaDB, Memcached, PostgreSQL, free_port
+from redis_store import RedisStore, present
 from session_drive import FAR_OFF, LONG_AGO, Drive
-from tap import run, test
+from tap import Skip, run, test
 
 GENERIC = {"table": "sessions", "key_column": "id", "user_column": "who"}
 JSON = {"table": "sessions", "key_column": "id", "value_column": "data", "format": "json", "user_at": "/user"}
@@ -332,6 +333,27 @@ def a_wrong_password_a_wrong_database_and_a_closed_port_are_told(kind, server):
 
 
 @each(postgresql, mariadb)
+def an_encrypted_connection_checks_who_is_there(kind, server):
+    table(server, "sessions", f"id {TEXT[kind]} PRIMARY KEY, who {TEXT[kind]}", ("s1", "ann"))
+    require = {postgresql: "ALTER USER provost SET application_name = ''", mariadb: "ALTER USER provost@'%%' REQUIRE SSL"}[kind]
+    os.chmod(server.folder, 0o755)
+    server.sql(require)
+    try:
+        good = Drive(**server.settings(tls=True, ca_file=server.path("ca.pem")))
+        expect(good.probe(), "applied")
+        if kind is postgresql:
+            assert server.sql("SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'provost' AND state = 'idle' AND ssl")
+        expect(good.revoke(user="ann", **GENERIC), "applied", 1, 1)
+        denied_words(expect(Drive(**server.settings(tls=True, ca_file=server.path("other.pem"))).probe(), "target_down"), "ca_file")
+        elsewhere = server.settings(tls=True, ca_file=server.path("ca.pem"), address=[f"localhost:{server.port}"])
+        denied_words(expect(Drive(**elsewhere).probe(), "target_down"), "certificate")
+        denied_words(expect(Drive(**server.settings(tls=True, ca_file="/nowhere/ca.pem")).probe(), "target_down"), "ca_file")
+    finally:
+        if kind is mariadb:
+            server.sql("ALTER USER provost@'%%' REQUIRE NONE")
+
+
+@each(postgresql, mariadb)
 def a_password_that_is_changed_stops_the_target_until_it_is_told(kind, server):
     table(server, "sessions", f"id {TEXT[kind]} PRIMARY KEY, who {TEXT[kind]}", ("s1", "ann"))
     change = {postgresql: "ALTER USER provost PASSWORD '{}'", mariadb: "SET PASSWORD FOR provost@'%%' = PASSWORD('{}')"}[kind]
@@ -430,6 +452,25 @@ def a_cached_session_goes_from_the_cache_and_the_table(world):
     assert keys(server) == ["s1", "s2"], "the row stays, so that the sweep is made good"
     cache.start()
     expect(drive.revoke(user="ann", **layout), "applied", 1, 1)
+
+
+@test
+def a_cache_in_redis_loses_the_session_with_the_table(world):
+    if not present():
+        raise Skip("there is no Redis (Debian: redis-tools)")
+    server, prefix = sqlite(), ":1:django.contrib.sessions.cached_db"
+    cache = RedisStore(world.new_folder("redis"), "requirepass cache-secret")
+    try:
+        table(server, "sessions", "id TEXT PRIMARY KEY, data TEXT", ("s1", '{"user": "ann"}'), ("s2", '{"user": "bob"}'))
+        for key in ("s1", "s2"):
+            assert cache.cli("-a", "cache-secret", "--no-auth-warning", "-n", "3", "SET", prefix + key, "x") == "OK"
+        drive = Drive(**server.settings(cache="redis", cache_address=[f"127.0.0.1:{cache.port}"], cache_database=3, cache_password="cache-secret"))
+        expect(drive.probe(), "applied")
+        expect(drive.revoke(user="ann", cache_key=prefix + "*", **JSON), "applied", 1, 1)
+        assert cache.cli("-a", "cache-secret", "--no-auth-warning", "-n", "3", "KEYS", "*") == prefix + "s2"
+        assert keys(server) == ["s2"] and "cache-secret" not in drive.told
+    finally:
+        cache.stop()
 
 
 @test

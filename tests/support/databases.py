@@ -81,6 +81,19 @@ class Server:
     def prepare(self):
         pass
 
+    def make_certificates(self):
+        """server.pem and server.key for 127.0.0.1 alone, of ca.pem; other.pem is an authority that issued nothing."""
+        try:
+            from certificates import Authority
+        except ImportError as error:
+            raise Skip("python3-cryptography is missing") from error
+        Authority(self.folder).issue("server", ["127.0.0.1"])
+        Authority(self.folder, "other")
+        for name in os.listdir(self.folder):
+            os.chown(self.path(name), os.stat(self.folder).st_uid, -1)
+            if name.endswith(".pem"):
+                os.chmod(self.path(name), 0o644)
+
     def start(self):
         with open(self.path("out"), "ab") as out:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.environment(),
@@ -146,13 +159,15 @@ class PostgreSQL(Server):
         super().__init__()
 
     def prepare(self):
+        self.make_certificates()
         self.run(self.program(f"{self.bin}/initdb"), "-D", self.path("data"), "-U", "admin", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
         with open(self.path("data/pg_hba.conf"), "w", encoding="utf-8") as file:
             file.write("local all admin trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
 
     def command(self):
         return [self.program(f"{self.bin}/postgres"), "-D", self.path("data"), "-p", str(self.port), "-k", self.folder, "-h", "127.0.0.1",
-                "-c", "fsync=off", "-c", "shared_buffers=16MB"]
+                "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "ssl=on", "-c", f"ssl_cert_file={self.path('server.pem')}",
+                "-c", f"ssl_key_file={self.path('server.key')}"]
 
     def connection(self, dbname="app"):
         connection = self.client.connect(host=self.folder, port=self.port, user="admin", dbname=dbname)
@@ -194,13 +209,15 @@ class MariaDB(Server):
         return [f"--basedir={self.program('usr')}", f"--datadir={self.path('data')}", f"--lc-messages-dir={self.program('usr/share/mysql')}"]
 
     def prepare(self):
+        self.make_certificates()
         self.run("/bin/sh", self.program("usr/bin/mariadb-install-db"), "--no-defaults", *self._places()[:2], "--auth-root-authentication-method=normal",
                  "--skip-test-db", "--force")
 
     def command(self):
         return [self.program("usr/sbin/mariadbd"), "--no-defaults", *self._places(), f"--port={self.port}", "--bind-address=127.0.0.1",
                 f"--socket={self.path('sock')}", f"--pid-file={self.path('pid')}", "--innodb-flush-log-at-trx-commit=2",
-                "--innodb-buffer-pool-size=16M", "--skip-log-bin"]
+                "--innodb-buffer-pool-size=16M", "--skip-log-bin", f"--ssl-ca={self.path('ca.pem')}", f"--ssl-cert={self.path('server.pem')}",
+                f"--ssl-key={self.path('server.key')}"]
 
     def connection(self, dbname="app"):
         return self.client.connect(unix_socket=self.path("sock"), user="root", database=dbname, autocommit=True, charset="utf8mb4")
