@@ -4,8 +4,8 @@
 #     . packaging/packages.sh
 #     install_packages "${BUILD_PACKAGES[@]}" "${DEMO_PACKAGES[@]}"
 #
-# slapd is never among them: tests/support/private-slapd unpacks it without installing, so that no system server is left running. redis-tools
-# has Redis' program without the service (tests/support/private-redis).
+# No server whose package starts a service is among them: tests/support/private-slapd and private-package unpack theirs without installing,
+# and redis-tools has Redis' program without the service (private-redis).
 
 BUILD_PACKAGES=(
     autoconf automake gcc libc6-dev libtool make pkg-config
