@@ -1,13 +1,6 @@
 /* The kinds of store, by number. */
 #include "connectors/session/store.h"
 
-/* A kind whose file is not linked in is NULL here. */
-#pragma weak session_memcached
-#pragma weak session_files
-#pragma weak session_sqlite
-#pragma weak session_postgresql
-#pragma weak session_mysql
-
 const struct session_store_ops *session_store_ops(int store)
 {
     static const struct session_store_ops *const kinds[STORE_KIND_COUNT] = {
