@@ -302,9 +302,21 @@ static int execute(MYSQL_STMT *statement, struct sql_query *query, struct column
     return code < 0 ? code : 0;
 }
 
+/* MySQL prepares no START TRANSACTION and no ROLLBACK. */
+static enum outcome run_plain(struct sql_connection *connection, const struct sql_query *query, struct sql_failure *ret_failure,
+                              struct receipt *receipt)
+{
+    if (mysql_query(connection->mysql, query->text) != 0)
+        return fail_connection(connection, ret_failure, receipt);
+    mysql_free_result(mysql_store_result(connection->mysql));
+    return OUTCOME_APPLIED;
+}
+
 static enum outcome mysql_run(struct sql_connection *connection, struct sql_query *query, struct sql_failure *ret_failure,
                               struct receipt *receipt)
 {
+    if (query->value_count == 0 && query->row == NULL)
+        return run_plain(connection, query, ret_failure, receipt);
     MYSQL_STMT *statement = mysql_stmt_init(connection->mysql);
     struct columns columns = { 0 };
     enum outcome outcome = OUTCOME_APPLIED;
