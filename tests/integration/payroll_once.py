@@ -18,6 +18,7 @@ from okta import User
 from tap import run, test
 
 CREATES = int(os.environ.get("PROVOST_ONCE", "150"))
+SEED = int(os.environ.get("PROVOST_SEED", "0"))
 EVERY = 25  # creates between two kills, about
 
 
@@ -37,7 +38,7 @@ class Killer:
     """Kills one or the other, and counts what was lost before: a run without trouble would prove nothing."""
 
     def __init__(self, seed, payroll, agent):
-        self.chance = random.Random(seed)
+        self.chance = random.Random(SEED + seed)
         self.payroll, self.agent = payroll, agent
         self.kills, self.lost = collections.Counter(), 0
 
