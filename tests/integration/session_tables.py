@@ -3,9 +3,7 @@
 
 import functools
 import os
-import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
@@ -85,8 +83,9 @@ def each(*kinds):
 def table(server, name, columns, *rows):
     server.sql(f"DROP TABLE IF EXISTS {name}")
     server.sql(f"CREATE TABLE {name} ({columns})")
-    for row in rows:
-        server.sql(f"INSERT INTO {name} VALUES ({', '.join(['%s'] * len(row))})", *row)
+    if rows:
+        one = f"({', '.join(['%s'] * len(rows[0]))})"
+        server.sql(f"INSERT INTO {name} VALUES {', '.join([one] * len(rows))}", *(value for row in rows for value in row))
 
 
 def keys(server, name="sessions", column="id"):
@@ -311,14 +310,11 @@ def a_server_that_says_nothing_is_given_up_in_time(kind, server):
     table(server, "sessions", f"id {TEXT[kind]} PRIMARY KEY, who {TEXT[kind]}", ("s1", "ann"))
     drive = Drive(**server.settings(timeout="1 s", connect_timeout="1 s"))
     expect(drive.probe(), "applied")
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(server.process.pid)], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
-    for pid in [server.process.pid, *map(int, children)]:
-        os.kill(pid, signal.SIGSTOP)
+    server.freeze()
     try:
         expect(drive.revoke(user="ann", **GENERIC), "target_down")
     finally:
-        for pid in [server.process.pid, *map(int, children)]:
-            os.kill(pid, signal.SIGCONT)
+        server.thaw()
     expect(drive.revoke(user="ann", **GENERIC), "applied", 1, 1)
 
 
