@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """Sessions in tables: the connector against real PostgreSQL, MariaDB and SQLite."""
 
+import atexit
 import functools
 import os
+import shutil
 import sqlite3
 import sys
 import tempfile
@@ -22,6 +24,7 @@ MARKS = "person {text} PRIMARY KEY, denied SMALLINT NOT NULL, since_ms BIGINT, e
 class SQLite:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="pv-sqlite-")
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self.path = os.path.join(self.folder, "app.db")
 
     def sql(self, text, *values):
