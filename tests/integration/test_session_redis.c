@@ -406,6 +406,47 @@ static void a_user_without_rights_is_told_which(void **state)
     redis_do(&server, "ACL DELUSER poor");
 }
 
+/* What mappings/sessions-redis.conf tells the administrator to give. */
+#define RIGHTS "~sess:* ~provost:* -@all +auth +select +role +scan +getrange +unlink +del +get +set"
+#define RIGHTS_PHP " ~PHPREDIS_SESSION:* +eval"
+#define RIGHTS_SPRING " ~spring:session:* +smembers +srem +hmget +hset +hstrlen +expire"
+
+static void use_rights(struct sessions *agent, const char *rights)
+{
+    cleanup_free char *settings = settings_for("user = \"agent\"; password = \"env:PROVOST_TEST_SECRET\"; database = 1;");
+    cleanup_free char *command = str_printf("ACL SETUSER agent reset on >hush-hush %s", rights);
+
+    redis_do(&server, command);
+    sessions_open(agent, settings);
+}
+
+static void the_rights_that_the_mapping_names_are_enough(void **state)
+{
+    struct sessions agent;
+
+    (void)state;
+    redis_do(&server, "SELECT 1");
+    use_rights(&agent, RIGHTS);
+    add_express("1", "ann");
+    assert_outcome(sessions_probe(&agent), APPLIED);
+    assert_outcome(sessions_end(&agent, EXPRESS, "ann"), APPLIED);
+    assert_outcome(sessions_mark(&agent, EXPRESS, "ann", true, "2026-11-22T21:10:03.123Z", FUTURE), APPLIED);
+    assert_outcome(sessions_mark(&agent, EXPRESS, "ann", false, NULL, NULL), APPLIED);
+    sessions_close(&agent);
+    use_rights(&agent, RIGHTS RIGHTS_PHP);
+    add_php("1", "ann");
+    assert_outcome(sessions_end(&agent, PHPREDIS, "ann"), APPLIED);
+    assert_false(redis_has(&server, "PHPREDIS_SESSION:1_LOCK"));
+    sessions_close(&agent);
+    use_rights(&agent, RIGHTS RIGHTS_SPRING);
+    add_spring();
+    assert_outcome(sessions_end(&agent, SPRING, "ann"), APPLIED);
+    assert_outcome(sessions_end(&agent, SPRING_PLAIN, "ann"), UNCHANGED);
+    sessions_close(&agent);
+    redis_do(&server, "SELECT 0");
+    redis_do(&server, "ACL DELUSER agent");
+}
+
 static void a_restart_between_two_sweeps_goes_unnoticed(void **state)
 {
     (void)state;
@@ -543,6 +584,7 @@ int main(void)
         TEST(a_server_without_unlink_gets_del),
         TEST(a_sweep_that_may_not_delete_is_told),
         TEST(a_user_without_rights_is_told_which),
+        TEST(the_rights_that_the_mapping_names_are_enough),
         TEST(a_restart_between_two_sweeps_goes_unnoticed),
         TEST(a_replica_is_not_taken_for_the_master),
         TEST(a_password_that_changes_takes_the_target_down_and_is_not_told),

@@ -232,6 +232,19 @@ static void another_layout_starts_the_index_anew(void **state)
     assert_true(redis_has(&server, "sess:1"));
 }
 
+/* What mappings/sessions-redis.conf tells the administrator to give. */
+static void the_rights_that_the_mapping_names_are_enough(void **state)
+{
+    (void)state;
+    redis_do(&server, "ACL SETUSER agent reset on >hush-hush ~sess:* ~provost:* -@all +auth +select +role +scan +getrange +unlink +del +get +set "
+                      "+config|get +psubscribe +ping &__keyspace@0__:sess:*");
+    open_with("user = \"agent\"; password = \"env:PROVOST_TEST_SECRET\";");
+    await_index();
+    add("1", "ann");
+    assert_outcome(sessions_end(&sessions, EXPRESS, "ann"), APPLIED);
+    assert_true(by_index());
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -246,10 +259,12 @@ int main(void)
         TEST(an_index_that_grows_too_large_is_given_up_and_said),
         TEST(formats_that_do_not_tell_whose_they_are_are_looked_through),
         TEST(another_layout_starts_the_index_anew),
+        TEST(the_rights_that_the_mapping_names_are_enough),
     };
 
     if (redis_skip())
         return 0;
     signal(SIGPIPE, SIG_IGN); /* as the agent does */
+    setenv("PROVOST_TEST_SECRET", "hush-hush", 1);
     return cmocka_run_group_tests_name("the own index of a Redis target", tests, begin_server, end_server);
 }
