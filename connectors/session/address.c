@@ -66,18 +66,21 @@ bool address_is_local(const char *host)
 static void check_one(const struct session_settings *settings, const char *text, int default_port, const char *file, int line,
                       struct problems *problems)
 {
+    const char *password = settings->sentinel != NULL ? settings->sentinel_password : settings->password;
     cleanup_free char *host = NULL;
     int port = 0;
 
     if (address_split(text, default_port, &host, &port) < 0)
-        problems_add(problems, file, line, 0, "address \"%s\" cannot be read; right would be \"HOST:%d\" or \"/path/of/socket\"", text,
-                     default_port);
-    else if (!address_is_local(host) && !settings->tls && settings->password != NULL && !settings->allow_plaintext)
-        problems_add(problems, file, line, 0,
-                     "the password would go to %s unencrypted; set tls = true (or, knowing what it means, allow_plaintext = true)", host);
+        problems_add(problems, file, line, 0, "address \"%s\" cannot be read; right would be \"HOST:%d\" or \"/path/of/socket\"",
+                     text, default_port);
+    else if (!address_is_local(host) && !settings->tls && password != NULL && !settings->allow_plaintext)
+        problems_add(
+            problems, file, line, 0,
+            "the password would go to %s unencrypted; set tls = true (or, knowing what it means, allow_plaintext = true)", host);
 }
 
-void address_check(const struct session_settings *settings, int default_port, const char *file, int line, struct problems *problems)
+void address_check(const struct session_settings *settings, int default_port, const char *file, int line,
+                   struct problems *problems)
 {
     for (size_t i = 0; settings->address != NULL && settings->address[i] != NULL; i++)
         check_one(settings, settings->address[i], default_port, file, line, problems);

@@ -17,6 +17,7 @@ int address_split(const char *address, int default_port, char **ret_host, int *r
 bool address_is_local(const char *host);
 
 /* Adds what is wrong with settings->address, and a password that would leave the machine in clear. */
-void address_check(const struct session_settings *settings, int default_port, const char *file, int line, struct problems *problems);
+void address_check(const struct session_settings *settings, int default_port, const char *file, int line,
+                   struct problems *problems);
 
 #endif

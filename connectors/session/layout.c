@@ -26,25 +26,30 @@ const struct layout_row layout_rows[] = {
     { "preset", AT(preset), NULL, false, STORES_ALL, "a layout by name; the other members override its lines" },
     { "user", AT(user), NULL, false, STORES_ALL, "what identifies the person inside the sessions: \"{login}\"" },
     { "format", AT(format), formats, false, STORES_ALL,
-      "how a session's value is read: json, php (name|serialized), serialized (PHP's serialize()), django (signed data), java (JDK "
-      "serialisation), plain (the value is the name), token (any bytes: the name as a whole token), cookie (not on the server)" },
+      "how a session's value is read: json, php (name|serialized), serialized (PHP's serialize()), django (signed data), "
+      "java (JDK serialisation), plain (the value is the name), token (any bytes: the name as a whole token), cookie (not on the "
+      "server)" },
     { "encoding", AT(encoding), encodings, false, STORES_ALL, "what is around that: none or base64" },
     { "user_at", AT(user_at), NULL, false, STORES_ALL, "where the name stands in the value: a JSON Pointer, \"/passport/user\"" },
-    { "created_at", AT(created_at), NULL, false, STORES_ALL, "the same for the session's time of creation; of a hash, the field" },
+    { "created_at", AT(created_at), NULL, false, STORES_ALL,
+      "the same for the session's time of creation; of a hash, the field" },
     { "created_unit", AT(created_unit), units, false, STORES_ALL, "of created_at and created_column: ms, s, us or date" },
     { "pattern", AT(pattern), NULL, false, STORES_KEYS | STORES_FILES, "key or file name of a session; * stands for its id" },
     { "type", AT(type), types, false, STORES_REDIS, "of the Redis key: string or hash" },
     { "field", AT(field), NULL, false, STORES_REDIS, "of a hash: the field that tells the person" },
     { "index", AT(index), NULL, false, STORES_KEYS,
       "key of the list of a person's sessions that the application keeps; * stands for the name" },
-    { "expires", AT(expires), NULL, false, STORES_REDIS, "Spring's key whose end makes the application drop the session; * stands for the id" },
-    { "expirations", AT(expirations), NULL, false, STORES_REDIS, "Spring's sets of sessions that end in a minute; * stands for the time in ms" },
+    { "expires", AT(expires), NULL, false, STORES_REDIS,
+      "Spring's key whose end makes the application drop the session; * stands for the id" },
+    { "expirations", AT(expirations), NULL, false, STORES_REDIS,
+      "Spring's sets of sessions that end in a minute; * stands for the time in ms" },
     { "lock", AT(lock), NULL, false, STORES_KEYS,
       "key that a request holds while it uses the session; * stands for the session's key (memcached: its id)" },
     { "levels", AT(levels), NULL, true, STORES_FILES, "of sub-folders between the folder and the session files" },
     { "table", AT(table), NULL, false, STORES_SQL, "the table of sessions" },
     { "key_column", AT(key_column), NULL, false, STORES_SQL, "its primary key" },
-    { "user_column", AT(user_column), NULL, false, STORES_SQL, "column that tells the person; without it value_column is looked into" },
+    { "user_column", AT(user_column), NULL, false, STORES_SQL,
+      "column that tells the person; without it value_column is looked into" },
     { "value_column", AT(value_column), NULL, false, STORES_SQL, "column of the session's value, read by format" },
     { "created_column", AT(created_column), NULL, false, STORES_SQL, "column of the time of creation" },
     { "expires_column", AT(expires_column), NULL, false, STORES_SQL, "column of the time at which a session ends by itself" },
@@ -174,7 +179,8 @@ static int set_preset(struct layout *layout, const char *name, int store, struct
         return error_set(error, ERROR_INVALID, "sessions.preset \"%s\" is unknown; %s", name, hint != NULL ? hint : "");
     }
     if ((preset->stores & STORE_BIT(store)) == 0)
-        return error_set(error, ERROR_INVALID, "sessions.preset \"%s\" is not for store = \"%s\": choose another preset or target", name,
+        return error_set(error, ERROR_INVALID,
+                         "sessions.preset \"%s\" is not for store = \"%s\": choose another preset or target", name,
                          store_kind_name(store));
     int code = 0;
     for (const struct preset_line *line = preset->lines; code == 0 && line->name != NULL; line++)
@@ -185,7 +191,8 @@ static int set_preset(struct layout *layout, const char *name, int store, struct
 /* What a sweep cannot do without; NULL: all is there. */
 static const char *missing_member(const struct layout *layout, int store)
 {
-    bool pointer = layout->format == FORMAT_JSON || layout->format == FORMAT_PHP || layout->format == FORMAT_SERIALIZED || layout->format == FORMAT_DJANGO;
+    bool pointer = layout->format == FORMAT_JSON || layout->format == FORMAT_PHP || layout->format == FORMAT_SERIALIZED ||
+                   layout->format == FORMAT_DJANGO;
     bool sql = (STORES_SQL & STORE_BIT(store)) != 0;
 
     if (layout->user == NULL)
@@ -227,7 +234,8 @@ static int check_whole(const struct layout *layout, int store, struct error *err
     if (missing != NULL)
         return error_set(error, ERROR_INVALID, "sessions.%s is missing: add it, or a preset that has it", missing);
     if (layout->user_at != NULL && layout->user_at[0] != '/')
-        return error_set(error, ERROR_INVALID, "sessions.user_at \"%s\" is no pointer; right would be \"/%s\"", layout->user_at, layout->user_at);
+        return error_set(error, ERROR_INVALID, "sessions.user_at \"%s\" is no pointer; right would be \"/%s\"", layout->user_at,
+                         layout->user_at);
     int code = 0;
     for (size_t i = 0; code == 0 && i < sizeof(patterns) / sizeof(patterns[0]); i++)
         code = check_pattern(patterns[i].name, patterns[i].pattern, error);
@@ -244,7 +252,8 @@ static int read_member(struct layout *layout, const char *name, const json_t *va
     if (strcmp(name, "former") == 0 || strcmp(name, "preset") == 0)
         return 0; /* session.c's; done first */
     if (row != NULL && (row->stores & STORE_BIT(store)) == 0)
-        return error_set(error, ERROR_INVALID, "sessions.%s has no meaning for store = \"%s\"; remove it", name, store_kind_name(store));
+        return error_set(error, ERROR_INVALID, "sessions.%s has no meaning for store = \"%s\"; remove it", name,
+                         store_kind_name(store));
     if (json_is_string(value))
         return set_member(layout, name, json_string_value(value), error);
     if (!json_is_integer(value))

@@ -92,7 +92,8 @@ static enum match match_plain(const struct layout *layout, const char *const *us
     return theirs ? MATCH_THEIRS : MATCH_OTHER;
 }
 
-enum match match_value(const struct layout *layout, const char *const *users, const void *bytes, size_t length, int64_t *ret_created_us)
+enum match match_value(const struct layout *layout, const char *const *users, const void *bytes, size_t length,
+                       int64_t *ret_created_us)
 {
     cleanup_buf struct buf decoded = { 0 };
 

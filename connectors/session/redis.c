@@ -12,22 +12,9 @@
 
 #define PROBLEM(...) problems_add(problems, file, line, 0, __VA_ARGS__)
 
-static void check_address(const struct session_settings *settings, const char *address, const char *file, int line, struct problems *problems)
-{
-    const char *password = settings->sentinel != NULL ? settings->sentinel_password : settings->password;
-    cleanup_free char *host = NULL;
-    int port;
-
-    if (address_split(address, 1, &host, &port) < 0)
-        PROBLEM("address \"%s\" cannot be read; right would be \"HOST:PORT\" or \"/path/of/socket\"", address);
-    else if (password != NULL && !settings->tls && !settings->allow_plaintext && !address_is_local(host))
-        PROBLEM("the password would go to %s unencrypted; set tls = true (or, knowing what it means, allow_plaintext = true)", host);
-}
-
 static void redis_check(const struct session_settings *settings, const char *file, int line, struct problems *problems)
 {
-    for (char **address = settings->address; address != NULL && *address != NULL; address++)
-        check_address(settings, *address, file, line, problems);
+    address_check(settings, settings->sentinel != NULL ? SENTINEL_PORT : REDIS_PORT, file, line, problems);
 #ifndef HAVE_HIREDIS_SSL
     if (settings->tls)
         PROBLEM("tls: this build's hiredis has none; remove tls (an stunnel in front can do it), or build with hiredis_ssl");
@@ -83,8 +70,8 @@ static void redis_close(struct session_store *store)
     free(store);
 }
 
-static enum outcome redis_open(const struct session_settings *settings, struct session_shared *shared, struct session_store **ret_store,
-                               struct receipt *receipt)
+static enum outcome redis_open(const struct session_settings *settings, struct session_shared *shared,
+                               struct session_store **ret_store, struct receipt *receipt)
 {
     struct session_store *store = calloc(1, sizeof(*store));
 
@@ -129,7 +116,8 @@ static void add_aside(struct buf *note, const struct session_store *store, const
         buf_printf(note, "%s%lld larger than %lld bytes not looked into: raise value_size_max", note->length > 0 ? "; " : "",
                    (long long)aside->too_large, (long long)store->settings->value_bytes_most);
     if (aside->unreadable > 0)
-        buf_printf(note, "%s%lld not readable as %s", note->length > 0 ? "; " : "", (long long)aside->unreadable, format_name(layout));
+        buf_printf(note, "%s%lld not readable as %s", note->length > 0 ? "; " : "", (long long)aside->unreadable,
+                   format_name(layout));
 }
 
 /* By the own index; where it is not whole over all keys, with a note that says why. */

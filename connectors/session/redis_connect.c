@@ -55,7 +55,8 @@ static enum outcome check_role(struct redis_link *link, struct receipt *receipt)
     }
     if (reply->elements >= 1 && reply_is_text(reply->element[0]) && strcmp(reply->element[0]->str, "master") != 0)
         return receipt_set(receipt, OUTCOME_TARGET_DOWN, 0,
-                           "Redis at %s is a replica: name the master in address, or the Sentinels and sentinel = NAME", link->name);
+                           "Redis at %s is a replica: name the master in address, or the Sentinels and sentinel = NAME",
+                           link->name);
     return OUTCOME_APPLIED;
 }
 
@@ -97,7 +98,8 @@ static enum outcome ask_sentinel(struct session_store *store, const char *sentin
         reply_is_text(reply->element[1]) && str_to_int64(reply->element[1]->str, &port))
         *ret_master = join_address(reply->element[0]->str, port);
     else
-        outcome = receipt_set(receipt, OUTCOME_TARGET_DOWN, 0, "the Sentinel at %s knows no master \"%s\"", sentinel, store->settings->sentinel);
+        outcome = receipt_set(receipt, OUTCOME_TARGET_DOWN, 0, "the Sentinel at %s knows no master \"%s\"", sentinel,
+                              store->settings->sentinel);
     freeReplyObject(reply);
     return outcome;
 }
@@ -161,7 +163,8 @@ static int node_link(struct session_store *store, const char *address, struct re
 }
 
 /* One range of CLUSTER SLOTS: first slot, last slot, [host, port, …] of the master, … */
-static enum outcome add_slots(struct session_store *store, const redisReply *range, const char *asked_host, struct receipt *receipt)
+static enum outcome add_slots(struct session_store *store, const redisReply *range, const char *asked_host,
+                              struct receipt *receipt)
 {
     const redisReply *node = range->type == REDIS_REPLY_ARRAY && range->elements >= 3 ? range->element[2] : NULL;
 
@@ -193,7 +196,8 @@ static enum outcome read_slots(struct session_store *store, struct redis_link *l
     redisReply *reply = link_ask(link, REDIS_COMMAND("CLUSTER", "SLOTS"), receipt);
 
     if (reply == NULL)
-        return receipt->outcome == OUTCOME_TARGET_DOWN ? OUTCOME_TARGET_DOWN : receipt_set(receipt, OUTCOME_TARGET_DOWN, 0, "%s", receipt->reason);
+        return receipt->outcome == OUTCOME_TARGET_DOWN ? OUTCOME_TARGET_DOWN
+                                                       : receipt_set(receipt, OUTCOME_TARGET_DOWN, 0, "%s", receipt->reason);
     cleanup_free char *host = strndup(link->name, strcspn(link->name, ":")); /* where a node does not know its own name */
     free(store->owners);
     store->owners = malloc(REDIS_SLOTS * sizeof(*store->owners));

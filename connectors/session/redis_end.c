@@ -23,7 +23,8 @@ bool sweep_keeps(const struct session_query *query, int64_t created_us, struct s
     return keep;
 }
 
-static redisReply *ask_about(struct session_store *store, const char *verb, const char *key, size_t length, struct receipt *receipt)
+static redisReply *ask_about(struct session_store *store, const char *verb, const char *key, size_t length,
+                             struct receipt *receipt)
 {
     const struct redis_command command = { 2, (const char *const[]){ verb, key }, (const size_t[]){ strlen(verb), length } };
 
@@ -46,7 +47,8 @@ enum outcome key_remove(struct session_store *store, const char *key, size_t len
     return OUTCOME_APPLIED;
 }
 
-static enum outcome remove_counted(struct session_store *store, const char *key, size_t length, struct sweep *sweep, struct receipt *receipt)
+static enum outcome remove_counted(struct session_store *store, const char *key, size_t length, struct sweep *sweep,
+                                   struct receipt *receipt)
 {
     bool gone = false;
     enum outcome outcome = key_remove(store, key, length, &gone, receipt);
@@ -64,7 +66,8 @@ enum lock { LOCK_HELD, LOCK_BUSY, LOCK_NEEDLESS, LOCK_FAILED };
 
 static enum lock try_lock(struct session_store *store, const char *lock, const char *token, struct receipt *receipt)
 {
-    redisReply *reply = store_ask_key(store, lock, strlen(lock), REDIS_COMMAND("SET", lock, token, "NX", "PX", LOCK_LIFE_MS), receipt);
+    redisReply *reply =
+        store_ask_key(store, lock, strlen(lock), REDIS_COMMAND("SET", lock, token, "NX", "PX", LOCK_LIFE_MS), receipt);
 
     if (reply == NULL && receipt->reason != NULL && strstr(receipt->reason, "(\"OOM") != NULL)
         return LOCK_NEEDLESS; /* without memory no request can write its session back either */

@@ -72,7 +72,8 @@ static bool check_notifications(struct follower *follower)
         if (follower->index->settings->index_configure)
             return switch_on(follower, flags);
         receipt_set(follower->receipt, OUTCOME_RETRY, 0,
-                    "the server does not tell of changes: set notify-keyspace-events to \"KA\" there (it is \"%s\"), or index_configure = true",
+                    "the server does not tell of changes: set notify-keyspace-events to \"KA\" there (it is \"%s\"), or "
+                    "index_configure = true",
                     flags);
         return false;
     }
@@ -169,7 +170,8 @@ static bool scan_step(struct follower *follower, const char *glob, char **cursor
 
     snprintf(count, sizeof(count), "%" PRId64, follower->index->settings->step_entries);
     throttle_begin(follower->index->throttle);
-    cleanup_reply redisReply *reply = link_ask(link, REDIS_COMMAND("SCAN", *cursor, "MATCH", glob, "COUNT", count), follower->receipt);
+    cleanup_reply redisReply *reply =
+        link_ask(link, REDIS_COMMAND("SCAN", *cursor, "MATCH", glob, "COUNT", count), follower->receipt);
     throttle_end(follower->index->throttle);
     if (reply == NULL)
         return false;
@@ -318,8 +320,8 @@ static bool listen_once(struct follower *follower, int wait_ms)
 static bool connect_both(struct follower *follower)
 {
     return store_connect(&follower->reader, follower->receipt) == OUTCOME_APPLIED &&
-           link_open(follower->index->settings, follower->reader.links[0]->name, LINK_SERVER, &follower->told, follower->receipt) ==
-               OUTCOME_APPLIED;
+           link_open(follower->index->settings, follower->reader.links[0]->name, LINK_SERVER, &follower->told,
+                     follower->receipt) == OUTCOME_APPLIED;
 }
 
 static void become_whole(struct index *index)

@@ -197,14 +197,16 @@ static bool catch_up(struct index *index)
     return index->whole;
 }
 
-bool index_find(struct index *index, const struct layout *layout, const char *const *users, struct index_hits *ret_hits, char **ret_why)
+bool index_find(struct index *index, const struct layout *layout, const char *const *users, struct index_hits *ret_hits,
+                char **ret_why)
 {
     struct gathering gathering = { .keys = calloc(1, sizeof(char *)) };
 
     if (gathering.keys == NULL || layout->type != TYPE_STRING || !match_tells_owner(layout) || !ensure_running(index, layout)) {
         free(gathering.keys);
-        *ret_why = str_dup(match_tells_owner(layout) && layout->type == TYPE_STRING ? "its thread cannot be started"
-                                                                                     : "sessions of this format do not tell whose they are");
+        *ret_why = str_dup(match_tells_owner(layout) && layout->type == TYPE_STRING
+                               ? "its thread cannot be started"
+                               : "sessions of this format do not tell whose they are");
         return false;
     }
     pthread_mutex_lock(&index->lock);

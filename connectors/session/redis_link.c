@@ -14,8 +14,6 @@
 #include "connectors/session/redis_outcome.h"
 
 #define REPLY_BYTES_SHOWN 200
-#define REDIS_PORT 6379
-#define SENTINEL_PORT 26379
 
 static struct timeval timeval_of(int64_t us)
 {
@@ -157,9 +155,10 @@ static bool may_send_password(const struct redis_link *link, const char *host, e
 
     if (password == NULL || settings->tls || settings->allow_plaintext || address_is_local(host))
         return true;
-    receipt_set(receipt, OUTCOME_TARGET_DOWN, 0,
-                "the password would go to Redis at %s unencrypted; set tls = true (or, knowing what it means, allow_plaintext = true)",
-                link->name);
+    receipt_set(
+        receipt, OUTCOME_TARGET_DOWN, 0,
+        "the password would go to Redis at %s unencrypted; set tls = true (or, knowing what it means, allow_plaintext = true)",
+        link->name);
     return false;
 }
 
@@ -185,7 +184,8 @@ enum outcome link_open(const struct session_settings *settings, const char *addr
     int port = 0;
 
     if (address_split(address, kind == LINK_SENTINEL ? SENTINEL_PORT : REDIS_PORT, &host, &port) < 0)
-        return receipt_set(receipt, OUTCOME_TARGET_DOWN, 0, "\"%s\" is no address; right would be HOST:PORT or /path/of/socket", address);
+        return receipt_set(receipt, OUTCOME_TARGET_DOWN, 0, "\"%s\" is no address; right would be HOST:PORT or /path/of/socket",
+                           address);
     struct redis_link *link = calloc(1, sizeof(*link));
     if (link == NULL || (link->name = str_dup(address)) == NULL) {
         free(link);

@@ -17,6 +17,9 @@
 #include "connectors/connector.h"
 #include "connectors/session/settings.h"
 
+#define REDIS_PORT 6379
+#define SENTINEL_PORT 26379
+
 struct redis_link {
     const struct session_settings *settings;
     redisContext *context;

@@ -26,7 +26,8 @@ static enum outcome get(struct session_store *store, const char *key, redisReply
 static void read_signed_in(const redisReply *reply, struct session_marks *marks)
 {
     json_t *value = reply->type == REDIS_REPLY_STRING ? json_loadb(reply->str, reply->len, 0, NULL) : NULL;
-    const char *since = json_string_value(json_object_get(value, "since")), *expires = json_string_value(json_object_get(value, "expires"));
+    const char *since = json_string_value(json_object_get(value, "since")),
+               *expires = json_string_value(json_object_get(value, "expires"));
 
     if (since != NULL && expires != NULL) { /* anything else is not ours, and is written over */
         marks->since = str_dup(since);
@@ -64,12 +65,13 @@ static enum outcome set_or_remove(struct session_store *store, const char *key, 
     if (value == NULL)
         return key_remove(store, key, strlen(key), &gone, receipt);
     cleanup_reply redisReply *reply = store_ask_key(
-        store, key, strlen(key), life_ms != NULL ? REDIS_COMMAND("SET", key, value, "PX", life_ms) : REDIS_COMMAND("SET", key, value),
-        receipt);
+        store, key, strlen(key),
+        life_ms != NULL ? REDIS_COMMAND("SET", key, value, "PX", life_ms) : REDIS_COMMAND("SET", key, value), receipt);
     return reply != NULL ? OUTCOME_APPLIED : receipt->outcome;
 }
 
-static enum outcome write_signed_in(struct session_store *store, const char *key, const struct session_marks *marks, struct receipt *receipt)
+static enum outcome write_signed_in(struct session_store *store, const char *key, const struct session_marks *marks,
+                                    struct receipt *receipt)
 {
     struct wall expires;
     char life_ms[24];
@@ -77,7 +79,8 @@ static enum outcome write_signed_in(struct session_store *store, const char *key
     if (marks->since == NULL)
         return set_or_remove(store, key, NULL, NULL, receipt);
     if (!wall_parse(marks->expires, &expires))
-        return receipt_set(receipt, OUTCOME_REJECTED, 0, "the marker signed_in expires at \"%s\", which is no time", marks->expires);
+        return receipt_set(receipt, OUTCOME_REJECTED, 0, "the marker signed_in expires at \"%s\", which is no time",
+                           marks->expires);
     int64_t left_ms = (expires.us - clock_wall(clock_system()).us) / 1000;
     if (left_ms <= 0)
         return set_or_remove(store, key, NULL, NULL, receipt);

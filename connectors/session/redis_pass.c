@@ -182,7 +182,8 @@ static enum outcome meet_step(struct pass *pass, const redisReply *keys, redisRe
     return outcome;
 }
 
-static enum outcome step(struct pass *pass, struct redis_link *link, const redisReply *keys, const char *cursor, redisReply **ret_scanned)
+static enum outcome step(struct pass *pass, struct redis_link *link, const redisReply *keys, const char *cursor,
+                         redisReply **ret_scanned)
 {
     redisReply **values = calloc(keys->elements + 1, sizeof(*values));
 
@@ -260,8 +261,8 @@ static enum outcome pass_run(struct session_store *store, struct pass_request *r
     return outcome;
 }
 
-enum outcome pass_sweep_keys(struct session_store *store, const struct session_query *query, char *const *keys, struct sweep *sweep,
-                             struct aside *aside, struct receipt *receipt)
+enum outcome pass_sweep_keys(struct session_store *store, const struct session_query *query, char *const *keys,
+                             struct sweep *sweep, struct aside *aside, struct receipt *receipt)
 {
     struct pass_request own = { .query = query };
     struct pass pass = { .store = store, .layout = query->layout, .requests = &own, .receipt = receipt };

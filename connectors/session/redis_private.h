@@ -52,14 +52,15 @@ enum outcome pass_sweep(struct session_store *store, const struct session_query 
                         struct aside *ret_aside, struct receipt *receipt);
 
 /* The same for keys that the own index has named. */
-enum outcome pass_sweep_keys(struct session_store *store, const struct session_query *query, char *const *keys, struct sweep *sweep,
-                             struct aside *aside, struct receipt *receipt);
+enum outcome pass_sweep_keys(struct session_store *store, const struct session_query *query, char *const *keys,
+                             struct sweep *sweep, struct aside *aside, struct receipt *receipt);
 
 /* A pattern for MATCH and PSUBSCRIBE, which take globs: what is special there but "*" stands for itself. NULL: out of memory. */
 char *glob_of(const char *pattern);
 
 /* By the index that Spring keeps. */
-enum outcome spring_sweep(struct session_store *store, const struct session_query *query, struct sweep *sweep, struct receipt *receipt);
+enum outcome spring_sweep(struct session_store *store, const struct session_query *query, struct sweep *sweep,
+                          struct receipt *receipt);
 
 /* Is a session of this time left alone? Counts it, then. */
 bool sweep_keeps(const struct session_query *query, int64_t created_us, struct sweep *sweep);

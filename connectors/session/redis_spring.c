@@ -121,15 +121,16 @@ static enum outcome look(struct session_store *store, struct spring_session *ses
 
 /* ---- the steps ---- */
 
-static enum outcome leave_index(struct session_store *store, const struct spring_session *session, const char *index, struct receipt *receipt)
+static enum outcome leave_index(struct session_store *store, const struct spring_session *session, const char *index,
+                                struct receipt *receipt)
 {
     cleanup_reply redisReply *reply = ask3(store, "SREM", index, session->member->str, session->member->len, receipt);
 
     return reply != NULL ? OUTCOME_APPLIED : receipt->outcome;
 }
 
-static enum outcome leave_expirations(struct session_store *store, const struct layout *layout, const struct spring_session *session,
-                                      struct receipt *receipt)
+static enum outcome leave_expirations(struct session_store *store, const struct layout *layout,
+                                      const struct spring_session *session, struct receipt *receipt)
 {
     cleanup_buf struct buf member = { 0 };
     char time[24];
@@ -146,8 +147,8 @@ static enum outcome leave_expirations(struct session_store *store, const struct 
     return reply != NULL ? OUTCOME_APPLIED : receipt->outcome;
 }
 
-static enum outcome drop_expires_key(struct session_store *store, const struct layout *layout, const struct spring_session *session,
-                                     struct receipt *receipt)
+static enum outcome drop_expires_key(struct session_store *store, const struct layout *layout,
+                                     const struct spring_session *session, struct receipt *receipt)
 {
     bool gone;
 
@@ -163,8 +164,10 @@ static enum outcome drop_expires_key(struct session_store *store, const struct l
  * what it has lost. A server without memory for that loses it at once. */
 static enum outcome make_void(struct session_store *store, const struct spring_session *session, struct receipt *receipt)
 {
-    const struct redis_command command = { 4, (const char *const[]){ "HSET", session->key, "maxInactiveInterval", session->zero.bytes },
-                                           (const size_t[]){ 4, strlen(session->key), 19, session->zero.length } };
+    const struct redis_command command = {
+        4, (const char *const[]){ "HSET", session->key, "maxInactiveInterval", session->zero.bytes },
+        (const size_t[]){ 4, strlen(session->key), 19, session->zero.length }
+    };
     cleanup_reply redisReply *set = store_ask_key(store, session->key, strlen(session->key), &command, receipt);
     bool gone;
 
@@ -215,8 +218,8 @@ static enum outcome end_member(struct session_store *store, const struct session
 
 /* ---- a person's set ---- */
 
-static enum outcome sweep_user(struct session_store *store, const struct session_query *query, const char *user, struct sweep *sweep,
-                               struct receipt *receipt)
+static enum outcome sweep_user(struct session_store *store, const struct session_query *query, const char *user,
+                               struct sweep *sweep, struct receipt *receipt)
 {
     cleanup_free char *index = layout_key(query->layout->index, user);
     enum outcome outcome = OUTCOME_APPLIED;
@@ -232,7 +235,8 @@ static enum outcome sweep_user(struct session_store *store, const struct session
     return outcome;
 }
 
-enum outcome spring_sweep(struct session_store *store, const struct session_query *query, struct sweep *sweep, struct receipt *receipt)
+enum outcome spring_sweep(struct session_store *store, const struct session_query *query, struct sweep *sweep,
+                          struct receipt *receipt)
 {
     enum outcome outcome = OUTCOME_APPLIED;
 

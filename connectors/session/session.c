@@ -223,12 +223,14 @@ static enum outcome report(const struct sweep *sweep, int number, struct receipt
     cleanup_buf struct buf note = { 0 };
 
     if (sweep->locked > 0 && number > 1)
-        return receipt_set(receipt, OUTCOME_RETRY, 0, "requests hold %lld sessions locked for longer than lock_timeout", (long long)sweep->locked);
+        return receipt_set(receipt, OUTCOME_RETRY, 0, "requests hold %lld sessions locked for longer than lock_timeout",
+                           (long long)sweep->locked);
 
     if (sweep->note != NULL)
         buf_add_str(&note, sweep->note);
     if (sweep->locked > 0)
-        buf_printf(&note, "%s%lld held locked by requests: left to the next sweep", note.length > 0 ? "; " : "", (long long)sweep->locked);
+        buf_printf(&note, "%s%lld held locked by requests: left to the next sweep", note.length > 0 ? "; " : "",
+                   (long long)sweep->locked);
     if (sweep->kept > 0)
         buf_printf(&note, "%s%lld opened later or undated: kept", note.length > 0 ? "; " : "", (long long)sweep->kept);
     receipt_set(receipt, sweep->ended > 0 ? OUTCOME_APPLIED : OUTCOME_UNCHANGED, 0, NULL);
@@ -255,7 +257,8 @@ static enum outcome end_sessions(struct connector_session *session, const struct
     collect_users(layout, json_object_get(json_object_get(operation->settings, "sessions"), "former"), users);
     enum outcome outcome = OUTCOME_APPLIED;
     if (layout->format == FORMAT_COOKIE)
-        sweep.note = str_dup("cookie-only sessions: the server has nothing to end; let the application check a marker (deny = true)");
+        sweep.note =
+            str_dup("cookie-only sessions: the server has nothing to end; let the application check a marker (deny = true)");
     else
         outcome = session->ops->sweep(session->store, &query, &sweep, receipt);
     if (outcome == OUTCOME_APPLIED)
@@ -271,7 +274,8 @@ static enum outcome apply(struct connector_session *session, const struct operat
 
     (void)ret_account;
     if (operation->kind != OPERATION_REVOKE && operation->kind != OPERATION_UPDATE)
-        return receipt_set(receipt, OUTCOME_REJECTED, 0, "a session store has no accounts: it cannot %s", operation_kind_name(operation->kind));
+        return receipt_set(receipt, OUTCOME_REJECTED, 0, "a session store has no accounts: it cannot %s",
+                           operation_kind_name(operation->kind));
     enum outcome outcome = read_layout(session, operation->settings, &layout, receipt);
     if (outcome != OUTCOME_APPLIED)
         return outcome;
@@ -284,7 +288,8 @@ static enum outcome apply(struct connector_session *session, const struct operat
 
 static void check_mapping(const config_setting_t *root, bool group, struct problems *problems)
 {
-    const config_setting_t *sessions = config_setting_lookup((config_setting_t *)root, "sessions"); /* older libconfigs take no const */
+    const config_setting_t *sessions =
+        config_setting_lookup((config_setting_t *)root, "sessions"); /* older libconfigs take no const */
 
     if (group)
         problems_add(problems, setting_file(root), setting_line(root), 0, "sessions are people's: kind has to be \"user\"");

@@ -139,7 +139,8 @@ static void what_is_special_in_a_pattern_stands_for_itself(void **state)
     (void)state;
     redis_do(&server, "SET a[b]?:1 {\"u\":\"ann\"}");
     redis_do(&server, "SET ab?:1 {\"u\":\"ann\"}");
-    assert_outcome(sessions_end(&sessions, "{\"pattern\": \"a[b]?:*\", \"format\": \"json\", \"user_at\": \"/u\"}", "ann"), APPLIED);
+    assert_outcome(sessions_end(&sessions, "{\"pattern\": \"a[b]?:*\", \"format\": \"json\", \"user_at\": \"/u\"}", "ann"),
+                   APPLIED);
     assert_ended(1, 1);
     assert_true(redis_has(&server, "ab?:1"));
 }
@@ -160,7 +161,8 @@ static void of_one_who_came_back_only_dated_sessions_end(void **state)
     (void)state;
     add_express("undated", "ann");
     redis_do(&server, "SET sess:old {\"createdAt\":1000000,\"passport\":{\"user\":\"ann\"}}");
-    assert_outcome(sessions_end_with(&sessions, EXPRESS_DATED, "ann", (struct end){ .before_us = 2000000000, .dated_only = true }), APPLIED);
+    assert_outcome(
+        sessions_end_with(&sessions, EXPRESS_DATED, "ann", (struct end){ .before_us = 2000000000, .dated_only = true }), APPLIED);
     assert_false(redis_has(&server, "sess:old"));
     assert_true(redis_has(&server, "sess:undated"));
 }
@@ -198,8 +200,14 @@ static void a_value_that_is_no_json_is_told_when_it_names_the_user(void **state)
 static void a_pickled_name_is_matched_whole(void **state)
 {
     (void)state;
-    redis_do(&server, "SET session:1 %b", "\x80\x04\x95\x19\0\0\0\0\0\0\0}\x94\x8c\x08_user_id\x94\x8c\x03" "ann\x94s.", (size_t)33);
-    redis_do(&server, "SET session:2 %b", "\x80\x04\x95\x19\0\0\0\0\0\0\0}\x94\x8c\x08_user_id\x94\x8c\x04" "anna\x94s.", (size_t)34);
+    redis_do(&server, "SET session:1 %b",
+             "\x80\x04\x95\x19\0\0\0\0\0\0\0}\x94\x8c\x08_user_id\x94\x8c\x03"
+             "ann\x94s.",
+             (size_t)33);
+    redis_do(&server, "SET session:2 %b",
+             "\x80\x04\x95\x19\0\0\0\0\0\0\0}\x94\x8c\x08_user_id\x94\x8c\x04"
+             "anna\x94s.",
+             (size_t)34);
     redis_do(&server, "SET session:3 %b", "\x81\xa8_user_id\xa3" "ann", (size_t)14);
     redis_do(&server, "SET session:4 %b", "\x81\xa8_user_id\xa4" "anna", (size_t)15);
     assert_outcome(sessions_end(&sessions, TOKEN, "ann"), APPLIED);
@@ -251,8 +259,12 @@ static void a_locked_php_session_is_left_to_the_second_sweep(void **state)
 
 #define INDEX "spring:session:index:org.springframework.session.FindByIndexNameSessionRepository.PRINCIPAL_NAME_INDEX_NAME:"
 #define ID "33fdd1b6-b496-4b33-9f7d-df96679d32fe"
-#define JAVA_LONG "\xac\xed\0\5sr\0\16java.lang.Long;\x8b\xe4\x90\xcc\x8f#\xdf\2\0\1J\0\5valuexr\0\20java.lang.Number\x86\xac\x95\x1d\x0b\x94\xe0\x8b\2\0\0xp"
-#define JAVA_INTEGER "\xac\xed\0\5sr\0\21java.lang.Integer\x12\xe2\xa0\xa4\xf7\x81\x87" "8\2\0\1I\0\5valuexr\0\20java.lang.Number\x86\xac\x95\x1d\x0b\x94\xe0\x8b\2\0\0xp"
+#define JAVA_LONG                                                                                                                \
+    "\xac\xed\0\5sr\0\16java.lang.Long;\x8b\xe4\x90\xcc\x8f#\xdf\2\0\1J\0\5valuexr\0\20java.lang."                               \
+    "Number\x86\xac\x95\x1d\x0b\x94\xe0\x8b\2\0\0xp"
+#define JAVA_INTEGER                                                                                                             \
+    "\xac\xed\0\5sr\0\21java.lang.Integer\x12\xe2\xa0\xa4\xf7\x81\x87"                                                           \
+    "8\2\0\1I\0\5valuexr\0\20java.lang.Number\x86\xac\x95\x1d\x0b\x94\xe0\x8b\2\0\0xp"
 #define JAVA_ID "\xac\xed\0\5t\0\44" ID
 #define JAVA_EXPIRES "\xac\xed\0\5t\0\54expires:" ID
 #define CREATED_MS 1404360000000
@@ -290,7 +302,8 @@ static void a_spring_session_of_later_stays_in_its_index(void **state)
 {
     (void)state;
     add_spring();
-    assert_outcome(sessions_end_with(&sessions, SPRING, "ann", (struct end){ .before_us = (CREATED_MS - 1) * INT64_C(1000) }), UNCHANGED);
+    assert_outcome(sessions_end_with(&sessions, SPRING, "ann", (struct end){ .before_us = (CREATED_MS - 1) * INT64_C(1000) }),
+                   UNCHANGED);
     assert_ended(1, 0);
     assert_true(redis_has(&server, INDEX "ann"));
 }
@@ -307,9 +320,11 @@ static void a_trace_in_springs_index_of_a_session_that_is_gone_is_removed(void *
 static void springs_plain_sessions_are_found_in_their_hashes(void **state)
 {
     (void)state;
-    redis_do(&server, "HSET spring:session:sessions:1 creationTime %b sessionAttr:SPRING_SECURITY_CONTEXT %b", BYTES(JAVA_LONG CREATED_BYTES),
+    redis_do(&server, "HSET spring:session:sessions:1 creationTime %b sessionAttr:SPRING_SECURITY_CONTEXT %b",
+             BYTES(JAVA_LONG CREATED_BYTES),
              BYTES("\xac\xed\0\5sr\0=org.springframework.security.core.context.SecurityContextImpl t\0\3ann"));
-    redis_do(&server, "HSET spring:session:sessions:2 creationTime %b sessionAttr:SPRING_SECURITY_CONTEXT %b", BYTES(JAVA_LONG CREATED_BYTES),
+    redis_do(&server, "HSET spring:session:sessions:2 creationTime %b sessionAttr:SPRING_SECURITY_CONTEXT %b",
+             BYTES(JAVA_LONG CREATED_BYTES),
              BYTES("\xac\xed\0\5sr\0=org.springframework.security.core.context.SecurityContextImpl t\0\4anna"));
     redis_do(&server, "HSET spring:session:sessions:3 creationTime 1");
     assert_outcome(sessions_end(&sessions, SPRING_PLAIN, "ann"), APPLIED);

@@ -145,7 +145,11 @@ static void move_slot(int slot, int from, int to)
 static void a_slot_that_is_being_moved_is_followed(void **state)
 {
     (void)state;
-    int slot = (int)redis_number(&nodes[0], "CLUSTER KEYSLOT {x}"), from = slot < 5461 ? 0 : slot < 10923 ? 1 : 2, to = (from + 1) % NODES;
+    int slot = (int)redis_number(&nodes[0], "CLUSTER KEYSLOT {x}"),
+        from = slot < 5461    ? 0
+               : slot < 10923 ? 1
+                              : 2,
+        to = (from + 1) % NODES;
     add_somewhere("PHPREDIS_SESSION:{x}1", "ignored");
     redis_do(&nodes[from], "SET PHPREDIS_SESSION:{x}1 user|s:3:\"ann\";");
     redis_do(&nodes[from], "SET PHPREDIS_SESSION:{x}2 user|s:3:\"ann\";");

@@ -236,7 +236,8 @@ static void another_layout_starts_the_index_anew(void **state)
 static void the_rights_that_the_mapping_names_are_enough(void **state)
 {
     (void)state;
-    redis_do(&server, "ACL SETUSER agent reset on >hush-hush ~sess:* ~provost:* -@all +auth +select +role +scan +getrange +unlink +del +get +set "
+    redis_do(&server, "ACL SETUSER agent reset on >hush-hush ~sess:* ~provost:* -@all +auth +select +role +scan +getrange "
+                      "+unlink +del +get +set "
                       "+config|get +psubscribe +ping &__keyspace@0__:sess:*");
     open_with("user = \"agent\"; password = \"env:PROVOST_TEST_SECRET\";");
     await_index();

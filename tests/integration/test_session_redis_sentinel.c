@@ -85,14 +85,16 @@ static int begin_sentinel(void **state)
     redis_server_start(&nodes[0], "'repl-diskless-sync-delay 0'");
     cleanup_free char *replica = str_printf("'replicaof 127.0.0.1 %d'", nodes[0].port);
     redis_server_start(&nodes[1], replica);
-    cleanup_free char *lines = str_printf("sentinel 'sentinel monitor prime 127.0.0.1 %d 1' 'sentinel down-after-milliseconds prime 500' "
-                                          "'sentinel failover-timeout prime 4000'",
-                                          nodes[0].port);
+    cleanup_free char *lines =
+        str_printf("sentinel 'sentinel monitor prime 127.0.0.1 %d 1' 'sentinel down-after-milliseconds prime 500' "
+                   "'sentinel failover-timeout prime 4000'",
+                   nodes[0].port);
     redis_server_start(&sentinel, lines);
     await(is_replicated);
-    cleanup_free char *settings = str_printf("store = \"redis\"; sentinel = \"prime\"; address = [ \"127.0.0.1:1\", \"%s\" ]; share = 100; "
-                                             "connect_timeout = \"1 s\"; timeout = \"2 s\";",
-                                             sentinel.address);
+    cleanup_free char *settings =
+        str_printf("store = \"redis\"; sentinel = \"prime\"; address = [ \"127.0.0.1:1\", \"%s\" ]; share = 100; "
+                   "connect_timeout = \"1 s\"; timeout = \"2 s\";",
+                   sentinel.address);
     sessions_open(&sessions, settings);
     return 0;
 }

@@ -107,7 +107,8 @@ static char *django_value(const char *json, bool packed)
     if (packed)
         buf_add_char(&text, '.');
     for (size_t i = 0; i < length; i += 3) {
-        unsigned group = (unsigned)bytes[i] << 16 | (i + 1 < length ? (unsigned)bytes[i + 1] << 8 : 0) | (i + 2 < length ? bytes[i + 2] : 0);
+        unsigned group =
+            (unsigned)bytes[i] << 16 | (i + 1 < length ? (unsigned)bytes[i + 1] << 8 : 0) | (i + 2 < length ? bytes[i + 2] : 0);
         size_t count = length - i >= 3 ? 4 : length - i + 1;
         for (size_t j = 0; j < count; j++)
             buf_add_char(&text, digits[group >> (18 - 6 * j) & 63]);
@@ -143,7 +144,8 @@ static void a_zip_bomb_is_not_inflated_without_end(void **state)
     buf_add_char(&value, '.');
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     for (size_t i = 0; i + 2 < packed_length; i += 3) {
-        unsigned group = (unsigned)(unsigned char)packed[i] << 16 | (unsigned)(unsigned char)packed[i + 1] << 8 | (unsigned char)packed[i + 2];
+        unsigned group =
+            (unsigned)(unsigned char)packed[i] << 16 | (unsigned)(unsigned char)packed[i + 1] << 8 | (unsigned char)packed[i + 2];
         for (int j = 0; j < 4; j++)
             buf_add_char(&value, digits[group >> (18 - 6 * j) & 63]);
     }
