@@ -40,7 +40,7 @@ static char *show(const struct http_request *request)
     if (request_is_absolute(path))
         path += 8 + strcspn(path + 8, "/?");
     size_t length = strcspn(path, "?#");
-    return str_printf("%s %.*s", request->method, (int)(length < 200 ? length : 200), length > 0 ? path : "/");
+    return length == 0 ? str_printf("%s /", request->method) : str_printf("%s %.*s", request->method, (int)(length < 200 ? length : 200), path);
 }
 
 static char *join(const char *url, const char *target)

@@ -209,6 +209,30 @@ int answer_check_hit(const struct call *call, const json_t *item, struct error *
     return 0;
 }
 
+/* 1: they read alike, whatever their case; -1: they do not; 0: one of them is no plain value. */
+static int compare_plain(const struct call *call, const json_t *item, const char *name, const json_t *wanted)
+{
+    const json_t *there = attribute_of(call, item, name);
+    cleanup_free char *one = value_text(there), *other = value_text(wanted);
+
+    return one == NULL || other == NULL ? 0 : value_reads_like(wanted, there, true) ? 1 : -1;
+}
+
+int answer_compare(const struct call *match, const json_t *item)
+{
+    const json_t *const groups[] = { match->where, match->query };
+    const char *name;
+    json_t *wanted;
+    int result = 0;
+
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+        json_object_foreach ((json_t *)(uintptr_t)groups[i], name, wanted) {
+            int compared = compare_plain(match, item, name, wanted);
+            result = result < 0 || compared < 0 ? -1 : result > compared ? result : compared;
+        }
+    return result;
+}
+
 bool answer_is_meant(const struct call *call, const json_t *item)
 {
     const char *name;
@@ -219,10 +243,8 @@ bool answer_is_meant(const struct call *call, const json_t *item)
         if (!value_fits(wanted, there) && !value_reads_like(wanted, there, false))
             return false;
     }
-    json_object_foreach ((json_t *)(uintptr_t)call->query, name, wanted) {
-        cleanup_free char *text = value_text(attribute_of(call, item, name));
-        if (text != NULL && !json_is_array(wanted) && !value_reads_like(wanted, attribute_of(call, item, name), true))
+    json_object_foreach ((json_t *)(uintptr_t)call->query, name, wanted)
+        if (compare_plain(call, item, name, wanted) < 0)
             return false;
-    }
     return true;
 }

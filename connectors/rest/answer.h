@@ -47,6 +47,10 @@ const json_t *answer_message(const struct call *call, const json_t *document);
  * object must not pass for somebody else. */
 int answer_check_hit(const struct call *call, const json_t *item, struct error *error);
 
+/* What the match looks for, `where` and query parameters of an attribute's name, held
+ * against the item regardless of case: 1 confirmed, -1 contradicted, 0 the item says nothing of it. */
+int answer_compare(const struct call *match, const json_t *item);
+
 /* Does the hit have what `where` asks for, and is what a query parameter of an
  * attribute's name says not contradicted? An API that ignores a filter that it
  * does not know answers with strangers. */

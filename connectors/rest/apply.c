@@ -129,6 +129,22 @@ static enum outcome send_change(struct connector_session *session, const struct 
     return is_fine(outcome) ? check_done(session, operation, call, &reply, receipt) : outcome;
 }
 
+/* "Not found" may be about a wrong path: whoever is still there to be read did not go. */
+static enum outcome check_gone(struct connector_session *session, const struct operation *operation, const struct call *call,
+                               struct receipt *receipt)
+{
+    cleanup_found struct found found = { 0 };
+    struct receipt looked = { 0 };
+    enum outcome outcome = find_by_key(session, operation->settings, operation->key, &found, &looked);
+    cleanup_free char *reason = take_pointer(receipt->reason);
+
+    receipt_clear(&looked);
+    if (outcome != OUTCOME_APPLIED)
+        return receipt_set(receipt, OUTCOME_GONE, receipt->remote_code, "%s", reason != NULL ? reason : "it is gone");
+    return receipt_set(receipt, OUTCOME_RETRY, receipt->remote_code, "%s; but \"%s\" is still there to be read: is requests.%s right?",
+                       reason != NULL ? reason : "not found", found.key, call_name(call->kind));
+}
+
 static void free_differences(struct differences *differences)
 {
     differences_clear(differences);
@@ -152,7 +168,8 @@ static enum outcome change_account(struct connector_session *session, const stru
         return session_say_error(&error, receipt);
     if (is_so_already(operation, &found, &differences))
         return receipt_set(receipt, OUTCOME_UNCHANGED, 0, NULL);
-    return send_change(session, operation, &call, &found, &differences, receipt);
+    outcome = send_change(session, operation, &call, &found, &differences, receipt);
+    return outcome == OUTCOME_GONE ? check_gone(session, operation, &call, receipt) : outcome;
 }
 
 /* ---- removal and members ---- */

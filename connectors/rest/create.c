@@ -139,6 +139,34 @@ static enum outcome find_made(struct connector_session *session, const struct op
     return receipt->outcome;
 }
 
+/* The answer is about somebody else, by all that would find the one that was to be made. */
+static bool is_another(const struct operation *operation, const json_t *item)
+{
+    bool contradicted = false;
+    struct call match;
+
+    for (size_t i = 0; i < call_match_count(operation->settings); i++) {
+        int compared = call_match(operation->settings, i, &match, NULL) == 0 ? answer_compare(&match, item) : 0;
+        if (compared > 0)
+            return false;
+        contradicted = contradicted || compared < 0;
+    }
+    return contradicted;
+}
+
+/* To link another's account would be to write over it from then on. */
+static int made_id(const struct operation *operation, const struct call *call, const json_t *item, char **ret_id,
+                   struct error *error)
+{
+    int code = answer_id(call, item, ret_id, error);
+
+    if (code < 0 || !is_another(operation, item))
+        return code;
+    code = error_set(error, ERROR_INVALID, "the answer is about another account, \"%s\", by what requests.match looks for", *ret_id);
+    free(take_pointer(*ret_id));
+    return code;
+}
+
 static enum outcome take_made(struct connector_session *session, const struct operation *operation, const struct call *call,
                               const struct reply *reply, struct account *ret_account, struct receipt *receipt)
 {
@@ -146,7 +174,7 @@ static enum outcome take_made(struct connector_session *session, const struct op
     cleanup_free char *id = NULL;
     const json_t *item = pointer_get(reply->document, call->result.item);
 
-    if (answer_id(call, item, &id, &error) == 0)
+    if (made_id(operation, call, item, &id, &error) == 0)
         return tell_made(id, OUTCOME_APPLIED, reply->http.status, ret_account, receipt);
     session_say_unusable(session, call, reply, &error, receipt);
     return find_made(session, operation, call, reply, ret_account, receipt);

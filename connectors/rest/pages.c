@@ -27,6 +27,8 @@ struct walk {
     char *position;    /* the cursor, page or offset to ask for; NULL: the first page by cursor */
     long long counted; /* items so far */
     size_t on_page;    /* items of the last page */
+    json_t *last;      /* and themselves; NULL: none */
+    size_t empty;      /* pages in a row without any */
 };
 
 static const char *next_text(const struct walk *walk, const char *name)
@@ -133,13 +135,31 @@ static enum outcome ask_page(const struct walk *walk, struct reply *reply)
     return session_ask(walk->session, walk->call, &input, true, reply, walk->receipt);
 }
 
+/* Does the page bring us on? One of a list that never ends looks like the one before it. */
+static int check_progress(struct walk *walk, const json_t *items, struct error *error)
+{
+    const char *parameter = next_text(walk, "parameter");
+    bool empty = json_array_size(items) == 0;
+
+    if (!empty && json_equal(walk->last, items))
+        return error_set(error, ERROR_INVALID, "the page has the same items as the one before it%s%s%s",
+                         parameter != NULL ? ": the target takes no notice of the parameter \"" : "", parameter != NULL ? parameter : "",
+                         parameter != NULL ? "\" (next)" : "");
+    walk->empty = empty ? walk->empty + 1 : 0;
+    if (walk->empty > EMPTY_PAGES_MOST)
+        return error_set(error, ERROR_TOOBIG, "more than %d pages in a row are empty, and the target names another one", EMPTY_PAGES_MOST);
+    json_decref(walk->last);
+    walk->last = json_incref((json_t *)(uintptr_t)items);
+    return 0;
+}
+
 /* 1: enough; 0: all of the page was taken; negative: the receipt is set. */
 static int take_page(struct walk *walk, const struct reply *reply)
 {
     struct error error = { 0 };
     const json_t *items = NULL;
 
-    if (answer_items(walk->call, reply->document, &items, &error) < 0) {
+    if (answer_items(walk->call, reply->document, &items, &error) < 0 || check_progress(walk, items, &error) < 0) {
         fail(walk, reply, &error);
         return -1;
     }
@@ -222,6 +242,11 @@ static int follow(struct walk *walk, char *reference, struct error *error)
     return 0;
 }
 
+static size_t pages_most(const struct walk *walk)
+{
+    return walk->call->kind == CALL_LIST ? PAGES_MOST : LOOK_PAGES_MOST;
+}
+
 /* True: there is another page, and the walk stands before it. */
 static bool move_on(struct walk *walk, const struct reply *reply)
 {
@@ -237,8 +262,9 @@ static bool move_on(struct walk *walk, const struct reply *reply)
     const char *asked = walk->url != NULL ? walk->url : walk->position;
     if (code == 0 && json_object_get(walk->asked, asked) != NULL)
         code = error_set(&error, ERROR_INVALID, "the page \"%.200s\" was there before: the listing turns in a circle", asked);
-    else if (code == 0 && json_object_size(walk->asked) >= PAGES_MOST)
-        code = error_set(&error, ERROR_TOOBIG, "the listing has more than %d pages", PAGES_MOST);
+    else if (code == 0 && json_object_size(walk->asked) >= pages_most(walk))
+        code = error_set(&error, ERROR_TOOBIG, "the listing has more than %zu pages%s", pages_most(walk),
+                         walk->call->kind == CALL_LIST ? "" : ": let its query select the one that is looked for");
     else if (code == 0 && json_object_set_new_nocheck(walk->asked, asked, json_true()) < 0)
         code = error_nomem(&error);
     if (code < 0)
@@ -304,6 +330,7 @@ enum outcome pages_walk(struct connector_session *session, const struct call *ca
     walk.asked = json_object();
     enum outcome outcome = walk.asked != NULL ? walk_pages(&walk) : receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
     json_decref(walk.asked);
+    json_decref(walk.last);
     free(walk.url);
     free(walk.position);
     return outcome;

@@ -6,8 +6,10 @@
  * same origin only). A listing ends where the API says so; where it gives
  * numbers only, at `total` or at the first page without items, since a server may
  * give fewer items than were asked for.
- * A page that was asked for before, or more than PAGES_MOST of them, is REJECTED:
- * the API turns in a circle.
+ * REJECTED is what has no end: a page that was asked for before, the same items
+ * twice in a row (an API that takes no notice of the parameter), EMPTY_PAGES_MOST
+ * without any, more than PAGES_MOST, or LOOK_PAGES_MOST where one account is looked
+ * for: a worker would be lost to it.
  * Ownership: items are borrowed during the callback. Threads: the session's.
  */
 #ifndef PROVOST_CONNECTORS_REST_PAGES_H
@@ -16,6 +18,8 @@
 #include "connectors/rest/session.h"
 
 #define PAGES_MOST 100000
+#define LOOK_PAGES_MOST 1000
+#define EMPTY_PAGES_MOST 100
 
 /* code, name in mapping files */
 #define NEXT_LIST(X)                                                                                                             \

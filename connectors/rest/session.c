@@ -19,7 +19,9 @@ static enum outcome say_masked(const struct connector_session *session, enum out
 
 static void add_request(struct buf *text, const struct call *call)
 {
-    buf_printf(text, "%s %.*s: ", call->method, (int)strcspn(call->path, "?"), call->path[0] != '\0' ? call->path : "/");
+    int length = (int)strcspn(call->path, "?");
+
+    buf_printf(text, "%s %.*s: ", call->method, length > 0 ? length : 1, length > 0 ? call->path : "/");
 }
 
 enum outcome session_say(const struct connector_session *session, const struct call *call, enum outcome outcome, int status,

@@ -346,6 +346,21 @@ static void a_success_that_made_nothing_is_rejected(void **state)
 
 /* ---- answers that are none ---- */
 
+static void a_creation_answered_about_somebody_else_does_not_link_him(void **state)
+{
+    cleanup_free char *first = made_ann();
+    struct operation operation = {
+        .kind = OPERATION_CREATE, .settings = rest_render("bob", NULL), .values = rest_values("bob"), .idempotency_key = TEXT("bob")
+    };
+    struct account account = { 0 };
+
+    (void)state;
+    payroll_trouble(&payroll, "{\"only\": \"POST\", \"spoil\": \"another\"}");
+    assert_outcome(apply(&operation, &account), APPLIED);
+    assert_string_equal(account.key, "2");
+    account_clear(&account);
+}
+
 static void an_answer_that_is_none_is_rejected_with_its_request_status_and_first_bytes(void **state)
 {
     static const struct {
@@ -602,6 +617,20 @@ static void a_removal_at_a_wrong_path_does_not_count(void **state)
     assert_outcome(change(OPERATION_REMOVE, key, NULL, NULL, NULL, NULL), UNCHANGED);
 }
 
+static void a_change_at_a_wrong_path_is_not_gone(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, "requests.disable",
+                          "{'path':'/employees/77/terminate','body':{'last_working_day':'2026-11-20'}}"),
+                   RETRY);
+    assert_reason("POST /employees/77/terminate: 404 Not Found: ");
+    assert_reason("; but \"1\" is still there to be read: is requests.disable right?");
+    assert_outcome(change(OPERATION_UPDATE, key, "department", "'Ops'", "requests.update", "{'path':'/employees/77'}"), RETRY);
+    assert_reason("is requests.update right?");
+}
+
 /* ---- the target as a whole ---- */
 
 static void a_pause_that_the_target_asks_for_is_told(void **state)
@@ -639,6 +668,11 @@ static void a_url_with_nothing_at_it_counts_as_an_answer(void **state)
     assert_outcome(taken(ops->open(target, shared, &session, &receipt)), APPLIED); /* 404 */
     payroll_trouble(&payroll, "{\"status\": 503}");
     assert_outcome(taken(ops->probe(session, &receipt)), TARGET_DOWN);
+    assert_reason("GET /: 503 ");
+    payroll_kill(&payroll);
+    assert_outcome(taken(ops->probe(session, &receipt)), TARGET_DOWN);
+    assert_reason("GET / at http://127.0.0.1:");
+    payroll_restart(&payroll);
 }
 
 /* ---- listing ---- */
@@ -694,6 +728,7 @@ int main(void)
         REST_TEST(somebody_who_is_there_with_other_values_is_a_conflict),
         REST_TEST(a_name_that_is_taken_is_a_conflict_with_the_api_s_words),
         REST_TEST(a_creation_whose_answer_is_no_use_is_looked_up),
+        REST_TEST(a_creation_answered_about_somebody_else_does_not_link_him),
         REST_TEST(a_success_that_made_nothing_is_rejected),
         REST_TEST(an_answer_that_is_none_is_rejected_with_its_request_status_and_first_bytes),
         REST_TEST(a_list_that_is_none_is_never_nobody),
@@ -712,6 +747,7 @@ int main(void)
         REST_TEST(a_termination_that_was_none_does_not_count),
         REST_TEST(a_termination_whose_answer_is_lost_is_found_done),
         REST_TEST(a_removal_at_a_wrong_path_does_not_count),
+        REST_TEST(a_change_at_a_wrong_path_is_not_gone),
         REST_TEST(a_pause_that_the_target_asks_for_is_told),
         REST_TEST(a_log_in_that_is_refused_takes_the_target_down),
         REST_TEST(a_url_with_nothing_at_it_counts_as_an_answer),

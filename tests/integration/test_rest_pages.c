@@ -100,6 +100,25 @@ static struct page in_a_circle(struct MHD_Connection *connection)
     return (struct page){ json_pack("{s:o,s:s}", "items", json_array(), "next", cursor == 1 ? "2" : "1"), NULL };
 }
 
+/* Takes no notice of what page is asked for; the next cursor is always a new one. */
+static struct page always_the_same(struct MHD_Connection *connection)
+{
+    (void)connection;
+    return (struct page){ json_pack("{s:o,s:I}", "items", slice(0, 2), "next", (json_int_t)asked), NULL };
+}
+
+static struct page empty_for_ever(struct MHD_Connection *connection)
+{
+    (void)connection;
+    return (struct page){ json_pack("{s:[],s:I}", "items", "next", (json_int_t)asked), NULL };
+}
+
+static struct page strangers_for_ever(struct MHD_Connection *connection)
+{
+    (void)connection;
+    return (struct page){ json_pack("{s:[{s:i,s:s}],s:I}", "items", "id", asked, "name", "X", "next", (json_int_t)asked), NULL };
+}
+
 static struct page elsewhere(struct MHD_Connection *connection)
 {
     (void)connection;
@@ -147,7 +166,8 @@ static const struct {
     { "/api/link", by_link },         { "/api/page", by_page },       { "/api/offset", by_offset },
     { "/api/url", by_url },           { "/api/circle", in_a_circle }, { "/api/elsewhere", elsewhere },
     { "/api/double", with_a_double }, { "/api/nothing", nothing },    { "/api/rpc", rpc },
-    { "/api/Groups/9", member },
+    { "/api/Groups/9", member },      { "/api/same", always_the_same }, { "/api/empty", empty_for_ever },
+    { "/api/strangers", strangers_for_ever },
 };
 
 static enum MHD_Result answer(struct MHD_Connection *connection, struct page page, unsigned status)
@@ -311,6 +331,38 @@ static void a_listing_that_turns_in_a_circle_ends(void **state)
     assert_true(asked <= 4);
 }
 
+/* Looks for somebody named Ann with one request. */
+static enum outcome look_for_ann(const char *request)
+{
+    cleanup_free char *text = str_printf("{'requests':{'match':[%s]}}", request);
+    json_t *settings = rest_json(text);
+    struct account_query query = { .settings = settings };
+    struct account account = { 0 };
+    enum outcome outcome = ops->read(session, &query, &account, &receipt);
+
+    account_clear(&account);
+    json_decref(settings);
+    return outcome;
+}
+
+static void looking_for_somebody_has_an_end_whatever_the_target_answers(void **state)
+{
+#define LOOK(path) "{'path':'" path "','items':'/items','where':{'name':'Ann'},'next':{'by':'cursor','parameter':'c','pointer':'/next'}}"
+    (void)state;
+    asked = 0;
+    assert_outcome(look_for_ann(LOOK("/same")), REJECTED);
+    assert_reason("GET /same: 200: the page has the same items as the one before it: the target takes no notice of the parameter \"c\"");
+    assert_outcome(look_for_ann("{'path':'/same','items':'/items','where':{'name':'Ann'},'next':{'by':'page','parameter':'p'}}"), REJECTED);
+    assert_reason("the parameter \"p\"");
+    assert_int_equal(asked, 4);
+    assert_outcome(look_for_ann(LOOK("/empty")), REJECTED);
+    assert_reason("pages in a row are empty");
+    assert_true(asked < 120);
+    assert_outcome(look_for_ann(LOOK("/strangers")), REJECTED);
+    assert_reason("more than 1000 pages: let its query select");
+#undef LOOK
+}
+
 static void a_next_page_on_another_server_is_not_asked_for(void **state)
 {
     cleanup_buf struct buf keys = { 0 };
@@ -423,6 +475,7 @@ int main(void)
         cmocka_unit_test(each_way_to_divide_a_list_gives_all_of_it),
         cmocka_unit_test(a_total_saves_the_last_request),
         cmocka_unit_test(a_listing_that_turns_in_a_circle_ends),
+        cmocka_unit_test(looking_for_somebody_has_an_end_whatever_the_target_answers),
         cmocka_unit_test(a_next_page_on_another_server_is_not_asked_for),
         cmocka_unit_test(an_id_that_comes_twice_in_a_listing_is_named),
         cmocka_unit_test(no_resources_of_none_at_all_is_an_empty_list),

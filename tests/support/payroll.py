@@ -18,6 +18,7 @@ Without a token, for the tests alone:
         lose            this part (0.2) of the changes is made, but the connection is reset instead of answered
         late_ms         with lose: the change is made only so long after the connection was reset
         spoil           done, but the answer is: html, invalid, wrong_type, empty, cut, huge (50 MB), no_id,
+                        another (of employee 1, and of none that anybody asked for),
                         echo (an HTML page with the request's credentials)
         pretend         answered 2xx, and nothing is done
         ignore_filters  a listing takes no notice of its filters
@@ -231,6 +232,7 @@ SPOILT = {
     "empty": lambda good, _: b"",
     "cut": lambda good, _: dumped(good)[:len(dumped(good)) // 2],
     "huge": lambda good, _: b'{"items": ["' + b"x" * 50_000_000 + b'"], "next": null}',
+    "another": lambda good, _: dumped({**(good or {}), "id": 1, "external_id": "another", "email": "another@example.com"}),
     "no_id": lambda good, _: dumped({name: value for name, value in (good or {}).items() if name != "id"}),
 }
 
