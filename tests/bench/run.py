@@ -4,6 +4,7 @@
     intake        durable answers per second (wrk), beside the same endpoint with a store that forgets (--null-store)
     provisioning  accounts per second in a private slapd, beside a bare libldap loop on the same slapd
     rest          joiners per second into an HTTP API, beside wrk sending the same requests (bench_rest.py)
+    sessions      how soon an application refuses whom Okta reports; a sweep beside a bare SCAN (bench_sessions.py)
     memory        of an idle agent
 
 Words on the command line choose of these.
@@ -24,6 +25,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import okta
 from agent import BUILD, SECRET
 from bench_rest import bench_rest
+from bench_sessions import bench_sessions
 from bounded import await_condition
 from directory import ADMIN, ADMIN_PASSWORD, PEOPLE
 from okta import User
@@ -34,12 +36,12 @@ ACCOUNTS = int(os.environ.get("PROVOST_BENCH_ACCOUNTS", "4000"))
 missed = []
 
 
-def row(name, value, unit, aim=None):
-    """One line; `aim` is the least that is right."""
+def row(name, value, unit, aim=None, most=None):
+    """One line; `aim` is the least that is right, `most` the most."""
     verdict = ""
-    if aim is not None:
-        good = value >= aim
-        verdict = f"  aim >= {aim:g}: {'met' if good else 'MISSED'}"
+    if aim is not None or most is not None:
+        good = value >= aim if aim is not None else value <= most
+        verdict = f"  aim {'>=' if aim is not None else '<='} {aim if aim is not None else most:g}: {'met' if good else 'MISSED'}"
         if not good:
             missed.append(name)
     print(f"  {name:<44} {value:>10,.{2 if value < 100 else 0}f} {unit:<9}{verdict}", flush=True)
@@ -129,9 +131,10 @@ def bench_memory(world):
 
 
 def main():
-    if shutil.which("wrk") is None:
+    if shutil.which("wrk") is None and sys.argv[1:] != ["sessions"]:
         sys.exit("bench: wrk is missing (Debian: wrk)")
-    parts = {"intake": bench_intake, "provisioning": bench_provisioning, "rest": lambda world: bench_rest(world, row), "memory": bench_memory}
+    parts = {"intake": bench_intake, "provisioning": bench_provisioning, "rest": lambda world: bench_rest(world, row),
+             "sessions": lambda world: bench_sessions(world, row), "memory": bench_memory}
     world = World()
     try:
         for name, bench in parts.items():
