@@ -26,6 +26,9 @@ static void usage(FILE *stream)
           "  -v, --verbose       say more on standard error\n"
           "      --core-files    leave core files and debuggers allowed; they show passwords\n"
           "      --null-store    accept and forget: measures the endpoint alone, never for use\n"
+#ifdef PROVOST_FAULT_POINTS
+          "      --fault-points  print the places where PROVOST_FAULTS can make something go wrong\n"
+#endif
           "      --version       print the version\n"
           "      --help          print this\n\n"
           "SIGTERM stops in order, SIGHUP reloads. provostctl(8) asks a running agent.\n",
@@ -107,14 +110,27 @@ static int run(const struct agent_settings *settings)
     return EXIT_SUCCESS;
 }
 
+/* Says what this build can be asked for; fails where it has none. */
+static int print_fault_points(void)
+{
+    if (!fault_built) {
+        fputs("provostd: this build has no fault points; configure with --enable-fault-points\n", stderr);
+        return EXIT_FAILURE;
+    }
+    for (int i = 0; i < FAULT_PLACE_COUNT; i++)
+        printf("%-20s%s\n", fault_place_name((enum fault_place)i), fault_place_when((enum fault_place)i));
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
-    enum { NULL_STORE = 256, CORE_FILES, VERSION, HELP };
+    enum { NULL_STORE = 256, CORE_FILES, FAULT_POINTS, VERSION, HELP };
     static const struct option options[] = {
         { "config", required_argument, NULL, 'c' },       { "foreground", no_argument, NULL, 'f' },
         { "verbose", no_argument, NULL, 'v' },            { "null-store", no_argument, NULL, NULL_STORE },
-        { "core-files", no_argument, NULL, CORE_FILES },  { "version", no_argument, NULL, VERSION },
-        { "help", no_argument, NULL, HELP },              { NULL, 0, NULL, 0 },
+        { "core-files", no_argument, NULL, CORE_FILES },  { "fault-points", no_argument, NULL, FAULT_POINTS },
+        { "version", no_argument, NULL, VERSION },        { "help", no_argument, NULL, HELP },
+        { NULL, 0, NULL, 0 },
     };
     struct agent_settings settings = { .config_path = CONFIG_DEFAULT_PATH };
     struct error error = { 0 };
@@ -137,6 +153,8 @@ int main(int argc, char **argv)
         case CORE_FILES:
             core_files = true;
             break;
+        case FAULT_POINTS:
+            return print_fault_points();
         case VERSION:
             puts("provostd " PACKAGE_VERSION_TEXT);
             return EXIT_SUCCESS;

@@ -1,8 +1,43 @@
 #include "base/clock.h"
 
 #include <ctype.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
+
+#ifdef PROVOST_FAULT_POINTS
+static _Atomic int64_t *jump;
+
+static void map_jump(void)
+{
+    const char *path = getenv("PROVOST_CLOCK_JUMP");
+    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    void *map = fd >= 0 ? mmap(NULL, sizeof(*jump), PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+    jump = map != MAP_FAILED ? map : NULL;
+    if (fd >= 0)
+        close(fd);
+}
+
+/* A test sets the clock: an int64_t, microseconds, in the file that the environment names. */
+static int64_t jump_us(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, map_jump);
+    return jump != NULL ? atomic_load(jump) : 0;
+}
+#else
+static int64_t jump_us(void)
+{
+    return 0;
+}
+#endif
 
 static struct wall system_wall(struct clock *clock)
 {
@@ -10,7 +45,7 @@ static struct wall system_wall(struct clock *clock)
 
     (void)clock;
     clock_gettime(CLOCK_REALTIME, &now);
-    return (struct wall){ (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 };
+    return (struct wall){ (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + jump_us() };
 }
 
 static struct mono system_mono(struct clock *clock)

@@ -6,7 +6,9 @@
  * durations and time-outs. They cannot be mixed up by accident.
  *
  * A `struct clock` is a pair of functions; clock_system() reads the
- * machine's, a test puts in its own. clock_sleep_until goes through it too.
+ * machine's, a test puts in its own. In a build with --enable-fault-points
+ * clock_system's wall clock is off by the int64_t of microseconds in the file
+ * that the environment variable PROVOST_CLOCK_JUMP names: a test sets the clock.
  * Threads: clock_system() may be used by all.
  * Source of the text form: RFC 3339.
  */

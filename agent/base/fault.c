@@ -12,7 +12,7 @@
 #define FAULT_KILL 1
 
 struct fault {
-    char name[64];
+    enum fault_place place;
     int code;        /* FAULT_KILL or a negative error code */
     long times_left; /* -1: always */
     long passings_before;
@@ -22,6 +22,34 @@ atomic_bool fault_active;
 static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fault fault_list[FAULTS_MAX];
 static size_t fault_count;
+
+static const struct {
+    const char *name, *when;
+} places[FAULT_PLACE_COUNT] = {
+#define X(place, name, when) { name, when },
+    FAULT_POINT_LIST(X)
+#undef X
+};
+
+const char *fault_place_name(enum fault_place place)
+{
+    return places[place].name;
+}
+
+const char *fault_place_when(enum fault_place place)
+{
+    return places[place].when;
+}
+
+static bool place_from_name(const char *name, enum fault_place *ret_place)
+{
+    for (size_t i = 0; i < FAULT_PLACE_COUNT; i++)
+        if (strcmp(places[i].name, name) == 0) {
+            *ret_place = (enum fault_place)i;
+            return true;
+        }
+    return false;
+}
 
 static int code_from_name(const char *name)
 {
@@ -38,11 +66,12 @@ static bool parse_fault(char *text, struct fault *fault)
     char *equals = strchr(text, '=');
     char *mark;
 
-    if (equals == NULL || (size_t)(equals - text) >= sizeof(fault->name))
+    if (equals == NULL)
         return false;
     *equals++ = '\0';
     *fault = (struct fault){ .times_left = -1 };
-    memcpy(fault->name, text, strlen(text) + 1);
+    if (!place_from_name(text, &fault->place))
+        return false;
     if ((mark = strchr(equals, '@')) != NULL) {
         fault->passings_before = strtol(mark + 1, NULL, 10) - 1;
         *mark = '\0';
@@ -64,12 +93,14 @@ int fault_set(const char *faults, struct error *error)
 
     if (copy == NULL)
         return error_nomem(error);
+    if (!fault_built && *copy != '\0')
+        return error_set(error, ERROR_INVALID, "PROVOST_FAULTS is set, but this build has no fault points; configure with --enable-fault-points");
     while ((word = strsep(&rest, ",")) != NULL) {
         if (*word == '\0')
             continue;
         if (count == FAULTS_MAX || !parse_fault(word, &list[count]))
-            return error_set(error, ERROR_SYNTAX, "PROVOST_FAULTS: \"%s\" is not NAME=CODE[*N][@N], or there are more than %d", word,
-                             FAULTS_MAX);
+            return error_set(error, ERROR_SYNTAX, "PROVOST_FAULTS: \"%s\" is not NAME=CODE[*N][@N] with a name that provostd --fault-points "
+                             "tells, or there are more than %d", word, FAULTS_MAX);
         count++;
     }
     pthread_mutex_lock(&fault_lock);
@@ -85,14 +116,14 @@ int fault_init(struct error *error)
     return fault_set(getenv("PROVOST_FAULTS"), error);
 }
 
-int fault_check(const char *name)
+int fault_check(enum fault_place place)
 {
     int code = 0;
 
     pthread_mutex_lock(&fault_lock);
     for (size_t i = 0; i < fault_count; i++) {
         struct fault *fault = &fault_list[i];
-        if (strcmp(fault->name, name) != 0)
+        if (fault->place != place)
             continue;
         if (fault->passings_before > 0) {
             fault->passings_before--;

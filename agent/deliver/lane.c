@@ -64,7 +64,7 @@ static bool send_operation(struct lane_run *run, const struct operation *operati
 
     if (!claim_operation(run, operation, claim))
         return false;
-    fault_point("deliver.claimed");
+    fault_point(FAULT_DELIVER_CLAIMED);
     sent.idempotency_key = claim->key;
     sent.repeated = claim->repeated;
     receipt->outcome = run->job->ops->apply(run->job->session, &sent, ret_made, receipt);
@@ -114,7 +114,7 @@ bool lane_apply(struct lane_run *run, const struct operation *operation, struct 
         account_clear(&made);
     }
     receipt_clear(&receipt);
-    fault_point("deliver.applied");
+    fault_point(FAULT_DELIVER_APPLIED);
     return ok;
 }
 
@@ -208,6 +208,7 @@ bool lane_store_link(struct lane_run *run)
     if (!run->link_dirty)
         return true;
     int code = store_put_link(run->job->store, run->job->target, run->job->kind, run->job->id, &run->link, &error);
+    fault_point(FAULT_DELIVER_LINKED);
     if (code == 0 || code == ERROR_EXISTS) /* another's: not to be stored with the receipt either */
         run->link_dirty = false;
     return code == 0 ? true : lane_fail_error(run, &error);

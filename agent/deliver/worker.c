@@ -194,6 +194,7 @@ static void complete(struct ending *ending)
         .operations = records,
         .operation_count = records != NULL ? result->operation_count : 0,
     };
+    fault_point(FAULT_DELIVER_COMPLETE);
     store_complete(store, &completion, ended, ending);
     free(records);
 }
@@ -339,7 +340,7 @@ void *worker_main(void *arg)
     struct lease lease;
 
     while (next_lease(worker.pool, &lease)) {
-        if (fault_point("deliver.leased") != 0)
+        if (fault_point(FAULT_DELIVER_LEASED) != 0)
             lease_release(worker.pool, &lease);
         else
             work(&worker, &lease);

@@ -105,11 +105,12 @@ static int write_counters(struct sqlite_store *store, struct error *error)
                   c->generation, c->quarantine, c->events, c->duplicates, c->duplicate_requests, c->quarantined, c->received);
 }
 
-static int fault_error(struct sqlite_store *store, const char *point, struct error *error)
+static int fault_error(struct sqlite_store *store, enum fault_place place, struct error *error)
 {
-    int code = fault_point(point);
+    int code = fault_point(place);
 
-    return code < 0 ? error_set(error, code, "store %s: %s (asked for by a test at %s)", store->path, error_sentence(code), point) : 0;
+    return code < 0 ? error_set(error, code, "store %s: %s (asked for by a test at %s)", store->path, error_sentence(code),
+                                fault_place_name(place)) : 0;
 }
 
 static bool is_relaxed(const struct request *group)
@@ -133,7 +134,7 @@ static int choose_sync(struct sqlite_store *store, bool relaxed, struct error *e
 
 static int write_group(struct sqlite_store *store, struct request *group, struct error *error)
 {
-    int code = fault_error(store, "store.begin", error);
+    int code = fault_error(store, FAULT_STORE_BEGIN, error);
 
     if (code == 0 && store->writer == NULL)
         code = open_writer(store, error);
@@ -143,14 +144,14 @@ static int write_group(struct sqlite_store *store, struct request *group, struct
         code = db_run(store->writer, SQL_BEGIN, error, "");
     store->now = clock_wall(store->clock);
     for (struct request *request = group; request != NULL && code == 0; request = request->next) {
-        code = fault_error(store, "store.write", error);
+        code = fault_error(store, FAULT_STORE_WRITE, error);
         if (code == 0)
             code = request->run(store, request, error);
     }
     if (code == 0)
         code = write_counters(store, error);
     if (code == 0)
-        code = fault_error(store, "store.commit", error);
+        code = fault_error(store, FAULT_STORE_COMMIT, error);
     if (code == 0)
         code = db_run(store->writer, SQL_COMMIT, error, "");
     return code;
@@ -213,7 +214,7 @@ static int commit_group(struct sqlite_store *store, struct request *group, struc
         roll_back(store, code);
     note_result(store, code, error);
     if (code == 0)
-        (void)fault_point("store.committed"); /* for a kill: it cannot fail any more */
+        (void)fault_point(FAULT_STORE_COMMITTED); /* for a kill: it cannot fail any more */
     return code;
 }
 

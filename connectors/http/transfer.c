@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <strings.h>
 
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "connectors/http/diagnose.h"
@@ -146,6 +147,12 @@ static void forget_headers(struct transfer *transfer)
     }
 }
 
+/* What may have changed something there, should we die now. */
+static bool may_change(const struct transfer_request *request)
+{
+    return strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0;
+}
+
 static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 {
     struct transfer *transfer = arg;
@@ -157,8 +164,11 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
         transfer->too_big = true;
         return 0;
     }
-    if (length >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
+    if (length >= 5 && memcmp(bytes, "HTTP/", 5) == 0) {
         forget_headers(transfer);
+        if (may_change(transfer->request))
+            fault_point(FAULT_HTTP_SENT);
+    }
     char **place = colon != NULL ? header_place(transfer, bytes, (size_t)(colon - bytes)) : NULL;
     if (place == NULL)
         return length;
@@ -329,8 +339,12 @@ enum http_end transfer_run(CURL *curl, const struct http_settings *settings, con
     CURLcode code = transfer_set_connection(curl, settings, request->timeout_us);
     if (code == CURLE_OK)
         code = set_request(&transfer);
+    if (may_change(request))
+        fault_point(FAULT_HTTP_SEND);
     if (code == CURLE_OK)
         code = curl_easy_perform(curl);
+    if (may_change(request))
+        fault_point(FAULT_HTTP_ANSWERED);
     if (code == CURLE_OK || is_cut_refusal(&transfer, code))
         set_answer(&transfer, ret_answer);
     else

@@ -1,5 +1,6 @@
 #include "connectors/ldap/session.h"
 
+#include "base/fault.h"
 #include "base/str.h"
 #include "connectors/ldap/connect.h"
 #include "connectors/ldap/dn.h"
@@ -126,12 +127,19 @@ static void take_result(LDAP *ld, struct answer *answer)
 static void ask_once(struct connector_session *session, const struct request *request, struct answer *answer)
 {
     struct timeval limit = timeval_of(session->settings->operation_timeout_us);
+    bool changes = request->kind != REQUEST_SEARCH;
     int id = -1;
 
+    if (changes)
+        fault_point(FAULT_LDAP_SEND);
     answer->code = send_request(session, request, &id);
     if (answer->code != LDAP_SUCCESS)
         return;
+    if (changes)
+        fault_point(FAULT_LDAP_SENT);
     int type = ldap_result(session->ld, id, LDAP_MSG_ALL, &limit, &answer->messages);
+    if (changes)
+        fault_point(FAULT_LDAP_ANSWERED);
     if (type > 0) {
         take_result(session->ld, answer);
         return;

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/str.h"
 #include "connectors/session/store.h"
 
@@ -186,8 +187,11 @@ static enum outcome update(struct connector_session *session, const struct opera
         outcome = session->ops->read_marks(session->store, layout, layout->user, &there, receipt);
     if (outcome == OUTCOME_APPLIED && marks_equal(&wanted, &there))
         outcome = receipt_set(receipt, OUTCOME_UNCHANGED, 0, NULL);
-    else if (outcome == OUTCOME_APPLIED)
+    else if (outcome == OUTCOME_APPLIED) {
+        fault_point(FAULT_SESSION_SEND);
         outcome = session->ops->write_marks(session->store, layout, layout->user, &wanted, receipt);
+        fault_point(FAULT_SESSION_ANSWERED);
+    }
     if (outcome == OUTCOME_APPLIED)
         receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
     session_marks_clear(&wanted);
@@ -255,12 +259,14 @@ static enum outcome end_sessions(struct connector_session *session, const struct
     };
 
     collect_users(layout, json_object_get(json_object_get(operation->settings, "sessions"), "former"), users);
+    fault_point(FAULT_SESSION_SEND);
     enum outcome outcome = OUTCOME_APPLIED;
     if (layout->format == FORMAT_COOKIE)
         sweep.note =
             str_dup("cookie-only sessions: the server has nothing to end; let the application check a marker (deny = true)");
     else
         outcome = session->ops->sweep(session->store, &query, &sweep, receipt);
+    fault_point(FAULT_SESSION_ANSWERED);
     if (outcome == OUTCOME_APPLIED)
         outcome = report(&sweep, operation->sweep, receipt);
     free(sweep.note);

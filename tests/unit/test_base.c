@@ -17,6 +17,7 @@
 #include "base/problem.h"
 #include "base/random.h"
 #include "base/str.h"
+#include "tests/support/faults.h"
 
 static char folder[] = "/tmp/provost-base-XXXXXX";
 static struct error error;
@@ -422,40 +423,53 @@ static void a_secret_comes_from_the_environment_or_systemd(void **state)
 static void a_fault_comes_from_its_passing_on_and_so_often(void **state)
 {
     (void)state;
-    assert_int_equal(fault_point("a"), 0);
-    assert_int_equal(fault_set("a=full*2@3,b=busy", &error), 0);
-    assert_int_equal(fault_point("a"), 0);
-    assert_int_equal(fault_point("a"), 0);
-    assert_int_equal(fault_point("a"), ERROR_FULL);
-    assert_int_equal(fault_point("a"), ERROR_FULL);
-    assert_int_equal(fault_point("a"), 0);
-    assert_int_equal(fault_point("b"), ERROR_BUSY);
-    assert_int_equal(fault_point("c"), 0);
+    NEEDS_FAULT_POINTS;
+    assert_int_equal(fault_point(FAULT_STORE_WRITE), 0);
+    assert_int_equal(fault_set("store.write=full*2@3,store.begin=busy", &error), 0);
+    assert_int_equal(fault_point(FAULT_STORE_WRITE), 0);
+    assert_int_equal(fault_point(FAULT_STORE_WRITE), 0);
+    assert_int_equal(fault_point(FAULT_STORE_WRITE), ERROR_FULL);
+    assert_int_equal(fault_point(FAULT_STORE_WRITE), ERROR_FULL);
+    assert_int_equal(fault_point(FAULT_STORE_WRITE), 0);
+    assert_int_equal(fault_point(FAULT_STORE_BEGIN), ERROR_BUSY);
+    assert_int_equal(fault_point(FAULT_STORE_COMMIT), 0);
     assert_int_equal(fault_set("", &error), 0);
-    assert_int_equal(fault_point("b"), 0);
+    assert_int_equal(fault_point(FAULT_STORE_BEGIN), 0);
 }
 
 static void a_fault_that_cannot_be_understood_is_refused_and_changes_nothing(void **state)
 {
-    static const char *const wrong[] = { "a", "a=nothing", "a=", "=" };
+    static const char *const wrong[] = { "store.begin", "store.begin=nothing", "store.begin=", "=", "store.beginning=io" };
 
     (void)state;
-    assert_int_equal(fault_set("a=io", &error), 0);
+    NEEDS_FAULT_POINTS;
+    assert_int_equal(fault_set("store.begin=io", &error), 0);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_int_equal(fault_set(wrong[i], &error), ERROR_SYNTAX);
-    assert_int_equal(fault_point("a"), ERROR_IO);
+    assert_int_equal(fault_point(FAULT_STORE_BEGIN), ERROR_IO);
+}
+
+static void a_build_without_fault_points_refuses_faults(void **state)
+{
+    (void)state;
+    if (fault_built)
+        return;
+    assert_int_equal(fault_set("store.begin=io", &error), ERROR_INVALID);
+    assert_non_null(strstr(error.text, "--enable-fault-points"));
+    assert_int_equal(fault_point(FAULT_STORE_BEGIN), 0);
 }
 
 static void a_kill_fault_kills(void **state)
 {
     int status;
-    pid_t child = fork();
 
     (void)state;
+    NEEDS_FAULT_POINTS;
+    pid_t child = fork();
     if (child == 0) {
-        fault_set("here=kill@2", NULL);
-        fault_point("here");
-        fault_point("here");
+        fault_set("store.begin=kill@2", NULL);
+        fault_point(FAULT_STORE_BEGIN);
+        fault_point(FAULT_STORE_BEGIN);
         _exit(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -545,6 +559,7 @@ int main(void)
         TEST(a_secret_comes_from_the_environment_or_systemd),
         TEST(a_fault_comes_from_its_passing_on_and_so_often),
         TEST(a_fault_that_cannot_be_understood_is_refused_and_changes_nothing),
+        TEST(a_build_without_fault_points_refuses_faults),
         TEST(a_kill_fault_kills),
         TEST(a_seed_gives_the_same_numbers_again),
         TEST(numbers_below_a_limit_reach_all_of_it),

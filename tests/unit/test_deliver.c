@@ -21,6 +21,7 @@
 #include "deliver/deliver.h"
 #include "deliver/deliver_private.h"
 #include "plan/plan.h"
+#include "tests/support/faults.h"
 
 #define AWAIT_SECONDS 20
 
@@ -628,6 +629,7 @@ static void one_account_is_never_two_peoples(void **state)
 
 static void a_result_that_the_store_refused_is_stored_later(void **state)
 {
+    NEEDS_FAULT_POINTS;
     (void)state;
     world.blocked = 1;
     start();
@@ -858,6 +860,7 @@ static void a_create_that_was_refused_gets_another_key(void **state)
 
 static void nothing_is_sent_without_a_durable_key(void **state)
 {
+    NEEDS_FAULT_POINTS;
     (void)state;
     world.fault_on_read = "store.commit=full*2"; /* the claim, with or without a lease that is asked for meanwhile */
     start();
@@ -933,6 +936,7 @@ static void read_claim_key(char key[static 40])
 
 static void a_crash_between_key_and_create_keeps_the_key(void **state)
 {
+    NEEDS_FAULT_POINTS;
     char key[40];
 
     (void)state;
@@ -950,6 +954,7 @@ static void a_crash_between_key_and_create_keeps_the_key(void **state)
 /* The target in this process knows nothing of the first: as one whose look-up lags behind. */
 static void a_crash_between_create_and_receipt_keeps_the_key(void **state)
 {
+    NEEDS_FAULT_POINTS;
     (void)state;
     run_until_killed("deliver.applied=kill");
     assert_int_equal(sent->count, 1);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "store/store_private.h"
+#include "tests/support/faults.h"
 #include "tests/support/store_world.h"
 
 /* ---- what is on the disk when it is said to be ---- */
@@ -100,6 +101,7 @@ static int crash(struct world *w, const char *faults)
 
 static void killed_before_the_commit_nothing_is_half_there(void **state)
 {
+    NEEDS_FAULT_POINTS;
     struct world *w = *state;
 
     assert_int_equal(crash(w, "store.commit=kill@21"), 20);
@@ -112,6 +114,7 @@ static void killed_before_the_commit_nothing_is_half_there(void **state)
 
 static void killed_after_the_commit_the_unanswered_event_is_there(void **state)
 {
+    NEEDS_FAULT_POINTS;
     struct world *w = *state;
 
     assert_int_equal(crash(w, "store.committed=kill@21"), 20);
@@ -121,6 +124,7 @@ static void killed_after_the_commit_the_unanswered_event_is_there(void **state)
 
 static void killed_while_writing_nothing_is_half_there(void **state)
 {
+    NEEDS_FAULT_POINTS;
     struct world *w = *state;
 
     assert_int_equal(crash(w, "store.write=kill@31"), 30);
@@ -132,6 +136,7 @@ static void killed_while_writing_nothing_is_half_there(void **state)
 
 static void every_code_is_handed_on_and_heals(void **state)
 {
+    NEEDS_FAULT_POINTS;
     static const struct {
         const char *faults;
         int code;
@@ -164,6 +169,7 @@ static void every_code_is_handed_on_and_heals(void **state)
 
 static void a_lease_outlives_a_failure_of_the_store(void **state)
 {
+    NEEDS_FAULT_POINTS;
     struct world *w = *state;
     struct lease lease, other;
 
@@ -179,6 +185,7 @@ static void a_lease_outlives_a_failure_of_the_store(void **state)
 
 static void a_touch_that_failed_comes_again_when_the_fault_has_passed(void **state)
 {
+    NEEDS_FAULT_POINTS;
     struct world *w = *state;
 
     world_route(w);
@@ -196,6 +203,7 @@ static void a_touch_that_failed_comes_again_when_the_fault_has_passed(void **sta
 
 static void a_failed_lease_leaves_its_outputs_alone(void **state)
 {
+    NEEDS_FAULT_POINTS;
     struct world *w = *state;
     struct lease lease = { .attempt = 77 };
     struct wall next = { 5 };
@@ -360,6 +368,7 @@ static void what_waits_is_committed_together(void **state)
 
 static void a_failed_commit_fails_all_that_rode_on_it(void **state)
 {
+    NEEDS_FAULT_POINTS;
     struct world *w = *state;
     struct gate gate = GATE(w->store);
 
@@ -375,6 +384,7 @@ static void a_failed_commit_fails_all_that_rode_on_it(void **state)
 
 static void one_hopeless_request_does_not_take_the_others_with_it(void **state)
 {
+    NEEDS_FAULT_POINTS;
     struct world *w = *state;
     struct gate gate = GATE(w->store);
 

@@ -1,4 +1,5 @@
 /* Lanes, leases, links: what delivery stands on. */
+#include "tests/support/faults.h"
 #include "tests/support/store_world.h"
 
 static void ready(struct world *w, const char *uuid, const char *user, const char *login)
@@ -756,6 +757,7 @@ static void a_key_that_is_a_day_old_is_replaced_but_its_claim_is_known(void **st
 
 static void a_claim_that_is_not_committed_is_not_given(void **state)
 {
+    NEEDS_FAULT_POINTS;
     const struct claim claim = { "ldap", IDENTITY_USER, "u1", "create", "d1", "k1" };
     struct world *w = *state;
     char *key = NULL;
