@@ -7,10 +7,15 @@ import okta
 from okta import User
 
 
-class Load:
-    """Joiners posted one body at a time from a few threads. `accepted` are the uuids answered 2xx; start → stop → users."""
+def joiner(user):
+    return [okta.create(user), okta.activate(user)]
 
-    def __init__(self, agent, prefix, threads=4, most=100_000):
+
+class Load:
+    """What happens to one person after the other (joiners unless told otherwise), posted one body at a time from a few threads. `accepted` are the uuids answered 2xx; start → stop → users."""
+
+    def __init__(self, agent, prefix, threads=4, most=100_000, happens=joiner):
+        self.happens = happens
         self.agent, self.prefix, self.most = agent, prefix, most
         self.accepted, self.users, self.wrong = [], [], []
         self._lock = threading.Lock()
@@ -44,7 +49,7 @@ class Load:
 
     def _run(self):
         while (user := self._next()) is not None:
-            events = [okta.create(user), okta.activate(user)]
+            events = self.happens(user)
             self._post_until_accepted(okta.body(*events))
             with self._lock:
                 self.accepted += [event["uuid"] for event in events]
