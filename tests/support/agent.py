@@ -227,7 +227,9 @@ class Agent:
             try:
                 connection.request(method, path, body=body, headers=headers)
             except (BrokenPipeError, ConnectionResetError):
-                pass  # answered before the whole body was sent (413): the answer may still be read
+                if connection.sock is None:  # not even connected
+                    raise
+                # answered before the whole body was sent (413): the answer may still be read
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read()
         finally:
