@@ -79,7 +79,7 @@ def check_directory(world, users):
 
 
 def directory_load(agent, **options):
-    return Load(agent, "crash", story=lives, **options)
+    return Load(agent, "crash", happens=lives, **options)
 
 
 class DirectoryStory:
@@ -122,7 +122,7 @@ class SessionStory:
         target = {"name": "portal", "connector": "session", "mappings": ["portal.conf"], "probe": "200 ms", "retry": {"base": "50 ms", "most": "1 s"},
                   "settings": {"store": "sqlite", "path": self.path}}
         self.agent = world.agent(start=False, directory=None, mappings_={"portal.conf": self.MAPPING}, top={"targets": (target,)})
-        self.load = Load(self.agent, "crash", threads=2, most=POINT_USERS, story=lambda user: [[okta.activate(user)], [okta.deactivate(user)]])
+        self.load = Load(self.agent, "crash", threads=2, most=POINT_USERS, happens=lambda user: [[okta.activate(user)], [okta.deactivate(user)]])
 
     def sql(self, text, *values):
         database = sqlite3.connect(self.path, isolation_level=None, timeout=10)

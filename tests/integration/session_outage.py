@@ -53,7 +53,7 @@ def await_told(agent, text):
 
 
 def leave_one_after_the_other(agent):
-    return Load(agent, "out", threads=2, most=PEOPLE, happens=lambda user: [okta.deactivate(user)]).start()
+    return Load(agent, "out", threads=2, most=PEOPLE, happens=lambda user: [[okta.deactivate(user)]]).start()
 
 
 def await_more(load, events):

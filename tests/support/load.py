@@ -7,27 +7,16 @@ import okta
 from okta import User
 
 
-<<<<<<< HEAD
 def joiner(user):
-    return [okta.create(user), okta.activate(user)]
+    return [[okta.create(user), okta.activate(user)]]
 
 
 class Load:
-    """What happens to one person after the other (joiners unless told otherwise), posted one body at a time from a few threads. `accepted` are the uuids answered 2xx; start → stop → users."""
+    """What happens to one person after the other, posted one body at a time from a few threads: a list of bodies, each a list of
+    events; joiners unless told otherwise. `accepted` are the uuids answered 2xx; start → stop → users."""
 
     def __init__(self, agent, prefix, threads=4, most=100_000, happens=joiner):
-        self.happens = happens
-        self.agent, self.prefix, self.most = agent, prefix, most
-=======
-class Load:
-    """Joiners posted one body at a time from a few threads. `accepted` are the uuids answered 2xx; start → stop → users.
-
-    `story` gives what happens to a user: a list of bodies, each a list of events.
-    """
-
-    def __init__(self, agent, prefix, threads=4, most=100_000, story=lambda user: [[okta.create(user), okta.activate(user)]]):
-        self.agent, self.prefix, self.most, self.story = agent, prefix, most, story
->>>>>>> 5d8cd75 (Killed at every fault point and fifty times at random; the store is audited by uuid after each kill)
+        self.agent, self.prefix, self.most, self.happens = agent, prefix, most, happens
         self.accepted, self.users, self.wrong = [], [], []
         self._lock = threading.Lock()
         self._number = 0
@@ -60,15 +49,10 @@ class Load:
 
     def _run(self):
         while (user := self._next()) is not None:
-<<<<<<< HEAD
-            events = self.happens(user)
-            self._post_until_accepted(okta.body(*events))
-=======
-            for events in self.story(user):
+            for events in self.happens(user):
                 self._post_until_accepted(okta.body(*events))
                 with self._lock:
                     self.accepted += [event["uuid"] for event in events]
->>>>>>> 5d8cd75 (Killed at every fault point and fifty times at random; the store is audited by uuid after each kill)
             with self._lock:
                 self.users.append(user)
 
