@@ -49,37 +49,42 @@ static char *included_name(const char *line)
     return end != NULL ? strndup(line + 1, (size_t)(end - line - 1)) : NULL;
 }
 
-static void check_file(const char *path, const char *shown, const char *folder, int depth, struct problems *problems);
+/* False: nested too deeply, and nothing more is read: what includes itself six times would be read six to the tenth times. */
+static bool check_file(const char *path, const char *shown, const char *folder, int depth, struct problems *problems);
 
-static void check_include(const char *name, const char *file, int line, const char *folder, int depth, struct problems *problems)
+static bool check_include(const char *name, const char *file, int line, const char *folder, int depth, struct problems *problems)
 {
     if (name[0] == '/') {
         problems_add(problems, file, line, 0, "\"%s\": an included file is named relative to %s", name, folder);
-        return;
+        return true;
+    }
+    if (depth == INCLUDE_DEPTH_MAX) {
+        problems_add(problems, file, line, 0, "\"%s\": included files are nested more than %d deep; does one include itself?", name,
+                     INCLUDE_DEPTH_MAX);
+        return false;
     }
     cleanup_free char *path = file_join(folder, name);
-    if (path != NULL && is_readable(path, file, line, problems))
-        check_file(path, name, folder, depth + 1, problems);
+    return path == NULL || !is_readable(path, file, line, problems) || check_file(path, name, folder, depth + 1, problems);
 }
 
-static void check_file(const char *path, const char *shown, const char *folder, int depth, struct problems *problems)
+static bool check_file(const char *path, const char *shown, const char *folder, int depth, struct problems *problems)
 {
     struct error error = { 0 };
     cleanup_free char *text = NULL;
+    bool go_on = true;
     int line = 0;
 
-    if (depth > INCLUDE_DEPTH_MAX)
-        return; /* libconfig says so itself */
     if (file_read(path, SETTINGS_BYTES_MAX, &text, NULL, &error) < 0) {
         problems_add(problems, NULL, 0, 0, "%s", error.text);
-        return;
+        return true;
     }
-    for (char *rest = text, *start; (start = strsep(&rest, "\n")) != NULL;) {
+    for (char *rest = text, *start; go_on && (start = strsep(&rest, "\n")) != NULL;) {
         cleanup_free char *name = included_name(start);
         line++;
         if (name != NULL)
-            check_include(name, shown, line, folder, depth, problems);
+            go_on = check_include(name, shown, line, folder, depth, problems);
     }
+    return go_on;
 }
 
 int settings_read(config_t *config, const char *path, struct problems *problems)

@@ -341,7 +341,15 @@ static void a_file_that_includes_itself_ends(void **state)
 {
     (void)state;
     read_bad("@include \"a.conf\"\n");
-    assert_true(problems.count > 0);
+    assert_int_equal(problems.count, 1);
+    assert_non_null(strstr(problems.list[0].text, "does one include itself?"));
+}
+
+static void a_file_that_includes_itself_many_times_ends_soon(void **state)
+{
+    (void)state;
+    read_bad("@include \"a.conf\"\n@include \"a.conf\"\n@include \"a.conf\"\n@include \"a.conf\"\n@include \"a.conf\"\n@include \"a.conf\"\n");
+    assert_int_equal(problems.count, 1);
 }
 
 static void a_missing_file_is_named(void **state)
@@ -394,6 +402,7 @@ int main(void)
         TEST(an_included_folder_does_not_end_the_process),
         TEST(an_absolute_include_is_refused_with_the_reason),
         TEST(a_file_that_includes_itself_ends),
+        TEST(a_file_that_includes_itself_many_times_ends_soon),
         TEST(a_missing_file_is_named),
         TEST(the_man_page_has_each_row),
     };
