@@ -244,6 +244,15 @@ static unsigned dispatch(struct request *request, const char *method, const char
 
 /* ---- HTTP ---- */
 
+/* The sentence quotes the request, which may be anything; JSON takes no more than UTF-8. */
+static json_t *error_object(const struct error *error)
+{
+    cleanup_buf struct buf sentence = { 0 };
+
+    buf_add_visible(&sentence, error->text);
+    return json_pack("{s:s}", "error", sentence.bytes != NULL ? sentence.bytes : "");
+}
+
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT);
@@ -281,7 +290,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     unsigned status = dispatch(&request, method, path, &json, &error);
     if (status != MHD_HTTP_OK) {
         json_decref(json);
-        json = json_pack("{s:s}", "error", error.text);
+        json = error_object(&error);
     }
     enum MHD_Result result = answer(connection, status, json);
     json_decref(json);
