@@ -160,6 +160,8 @@ struct operation {
     json_t *settings;    /* the connector's own groups of the mapping, see struct connector_group; owned; NULL: none */
     char *idempotency_key; /* with CONNECTOR_IDEMPOTENCY: the same for every attempt, durable before the first */
     bool repeated;       /* an attempt with this key was begun before, its end is not known */
+    const json_t *earlier; /* CREATE, repeated: an array of the `settings` of attempts that were rendered otherwise; their
+                            * account, found, is CONFLICT with its key in *ret_account. Borrowed; NULL or empty: none */
     json_t *before_image; /* the touched attributes as they were; NULL on CREATE */
 };
 void operation_clear(struct operation *operation);

@@ -12,6 +12,7 @@ void claim_clear(struct operation_claim *claim)
 {
     free(claim->digest);
     free(claim->key);
+    json_decref(claim->earlier);
     *claim = (struct operation_claim){ 0 };
 }
 
@@ -78,6 +79,28 @@ static char *uuid_random(struct random_source *random)
                       high & 0xffff, low >> 48, low & UINT64_C(0xffffffffffff));
 }
 
+/* Until the earlier attempt must have shown, another one could be the second of two. */
+static bool may_be_sent(struct lane_run *run, const struct claim_found *found)
+{
+    int64_t left_us = found->wait.us - clock_wall(run->job->clock).us;
+
+    if (!found->repeated || left_us <= 0)
+        return true;
+    run->result->retry_after_us = left_us;
+    return lane_fail(run, OUTCOME_RETRY, "an earlier attempt was not answered, and the target may still be at work on it: it will be looked up "
+                     "before anything is sent again");
+}
+
+static bool take_found(struct lane_run *run, struct claim_found *found, struct operation_claim *claim)
+{
+    claim->earlier = json_loads(found->earlier, 0, NULL);
+    if (claim->earlier == NULL)
+        return lane_fail(run, OUTCOME_RETRY, "out of memory");
+    claim->key = take_pointer(found->key);
+    claim->repeated = found->repeated;
+    return true;
+}
+
 bool claim_operation(struct lane_run *run, const struct operation *operation, struct operation_claim *ret_claim)
 {
     const struct lane_job *job = run->job;
@@ -91,13 +114,17 @@ bool claim_operation(struct lane_run *run, const struct operation *operation, st
         claim_clear(&claim);
         return lane_fail(run, OUTCOME_RETRY, "out of memory");
     }
-    const struct claim wanted = { job->target, job->kind, job->id, operation_kind_name(operation->kind), claim.digest, proposed };
-    if (store_claim(job->store, &wanted, &claim.key, &claim.repeated, &error) < 0) {
+    cleanup_free char *sent = operation->kind == OPERATION_CREATE ? lane_json_text(operation->settings) : NULL;
+    const struct claim wanted = { job->target, job->kind, job->id, operation_kind_name(operation->kind), claim.digest, proposed, sent };
+    struct claim_found found = { 0 };
+    bool ok = store_claim(job->store, &wanted, &found, &error) == 0 || lane_fail_error(run, &error);
+    ok = ok && may_be_sent(run, &found) && take_found(run, &found, &claim);
+    claim_found_clear(&found);
+    if (ok)
+        *ret_claim = claim;
+    else
         claim_clear(&claim);
-        return lane_fail_error(run, &error);
-    }
-    *ret_claim = claim;
-    return true;
+    return ok;
 }
 
 bool claim_may_appear(struct lane_run *run, bool *ret_may)

@@ -18,6 +18,11 @@
  * refused for good, not there); where the end is not known (retry, target down,
  * conflict) it stays, until the lane is done or a day has passed.
  *
+ * A CREATE whose answer was lost may be at work in the target for a while: as long
+ * as the connector said (retry_after), none is sent again, whatever new is
+ * heard of the person. What a CREATE was rendered to is kept with its claim: a
+ * later attempt, with another name, looks for what the earlier one may have made.
+ *
  * A person who left while the CREATE's end was not known, and of whom there is
  * no account: it may still be on its way. Such a lane looks once more after
  * CLAIM_APPEARS_US before it ends.
@@ -37,6 +42,7 @@ struct operation_claim { /* all NULL: this operation needs none */
     char *digest;
     char *key;
     bool repeated;
+    json_t *earlier; /* as in struct operation; NULL: none */
 };
 bool claim_operation(struct lane_run *run, const struct operation *operation, struct operation_claim *ret_claim);
 void claim_clear(struct operation_claim *claim);

@@ -67,6 +67,7 @@ static bool send_operation(struct lane_run *run, const struct operation *operati
     fault_point(FAULT_DELIVER_CLAIMED);
     sent.idempotency_key = claim->key;
     sent.repeated = claim->repeated;
+    sent.earlier = claim->earlier;
     receipt->outcome = run->job->ops->apply(run->job->session, &sent, ret_made, receipt);
     return true;
 }
@@ -259,6 +260,13 @@ static bool link_made(struct lane_run *run, const struct plan *plan, size_t made
     return lane_set_link(run, plan->wanted.key, plan->wanted.locator, plan->wanted.values, false, plan->due);
 }
 
+/* What an earlier attempt made under another name is ours: it is read by its key, and put right. */
+static bool link_earlier(struct lane_run *run, const struct account *made)
+{
+    return made->key == NULL ||
+           (lane_set_link(run, made->key, made->locator, NULL, false, (struct wall){ 0 }) && lane_store_link(run));
+}
+
 static bool apply_all(struct lane_run *run, struct plan *plan, bool *ret_again)
 {
     for (size_t i = 0; i < plan->operation_count; i++) {
@@ -267,6 +275,10 @@ static bool apply_all(struct lane_run *run, struct plan *plan, bool *ret_again)
         enum outcome outcome;
         if (!lane_apply(run, operation, &made, &outcome))
             return false;
+        if (outcome == OUTCOME_CONFLICT && !link_earlier(run, &made)) {
+            account_clear(&made);
+            return false;
+        }
         if ((outcome == OUTCOME_GONE && operation->kind != OPERATION_REMOVE) || outcome == OUTCOME_CONFLICT)
             *ret_again = true;
         if (made.key != NULL) {

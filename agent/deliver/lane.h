@@ -46,7 +46,8 @@ struct lane_operation {
     char *locator;
     char *changes; /* JSON text */
     char *before;  /* JSON text or NULL */
-    char *claim;   /* digest of a claim that it settles, or NULL */
+    char *claim;   /* digest of a claim that it settles or lets wait, or NULL */
+    struct wall claim_wait; /* 0: it settles it */
     char *note;    /* NULL: none */
     int64_t sessions_found, sessions_ended;
 };

@@ -78,6 +78,8 @@ bool lane_note_operation(struct lane_run *run, const struct operation *operation
 {
     struct lane_result *result = run->result;
     struct lane_operation *list = realloc(result->operations, (result->operation_count + 1) * sizeof(*list));
+    bool settled = claim_is_settled(outcome);
+    bool waits = operation->kind == OPERATION_CREATE && outcome == OUTCOME_RETRY && receipt->retry_after_us > 0;
 
     if (list == NULL)
         return false;
@@ -92,7 +94,8 @@ bool lane_note_operation(struct lane_run *run, const struct operation *operation
         .locator = str_dup(operation->locator),
         .changes = lane_json_text(changes),
         .before = lane_json_text(before),
-        .claim = claim_is_settled(outcome) ? str_dup(claim->digest) : NULL,
+        .claim = settled || waits ? str_dup(claim->digest) : NULL,
+        .claim_wait = { waits ? clock_wall(run->job->clock).us + receipt->retry_after_us : 0 },
         .note = str_dup(receipt->note),
         .sessions_found = receipt->sessions_found,
         .sessions_ended = receipt->sessions_ended,

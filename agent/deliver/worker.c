@@ -177,6 +177,7 @@ static void complete(struct ending *ending)
             .changes = result->operations[i].changes,
             .before = result->operations[i].before,
             .claim = result->operations[i].claim,
+            .claim_wait = result->operations[i].claim_wait,
             .sessions_found = result->operations[i].sessions_found,
             .sessions_ended = result->operations[i].sessions_ended,
             .note = result->operations[i].note,

@@ -10,9 +10,15 @@
 
 struct claim_call {
     const struct claim *claim;
-    char *key; /* NULL: the one proposed */
-    bool repeated;
+    struct claim_found found; /* no key: the one proposed */
 };
+
+void claim_found_clear(struct claim_found *found)
+{
+    free(found->key);
+    free(found->earlier);
+    *found = (struct claim_found){ 0 };
+}
 
 static int read_claim(struct sqlite_store *store, struct claim_call *call, int64_t lane, struct error *error)
 {
@@ -21,8 +27,21 @@ static int read_claim(struct sqlite_store *store, struct claim_call *call, int64
 
     if (code <= 0 || row_number(row, 1) < store->now.us - KEY_LIFE_US)
         return code < 0 ? code : 0;
-    call->key = str_dup(row_text(row, 0));
-    return call->key == NULL ? error_nomem(error) : 0;
+    call->found.key = str_dup(row_text(row, 0));
+    return call->found.key == NULL ? error_nomem(error) : 0;
+}
+
+static int read_others(struct sqlite_store *store, struct claim_call *call, int64_t lane, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code = db_next(store->writer, SQL_CLAIM_OTHERS, &row, error, "tit", call->claim->digest, lane, call->claim->operation);
+
+    if (code <= 0)
+        return code;
+    call->found.repeated = row_number(row, 0) > 0;
+    call->found.wait.us = row_number(row, 1);
+    call->found.earlier = str_dup(row_text(row, 2));
+    return call->found.earlier == NULL ? error_nomem(error) : 0;
 }
 
 static int was_begun(struct db *db, int64_t lane, const char *operation, struct error *error)
@@ -42,31 +61,29 @@ static int claim_work(struct sqlite_store *store, void *arg, struct error *error
 
     if (identity < 0)
         return (int)identity;
-    free(take_pointer(call->key)); /* of a try that was rolled back */
+    claim_found_clear(&call->found); /* of a try that was rolled back */
     int64_t lane = lane_key(store->targets[target].number, identity);
-    code = was_begun(store->writer, lane, claim->operation, error);
-    call->repeated = code > 0;
-    if (code > 0)
+    code = read_others(store, call, lane, error);
+    if (code >= 0 && call->found.repeated)
         code = read_claim(store, call, lane, error);
-    if (code < 0 || call->key != NULL)
+    if (code < 0 || call->found.key != NULL)
         return code;
-    return db_run(store->writer, SQL_CLAIM_WRITE, error, "ittti", lane, claim->operation, claim->digest, claim->key, store->now.us);
+    return db_run(store->writer, SQL_CLAIM_WRITE, error, "itttit", lane, claim->operation, claim->digest, claim->key, store->now.us,
+                  claim->sent);
 }
 
-int sqlite_claim(struct store *store, const struct claim *claim, char **ret_key, bool *ret_repeated, struct error *error)
+int sqlite_claim(struct store *store, const struct claim *claim, struct claim_found *ret_found, struct error *error)
 {
     struct claim_call call = { .claim = claim };
     int code = store_call((struct sqlite_store *)store, claim_work, &call, error);
-    cleanup_free char *found = call.key;
 
+    if (code >= 0 && call.found.key == NULL && (call.found.key = str_dup(claim->key)) == NULL)
+        code = error_nomem(error);
     if (code < 0)
-        return code;
-    char *key = found != NULL ? take_pointer(found) : str_dup(claim->key);
-    if (key == NULL)
-        return error_nomem(error);
-    *ret_key = key;
-    *ret_repeated = call.repeated;
-    return 0;
+        claim_found_clear(&call.found);
+    else
+        *ret_found = call.found;
+    return code < 0 ? code : 0;
 }
 
 int sqlite_has_claim(struct store *base, const char *target, enum identity_kind kind, const char *id, const char *operation,
@@ -89,9 +106,12 @@ int claims_end(struct sqlite_store *store, int64_t key, const struct completion 
 
     if (completion->end == LANE_DONE)
         return db_run(store->writer, SQL_CLAIMS_DELETE, error, "i", key);
-    for (size_t i = 0; i < completion->operation_count && code == 0; i++)
-        if (completion->operations[i].claim != NULL)
-            code = db_run(store->writer, SQL_CLAIM_DELETE, error, "itt", key, completion->operations[i].kind,
-                          completion->operations[i].claim);
+    for (size_t i = 0; i < completion->operation_count && code == 0; i++) {
+        const struct operation_record *operation = &completion->operations[i];
+        if (operation->claim != NULL && operation->claim_wait.us != 0)
+            code = db_run(store->writer, SQL_CLAIM_WAIT, error, "iitt", operation->claim_wait.us, key, operation->kind, operation->claim);
+        else if (operation->claim != NULL)
+            code = db_run(store->writer, SQL_CLAIM_DELETE, error, "itt", key, operation->kind, operation->claim);
+    }
     return code;
 }

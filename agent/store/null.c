@@ -64,9 +64,9 @@ static int null_put_link(struct store *store, const char *target, enum identity_
     return 0;
 }
 
-static int null_claim(struct store *store, const struct claim *claim, char **ret_key, bool *ret_repeated, struct error *error)
+static int null_claim(struct store *store, const struct claim *claim, struct claim_found *ret_found, struct error *error)
 {
-    (void)store, (void)claim, (void)ret_key, (void)ret_repeated;
+    (void)store, (void)claim, (void)ret_found;
     return error_set(error, ERROR_NOTFOUND, "the null store keeps nothing");
 }
 

@@ -64,7 +64,12 @@ static const char version_3[] =
     /* membership kind 2: `other` is the name of a session at the source */
     "CREATE INDEX membership_sign_in ON membership (as_of) WHERE kind = 2;";
 
-const struct schema_step schema_steps[] = { { version_1 }, { version_2 }, { version_3 } };
+/* What was sent when the answer was lost is looked for by what was known then, and not before it may show. */
+static const char version_4[] =
+    "ALTER TABLE claim ADD COLUMN wait INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE claim ADD COLUMN sent TEXT;";
+
+const struct schema_step schema_steps[] = { { version_1 }, { version_2 }, { version_3 }, { version_4 } };
 const int schema_version = sizeof(schema_steps) / sizeof(schema_steps[0]);
 
 static int check_application(struct db *db, int64_t version, struct error *error)

@@ -136,8 +136,11 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_RETAIN_KEYS] = "SELECT t, key, event FROM seen WHERE (t, key) > (?, ?) AND t < ? ORDER BY t, key LIMIT ?",
     [SQL_RETAIN_KEY] = "DELETE FROM seen WHERE t = ? AND key = ?",
     [SQL_CLAIM_READ] = "SELECT key, at FROM claim WHERE lane = ? AND kind = ? AND digest = ?",
-    [SQL_CLAIM_WRITE] = "INSERT INTO claim (lane, kind, digest, key, at) VALUES (?,?,?,?,?) "
+    [SQL_CLAIM_WRITE] = "INSERT INTO claim (lane, kind, digest, key, at, sent) VALUES (?,?,?,?,?,?) "
                         "ON CONFLICT (lane, kind, digest) DO UPDATE SET key=excluded.key, at=excluded.at",
+    [SQL_CLAIM_OTHERS] = "SELECT count(*), max(wait), json_group_array(json(sent)) FILTER (WHERE sent IS NOT NULL AND digest <> ?) "
+                         "FROM claim WHERE lane = ? AND kind = ?",
+    [SQL_CLAIM_WAIT] = "UPDATE claim SET wait = ? WHERE lane = ? AND kind = ? AND digest = ?",
     [SQL_CLAIM_BEGUN] = "SELECT 1 FROM claim WHERE lane = ? AND kind = ? LIMIT 1",
     [SQL_CLAIM_DELETE] = "DELETE FROM claim WHERE lane = ? AND kind = ? AND digest = ?",
     [SQL_CLAIMS_DELETE] = "DELETE FROM claim WHERE lane = ?",

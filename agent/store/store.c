@@ -72,9 +72,9 @@ int store_put_link(struct store *store, const char *target, enum identity_kind k
     return store->ops->put_link(store, target, kind, id, link, error);
 }
 
-int store_claim(struct store *store, const struct claim *claim, char **ret_key, bool *ret_repeated, struct error *error)
+int store_claim(struct store *store, const struct claim *claim, struct claim_found *ret_found, struct error *error)
 {
-    return store->ops->claim(store, claim, ret_key, ret_repeated, error);
+    return store->ops->claim(store, claim, ret_found, error);
 }
 
 int store_has_claim(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,

@@ -150,7 +150,8 @@ struct operation_record {
     const char *outcome;
     const char *changes; /* JSON text: what was written; no secret */
     const char *before;  /* JSON text: before-image, or NULL */
-    const char *claim;   /* digest of a claim that is given up, its end being known; NULL: none */
+    const char *claim;   /* digest of a claim that is given up, its end being known, or that waits; NULL: none */
+    struct wall claim_wait; /* the claim stays, and until then its end may yet show; 0: it is given up */
     int64_t sessions_found, sessions_ended; /* "revoke" */
     const char *note;    /* NULL: none */
 };
@@ -198,10 +199,9 @@ int store_put_link(struct store *store, const char *target, enum identity_kind k
  * by its lane, the operation and a digest of what is written; `key` is the one
  * to use where there is none, or where it is a day old (the other side has
  * forgotten that one; it could at best give an old answer again).
- * *ret_key, owned by the caller, is the one to send; *ret_repeated: one of this
- * lane and operation, with whatever digest, was begun before, its end is not
- * known. Waits for the commit. A claim goes with the completion that names it
- * (struct operation_record), with LANE_DONE, or when it is past keep_us.
+ * What is found is the caller's (claim_found_clear). Waits for the commit. A claim
+ * goes with the completion that names it (struct operation_record), with
+ * LANE_DONE, or when it is past keep_us.
  */
 struct claim {
     const char *target;
@@ -210,8 +210,16 @@ struct claim {
     const char *operation;
     const char *digest;
     const char *key;
+    const char *sent; /* JSON text: what attempts with another digest are to know of this one; NULL: nothing */
 };
-int store_claim(struct store *store, const struct claim *claim, char **ret_key, bool *ret_repeated, struct error *error);
+struct claim_found {
+    char *key;        /* the one to send */
+    bool repeated;    /* one of this lane and operation, with whatever digest, was begun before, its end is not known */
+    struct wall wait; /* until when that one may yet show; 0: no such time is known */
+    char *earlier;    /* JSON array: `sent` of those with another digest */
+};
+void claim_found_clear(struct claim_found *found);
+int store_claim(struct store *store, const struct claim *claim, struct claim_found *ret_found, struct error *error);
 /* Is there a claim of this lane and operation? 1, 0 or negative. */
 int store_has_claim(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
                     struct error *error);

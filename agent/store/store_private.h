@@ -35,7 +35,7 @@ struct store_ops {
     void (*complete)(struct store *store, const struct completion *completion, store_done *done, void *arg);
     int (*put_link)(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
                     struct error *error);
-    int (*claim)(struct store *store, const struct claim *claim, char **ret_key, bool *ret_repeated, struct error *error);
+    int (*claim)(struct store *store, const struct claim *claim, struct claim_found *ret_found, struct error *error);
     int (*has_claim)(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
                      struct error *error);
     void (*touch)(struct store *store, const char *target, enum identity_kind kind, const char *id);

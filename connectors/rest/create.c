@@ -87,6 +87,25 @@ static enum outcome wait_for_earlier(int64_t wait_us, struct receipt *receipt)
     return OUTCOME_RETRY;
 }
 
+/* Was it made under what was known then, another name or address? */
+static enum outcome look_for_earlier(struct connector_session *session, const struct operation *operation,
+                                     struct account *ret_account, struct receipt *receipt)
+{
+    enum outcome outcome = OUTCOME_GONE;
+    const json_t *settings;
+    size_t i;
+
+    json_array_foreach (operation->earlier, i, settings) {
+        cleanup_found struct found found = { 0 };
+        outcome = find_by_match(session, settings, &found, receipt);
+        if (outcome == OUTCOME_APPLIED && (outcome = tell_made(found.key, OUTCOME_CONFLICT, 0, ret_account, receipt)) == OUTCOME_CONFLICT)
+            receipt_set(receipt, outcome, 0, "an earlier attempt made \"%s\", by what was known then", found.key);
+        if (outcome != OUTCOME_GONE)
+            return outcome;
+    }
+    return outcome;
+}
+
 /* GONE: nobody is there, go on; all else is the end. */
 static enum outcome look_first(struct connector_session *session, const struct operation *operation, struct account *ret_account,
                                struct receipt *receipt)
@@ -103,6 +122,10 @@ static enum outcome look_first(struct connector_session *session, const struct o
                          "rendered to look whether the account was made; look in the target, and add to match what finds it")
                    : OUTCOME_GONE;
     enum outcome outcome = find_by_match(session, operation->settings, &found, receipt);
+    if (outcome == OUTCOME_GONE)
+        outcome = look_for_earlier(session, operation, ret_account, receipt);
+    if (outcome == OUTCOME_CONFLICT)
+        return outcome;
     int64_t wait_us = earlier_may_show_us(session, operation);
     if (outcome == OUTCOME_GONE && wait_us > 0)
         return wait_for_earlier(wait_us, receipt);

@@ -3,6 +3,7 @@
 
 import os
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -396,6 +397,37 @@ def a_lost_answer_does_not_hire_twice(world):
     agent.await_log(id=ANN.id, outcome="unchanged")
     agent.settle()
     assert len(payroll.employees()) == 1 and payroll.counts()["lost"] == 1
+    check_end(payroll, agent)
+
+
+@test
+def news_of_a_joiner_whose_answer_was_lost_do_not_hire_twice(world):
+    payroll, agent = start(world, "--not-unique", settings={"lost_answer_wait": "1 s"})
+    join(payroll, agent, BOB)
+    started = time.monotonic()
+    await_condition("the agent runs for longer than lost_answer_wait", lambda: time.monotonic() > started + 1.1)
+    payroll.trouble(lose=1.0, late_ms=600, times=1, only="POST", ignore_keys=True)
+    agent.send(okta.activate(ANN))
+    agent.await_log(id=ANN.id, outcome="retry")
+    agent.send(okta.update(ANN))  # wakes the lane before the payroll is done
+    agent.await_log(id=ANN.id, outcome="unchanged")
+    agent.settle()
+    assert len(payroll.employees()) == 2, payroll.employees()
+    check_end(payroll, agent)
+
+
+@test
+def a_joiner_whose_answer_was_lost_is_found_under_the_name_of_then(world):
+    by_id = """    { path = "/employees"; query: { external_id = "{id}"; }; items = "/items"; where: { external_id = "{id}"; }; },\n"""
+    payroll = world.payroll("--not-unique")
+    agent = payroll_agent(world, payroll, replace=[(by_id, "")], settings={"lost_answer_wait": "300 ms"})
+    payroll.trouble(lose=1.0, times=1, only="POST", ignore_keys=True)
+    agent.send(okta.activate(ANN))
+    agent.await_log(id=ANN.id, outcome="retry")
+    agent.send(okta.update(ANN.renamed(login="ann.lee@example.com")))
+    agent.await_log(id=ANN.id, outcome="applied")
+    agent.settle()
+    assert [row["email"] for row in payroll.employees()] == ["ann.lee@example.com"], payroll.employees()
     check_end(payroll, agent)
 
 

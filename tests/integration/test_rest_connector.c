@@ -250,6 +250,28 @@ static void an_attempt_begun_before_is_always_looked_up(void **state)
     assert_int_equal(count_of("GET /employees"), before + 2);
 }
 
+/* Between a lost answer and the next attempt the person got another address. */
+static void what_an_earlier_attempt_made_is_found_by_what_was_known_then(void **state)
+{
+    cleanup_free char *first = made_ann();
+    json_t *earlier = json_pack("[o]", rest_render("ann", NULL));
+    struct operation operation = { .kind = OPERATION_CREATE,
+                                   .settings = rest_render("ann2", NULL),
+                                   .values = rest_values("ann2"),
+                                   .idempotency_key = TEXT("other"),
+                                   .repeated = true,
+                                   .earlier = earlier };
+    struct account account = { 0 };
+
+    (void)state;
+    assert_outcome(apply(&operation, &account), CONFLICT);
+    assert_string_equal(account.key, first);
+    assert_reason("an earlier attempt made \"1\"");
+    assert_int_equal(employees(), 1);
+    account_clear(&account);
+    json_decref(earlier);
+}
+
 static void an_attempt_begun_before_a_restart_is_given_time_to_show(void **state)
 {
     (void)state;
@@ -721,6 +743,7 @@ int main(void)
         REST_TEST(a_creation_carries_its_key_and_every_attribute),
         REST_TEST(a_read_that_found_nobody_saves_the_look_up),
         REST_TEST(an_attempt_begun_before_is_always_looked_up),
+        REST_TEST(what_an_earlier_attempt_made_is_found_by_what_was_known_then),
         REST_TEST(an_attempt_begun_before_a_restart_is_given_time_to_show),
         REST_TEST(a_lost_answer_makes_no_second_employee),
         REST_TEST(a_failure_of_the_server_while_creating_is_looked_up_later),

@@ -42,10 +42,9 @@ static bool is_synced(int *before)
 static void all_but_a_lease_is_synced_when_it_is_said_to_be_done(void **state)
 {
     struct world *w = *state;
-    const struct claim claim = { "ldap", IDENTITY_USER, "u1", "create", "d1", "k1" };
+    const struct claim claim = { "ldap", IDENTITY_USER, "u1", "create", "d1", "k1", NULL };
+    struct claim_found found = { 0 };
     struct lease lease;
-    cleanup_free char *key = NULL;
-    bool repeated;
 
     world_route(w);
     int seen = atomic_load(&syncs);
@@ -55,8 +54,8 @@ static void all_but_a_lease_is_synced_when_it_is_said_to_be_done(void **state)
         assert_true(is_synced(&seen));
         assert_true(world_lease(w, &lease));
         assert_false(is_synced(&seen));
-        free(take_pointer(key));
-        assert_int_equal(store_claim(w->store, &claim, &key, &repeated, &w->error), 0);
+        assert_int_equal(store_claim(w->store, &claim, &found, &w->error), 0);
+        claim_found_clear(&found);
         assert_true(is_synced(&seen));
         world_done(w, &lease, "applied");
         assert_true(is_synced(&seen));

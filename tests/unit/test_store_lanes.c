@@ -703,13 +703,13 @@ static void a_leaver_is_dropped_only_when_it_is_said(void **state)
 /* Claims with `proposed`; true where the answer is as expected. */
 static void expect_claim(struct world *w, const char *operation, const char *digest, const char *proposed, const char *expected, bool repeated)
 {
-    const struct claim claim = { "ldap", IDENTITY_USER, "u1", operation, digest, proposed };
-    cleanup_free char *key = NULL;
-    bool again;
+    const struct claim claim = { "ldap", IDENTITY_USER, "u1", operation, digest, proposed, NULL };
+    struct claim_found found = { 0 };
 
-    assert_int_equal(store_claim(w->store, &claim, &key, &again, &w->error), 0);
-    assert_string_equal(key, expected);
-    assert_int_equal(again, repeated);
+    assert_int_equal(store_claim(w->store, &claim, &found, &w->error), 0);
+    assert_string_equal(found.key, expected);
+    assert_int_equal(found.repeated, repeated);
+    claim_found_clear(&found);
 }
 
 static void a_claim_keeps_its_key_until_its_end_is_known(void **state)
@@ -755,17 +755,46 @@ static void a_key_that_is_a_day_old_is_replaced_but_its_claim_is_known(void **st
     assert_int_equal(world_number(w, "SELECT count(*) FROM claim"), 0);
 }
 
+static void expect_earlier(struct world *w, const char *digest, const char *sent, const char *expected, int64_t wait)
+{
+    const struct claim claim = { "ldap", IDENTITY_USER, "u1", "create", digest, "k", sent };
+    struct claim_found found = { 0 };
+
+    assert_int_equal(store_claim(w->store, &claim, &found, &w->error), 0);
+    assert_string_equal(found.earlier, expected);
+    assert_int_equal(found.wait.us, wait);
+    claim_found_clear(&found);
+}
+
+static void what_was_sent_under_another_digest_is_told_and_how_long_it_may_yet_show(void **state)
+{
+    struct world *w = *state;
+    const struct operation_record waits = { .kind = "create", .outcome = "retry", .claim = "d1", .claim_wait = { START + 5 } };
+    struct completion retry = { .end = LANE_RETRY, .outcome = "retry", .retry_at = { START }, .operations = &waits, .operation_count = 1 };
+
+    world_route(w);
+    world_take(w, "a", 1, STATUS("u1", "ACTIVE"));
+    expect_earlier(w, "d1", "{\"mail\":\"ann\"}", "[]", 0);
+    end_as(w, NULL, NULL, retry);
+    expect_earlier(w, "d1", "{\"mail\":\"ann\"}", "[]", START + 5); /* its own is no other one */
+    expect_earlier(w, "d2", NULL, "[{\"mail\":\"ann\"}]", START + 5);
+    world_reopen(w);
+    world_route(w);
+    expect_earlier(w, "d3", NULL, "[{\"mail\":\"ann\"}]", START + 5);
+    end_as(w, NULL, NULL, (struct completion){ .end = LANE_DONE, .outcome = "applied" });
+    expect_earlier(w, "d1", NULL, "[]", 0);
+}
+
 static void a_claim_that_is_not_committed_is_not_given(void **state)
 {
     NEEDS_FAULT_POINTS;
-    const struct claim claim = { "ldap", IDENTITY_USER, "u1", "create", "d1", "k1" };
+    const struct claim claim = { "ldap", IDENTITY_USER, "u1", "create", "d1", "k1", NULL };
     struct world *w = *state;
-    char *key = NULL;
-    bool repeated;
+    struct claim_found found = { 0 };
 
     fault_set("store.commit=full*1", NULL);
-    assert_int_equal(store_claim(w->store, &claim, &key, &repeated, &w->error), ERROR_FULL);
-    assert_null(key);
+    assert_int_equal(store_claim(w->store, &claim, &found, &w->error), ERROR_FULL);
+    assert_null(found.key);
     expect_claim(w, "create", "d1", "k2", "k2", false);
 }
 
@@ -791,6 +820,7 @@ int main(void)
         TEST(a_leaver_is_dropped_only_when_it_is_said),
         TEST(a_claim_keeps_its_key_until_its_end_is_known),
         TEST(a_key_that_is_a_day_old_is_replaced_but_its_claim_is_known),
+        TEST(what_was_sent_under_another_digest_is_told_and_how_long_it_may_yet_show),
         TEST(a_claim_that_is_not_committed_is_not_given),
         TEST(dead_lanes_are_dropped_many_at_once),
         TEST(a_newer_event_revives_a_dead_lane),
