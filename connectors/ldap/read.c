@@ -157,11 +157,29 @@ static enum outcome find(struct connector_session *session, const struct account
     return take_hits(session, &request, &answer, query, ret_account, receipt);
 }
 
+/* Whom all filters together match once or not at all is whom they match in order: one round trip for the many joiners whom
+ * nobody matches. False: it takes them one by one to tell. */
+static bool find_by_any(struct connector_session *session, const struct account_query *query, const char *base,
+                        struct account *ret_account, struct receipt *receipt)
+{
+    cleanup_free char *filter = query->match[1] != NULL ? filter_any(query->match) : NULL;
+
+    if (filter == NULL)
+        return false;
+    enum outcome outcome = find(session, query, base, LDAP_SCOPE_SUBTREE, filter, ret_account, receipt);
+    if (outcome != OUTCOME_AMBIGUOUS && outcome != OUTCOME_REJECTED)
+        return true;
+    receipt_clear(receipt);
+    return false;
+}
+
 static enum outcome find_by_match(struct connector_session *session, const struct account_query *query, const char *base,
                                   struct account *ret_account, struct receipt *receipt)
 {
     enum outcome outcome = OUTCOME_GONE;
 
+    if (find_by_any(session, query, base, ret_account, receipt))
+        return receipt->outcome;
     for (const char *const *filter = query->match; *filter != NULL && outcome == OUTCOME_GONE; filter++)
         outcome = find(session, query, base, LDAP_SCOPE_SUBTREE, *filter, ret_account, receipt);
     return outcome;

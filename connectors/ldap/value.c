@@ -419,3 +419,32 @@ char *filter_key(const char *attribute, const char *key)
 {
     return is_hex_key(key) ? str_printf("(%s=%s)", attribute, key) : filter_equals(attribute, key);
 }
+
+/* A parenthesis that is part of a value is written \28 or \29. */
+static bool is_one_filter(const char *text)
+{
+    int depth = 0;
+
+    if (*text != '(')
+        return false;
+    for (; *text != '\0'; text++) {
+        depth += *text == '(' ? 1 : *text == ')' ? -1 : 0;
+        if (depth == 0)
+            return text[1] == '\0';
+    }
+    return false;
+}
+
+char *filter_any(const char *const *filters)
+{
+    cleanup_buf struct buf any = { 0 };
+
+    buf_add_str(&any, "(|");
+    for (; *filters != NULL; filters++) {
+        if (!is_one_filter(*filters))
+            return NULL;
+        buf_add_str(&any, *filters);
+    }
+    buf_add_char(&any, ')');
+    return buf_take(&any);
+}

@@ -64,5 +64,7 @@ bool entry_holds(LDAP *ld, LDAPMessage *entry, const json_t *values, const char 
 char *key_text(const struct berval *value);
 char *filter_equals(const char *attribute, const char *text);
 char *filter_key(const char *attribute, const char *key);
+/* "(|…)" of a NULL-terminated list; NULL where one is not a single filter in parentheses, or out of memory. */
+char *filter_any(const char *const *filters);
 
 #endif

@@ -432,6 +432,52 @@ static void an_existing_account_is_found_by_the_first_match_that_has_one(void **
     account_clear(&account);
 }
 
+static void of_two_accounts_the_earlier_match_chooses(void **state)
+{
+    static const char *const match[] = { "(employeeNumber=00u2)", "(employeeNumber=00u1)", NULL };
+    struct account account = { 0 };
+
+    (void)state;
+    free(make_person(ANN, "ann", "00u1"));
+    free(make_person(BOB, "bob", "00u2"));
+    assert_outcome(read_by(NULL, ANN, match, &account), APPLIED);
+    assert_string_equal(account.locator, BOB);
+    account_clear(&account);
+}
+
+static void a_later_match_that_finds_many_does_not_outdo_an_earlier_one(void **state)
+{
+    static const char *const match[] = { "(employeeNumber=00u1)", "(sn=Lee)", NULL };
+    static const char *const other_way[] = { "(sn=Lee)", "(employeeNumber=00u1)", NULL };
+    struct account account = { 0 };
+
+    (void)state;
+    free(make_person(ANN, "ann", "00u1"));
+    free(make_person(BOB, "bob", "00u2"));
+    assert_outcome(read_by(NULL, ANN, match, &account), APPLIED);
+    assert_string_equal(account.locator, ANN);
+    account_clear(&account);
+    assert_outcome(read_by(NULL, ANN, other_way, &account), AMBIGUOUS);
+    assert_says("matches (sn=Lee)"); /* which of them it was */
+}
+
+static void a_broken_later_match_is_told_only_when_it_is_needed(void **state)
+{
+    static const char *const broken[] = { "(employeeNumber=00u1)", "(mail=ann", NULL };
+    static const char *const two_in_one[] = { "(employeeNumber=00u1)", "(mail=ann)(sn=Lee)", NULL };
+    struct account account = { 0 };
+
+    (void)state;
+    cleanup_free char *key = make_person(ANN, "ann", "00u9");
+    assert_outcome(read_by(NULL, ANN, broken, &account), REJECTED);
+    assert_says("(mail=ann");
+    assert_outcome(read_by(NULL, ANN, two_in_one, &account), REJECTED);
+    free(make_person(BOB, "bob", "00u1"));
+    assert_outcome(read_by(NULL, ANN, broken, &account), APPLIED);
+    assert_string_equal(account.locator, BOB);
+    account_clear(&account);
+}
+
 static void two_hits_are_ambiguous_and_both_are_named(void **state)
 {
     static const char *const match[] = { "(sn=Lee)", NULL };
@@ -672,6 +718,9 @@ int main(void)
         TEST(a_disable_whose_move_fails_has_locked_the_account_all_the_same),
         TEST(a_ppolicy_lock_shuts_the_account_and_its_removal_opens_it),
         TEST(an_existing_account_is_found_by_the_first_match_that_has_one),
+        TEST(of_two_accounts_the_earlier_match_chooses),
+        TEST(a_later_match_that_finds_many_does_not_outdo_an_earlier_one),
+        TEST(a_broken_later_match_is_told_only_when_it_is_needed),
         TEST(two_hits_are_ambiguous_and_both_are_named),
         TEST(with_match_an_entry_at_the_dn_is_not_taken_for_the_account),
         TEST(a_binary_value_goes_there_and_back),
