@@ -29,4 +29,6 @@ function done(summary, latency)
     local errors = summary.errors
     io.write(string.format("RESULT %d %d %.0f %.0f %d\n", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
         errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+    io.write(string.format("connect %d, read %d, write %d, status %d, timeout %d\n", errors.connect, errors.read, errors.write, errors.status,
+        errors.timeout))
 end
