@@ -30,7 +30,7 @@ INSERT INTO event (id, received, published, uuid, type, outcome, effect, kind, s
 INSERT INTO delivery (id, event, lane, previous, received) SELECT i, i, target << 40 | i, 0, at FROM bench;
 INSERT INTO lane (key, target, state, rank, at, priority, delivery, deliveries, since, oldest)
     SELECT target << 40 | i, target, 0, 1, at, 1, i, 1, at, at FROM bench;
-UPDATE counter SET event = (SELECT max(id) FROM event), delivery = event, identity = event, events = event;
+UPDATE counter SET (event, delivery, identity, events) = (SELECT most, most, most, most FROM (SELECT max(id) AS most FROM event));
 """
 
 
