@@ -180,17 +180,14 @@ static enum outcome make_void(struct session_store *store, const struct spring_s
     return expire != NULL ? OUTCOME_APPLIED : receipt->outcome;
 }
 
+/* The index goes last: what fails before is found by it when the sweep is made again. */
 static enum outcome end_live(struct session_store *store, const struct layout *layout, const struct spring_session *session,
-                             const char *index, struct receipt *receipt)
+                             struct receipt *receipt)
 {
-    enum outcome outcome = leave_index(store, session, index, receipt);
+    enum outcome outcome = leave_expirations(store, layout, session, receipt);
 
     if (outcome == OUTCOME_APPLIED)
-        outcome = leave_expirations(store, layout, session, receipt);
-    if (outcome == OUTCOME_APPLIED)
         outcome = make_void(store, session, receipt); /* before its expires key goes: what the application reads then is void */
-    if (outcome == OUTCOME_APPLIED)
-        outcome = drop_expires_key(store, layout, session, receipt);
     return outcome;
 }
 
@@ -206,10 +203,13 @@ static enum outcome end_member(struct session_store *store, const struct session
     enum outcome outcome = look(store, &session, &live, receipt);
     if (outcome != OUTCOME_APPLIED || (live && sweep_keeps(query, session.created_us, sweep)))
         return outcome;
-    if (!live)
-        return leave_index(store, &session, index, receipt);
-    outcome = end_live(store, query->layout, &session, index, receipt);
-    if (outcome == OUTCOME_APPLIED) {
+    if (live)
+        outcome = end_live(store, query->layout, &session, receipt);
+    if (outcome == OUTCOME_APPLIED)
+        outcome = drop_expires_key(store, query->layout, &session, receipt);
+    if (outcome == OUTCOME_APPLIED)
+        outcome = leave_index(store, &session, index, receipt);
+    if (outcome == OUTCOME_APPLIED && live) {
         sweep->found++;
         sweep->ended++;
     }

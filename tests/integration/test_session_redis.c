@@ -298,6 +298,27 @@ static void springs_index_is_cleaned_as_spring_does_it(void **state)
     assert_outcome(sessions_end(&sessions, SPRING, "ann"), UNCHANGED);
 }
 
+/* Refused in the middle, as a server is that is killed there. */
+static void a_spring_session_half_ended_is_found_again(void **state)
+{
+    struct sessions limited = { 0 };
+    cleanup_free char *settings = settings_for("user = \"half\"; password = \"env:PROVOST_TEST_SECRET\";");
+
+    (void)state;
+    redis_do(&server, "ACL SETUSER half on >hush-hush ~* +@all -hset");
+    sessions_open(&limited, settings);
+    add_spring();
+    assert_outcome(sessions_end(&limited, SPRING, "ann"), TARGET_DOWN);
+    redis_do(&server, "ACL SETUSER half +hset -unlink");
+    assert_outcome(sessions_end(&limited, SPRING, "ann"), TARGET_DOWN);
+    sessions_close(&limited);
+    assert_outcome(sessions_end(&sessions, SPRING, "ann"), UNCHANGED); /* void already */
+    assert_false(redis_has(&server, INDEX "ann"));
+    assert_false(redis_has(&server, "spring:session:sessions:expires:" ID));
+    assert_in_range(redis_number(&server, "TTL spring:session:sessions:" ID), 290, 300);
+    redis_do(&server, "ACL DELUSER half");
+}
+
 static void a_spring_session_of_later_stays_in_its_index(void **state)
 {
     (void)state;
@@ -591,6 +612,7 @@ int main(void)
         TEST(laravel_is_found_by_its_own_name_for_the_log_in),
         TEST(a_locked_php_session_is_left_to_the_second_sweep),
         TEST(springs_index_is_cleaned_as_spring_does_it),
+        TEST(a_spring_session_half_ended_is_found_again),
         TEST(a_spring_session_of_later_stays_in_its_index),
         TEST(a_trace_in_springs_index_of_a_session_that_is_gone_is_removed),
         TEST(springs_plain_sessions_are_found_in_their_hashes),
