@@ -27,8 +27,8 @@ const struct layout_row layout_rows[] = {
     { "user", AT(user), NULL, false, STORES_ALL, "what identifies the person inside the sessions: \"{login}\"" },
     { "format", AT(format), formats, false, STORES_ALL,
       "how a session's value is read: json, php (name|serialized), serialized (PHP's serialize()), django (signed data), "
-      "java (JDK serialisation), plain (the value is the name), token (any bytes: the name as a whole token), cookie (not on the "
-      "server)" },
+      "java (JDK serialisation), plain (the value is the name), token (any bytes: the name as a whole token, with user_at only right behind that "
+      "member's name), cookie (not on the server)" },
     { "encoding", AT(encoding), encodings, false, STORES_ALL, "what is around that: none or base64" },
     { "user_at", AT(user_at), NULL, false, STORES_ALL, "where the name stands in the value: a JSON Pointer, \"/passport/user\"" },
     { "created_at", AT(created_at), NULL, false, STORES_ALL,
@@ -223,6 +223,32 @@ static int check_pattern(const char *name, const char *pattern, struct error *er
     return error_set(error, ERROR_INVALID, "sessions.%s \"%s\" needs exactly one *", name, pattern);
 }
 
+static int check_pointer(const char *name, const char *pointer, struct error *error)
+{
+    if (pointer == NULL || pointer[0] == '/')
+        return 0;
+    cleanup_free char *right = str_dup(pointer);
+    for (char *dot = right; dot != NULL && (dot = strchr(dot, '.')) != NULL;)
+        *dot = '/';
+    return error_set(error, ERROR_INVALID, "sessions.%s \"%s\" is no pointer; right would be \"/%s\"", name, pointer,
+                     right != NULL ? right : pointer);
+}
+
+/* Where nothing can be looked up, no place can be given. */
+static int check_places(const struct layout *layout, int store, struct error *error)
+{
+    bool names_members = layout->format != FORMAT_JAVA && layout->format != FORMAT_PLAIN && layout->format != FORMAT_COOKIE;
+    bool finds_times = names_members && layout->format != FORMAT_TOKEN;
+
+    if (layout->user_at != NULL && !names_members)
+        return error_set(error, ERROR_INVALID, "sessions.user_at has no meaning with format = \"%s\"; choose the format that the "
+                         "values have, or write user_at = \"\"", formats[layout->format]);
+    if (layout->created_at != NULL && store != STORE_FILES && layout->type != TYPE_HASH && !finds_times)
+        return error_set(error, ERROR_INVALID, "sessions.created_at cannot be looked up with format = \"%s\"; choose the format "
+                         "that the values have, or write created_at = \"\"", formats[layout->format]);
+    return 0;
+}
+
 static int check_whole(const struct layout *layout, int store, struct error *error)
 {
     const struct {
@@ -233,9 +259,8 @@ static int check_whole(const struct layout *layout, int store, struct error *err
 
     if (missing != NULL)
         return error_set(error, ERROR_INVALID, "sessions.%s is missing: add it, or a preset that has it", missing);
-    if (layout->user_at != NULL && layout->user_at[0] != '/')
-        return error_set(error, ERROR_INVALID, "sessions.user_at \"%s\" is no pointer; right would be \"/%s\"", layout->user_at,
-                         layout->user_at);
+    if (check_pointer("user_at", layout->user_at, error) < 0 || check_places(layout, store, error) < 0)
+        return ERROR_INVALID;
     int code = 0;
     for (size_t i = 0; code == 0 && i < sizeof(patterns) / sizeof(patterns[0]); i++)
         code = check_pattern(patterns[i].name, patterns[i].pattern, error);

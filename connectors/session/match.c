@@ -63,8 +63,11 @@ static bool cannot_be_theirs(const struct layout *layout, const char *const *use
 
 static bool any_stands(const struct layout *layout, const char *const *users, const char *bytes, size_t length)
 {
+    const char *member = layout->user_at != NULL ? strrchr(layout->user_at, '/') : NULL;
+
     for (; *users != NULL; users++)
-        if ((layout->format == FORMAT_JAVA ? java_stands : token_stands)(bytes, length, *users))
+        if (layout->format == FORMAT_JAVA ? java_stands(bytes, length, *users)
+                                          : token_stands(bytes, length, *users, member != NULL ? member + 1 : NULL))
             return true;
     return false;
 }

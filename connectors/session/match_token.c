@@ -2,7 +2,8 @@
  * A name in any bytes, as a whole token: either a length in front says that it
  * is all of a text, or no character of a name stands beside it.
  * Sources: the lengths of MessagePack (spec.md), pickle (pickletools.py), the
- * JDK (Object Serialization Specification 6.4), PHP (serialize).
+ * JDK (Object Serialization Specification 6.4), PHP (serialize), Ruby
+ * (Marshal: I"LENGTH+5).
  */
 #include "connectors/session/match_token.h"
 
@@ -28,8 +29,14 @@ static bool ends_character(const unsigned char *start, const unsigned char *at)
     return false;
 }
 
+/* What stands in front of a text: the length of the text, and its own. */
+struct head {
+    uint64_t text_length;
+    size_t length;
+};
+
 /* PHP: s:LENGTH:" */
-static bool php_length(const unsigned char *start, const unsigned char *at, uint64_t *ret_length)
+static bool php_head(const unsigned char *start, const unsigned char *at, struct head *ret_head)
 {
     const unsigned char *digit = at - 3;
     uint64_t length = 0, unit = 1;
@@ -40,29 +47,29 @@ static bool php_length(const unsigned char *start, const unsigned char *at, uint
         length += (uint64_t)(*digit - '0') * unit;
     if (digit == at - 3 || digit <= start || *digit != ':' || digit[-1] != 's')
         return false;
-    *ret_length = length;
+    *ret_head = (struct head){ length, (size_t)(at - digit) + 1 };
     return true;
 }
 
-/* A length that stands in front of the text that begins at `at`. */
-static bool length_before(const unsigned char *start, const unsigned char *at, uint64_t *ret_length)
+/* The head of the text that begins at `at`, where it has one. */
+static bool head_before(const unsigned char *start, const unsigned char *at, struct head *ret_head)
 {
     size_t room = (size_t)(at - start);
-    uint64_t length;
 
-    if (php_length(start, at, ret_length))
+    if (php_head(start, at, ret_head))
         return true;
     if (room >= 2 && (at[-2] == 0x8c || at[-2] == 0xd9)) /* pickle SHORT_BINUNICODE, MessagePack str 8 */
-        length = at[-1];
+        *ret_head = (struct head){ at[-1], 2 };
+    else if (room >= 3 && at[-3] == 'I' && at[-2] == '"' && at[-1] > 5 && at[-1] < 0x80) /* Ruby's Marshal */
+        *ret_head = (struct head){ at[-1] - 5u, 3 };
     else if (room >= 5 && at[-5] == 'X' && at[-1] == 0) /* pickle BINUNICODE */
-        length = at[-4] | (uint64_t)at[-3] << 8 | (uint64_t)at[-2] << 16;
+        *ret_head = (struct head){ at[-4] | (uint64_t)at[-3] << 8 | (uint64_t)at[-2] << 16, 5 };
     else if (room >= 3 && (at[-3] == 't' || at[-3] == 0xda) && at[-2] < 0x20) /* JDK TC_STRING, MessagePack str 16 */
-        length = (uint64_t)at[-2] << 8 | at[-1];
+        *ret_head = (struct head){ (uint64_t)at[-2] << 8 | at[-1], 3 };
     else if (room >= 1 && at[-1] >= 0xa0 && at[-1] <= 0xbf && !ends_character(start, at)) /* MessagePack fixstr */
-        length = at[-1] - 0xa0u;
+        *ret_head = (struct head){ at[-1] - 0xa0u, 1 };
     else
         return false;
-    *ret_length = length;
     return true;
 }
 
@@ -76,14 +83,69 @@ static bool stands_alone(const unsigned char *start, const unsigned char *end, c
     return (first || !is_name_byte(at[-1])) && (last || !is_name_byte(at[length]));
 }
 
-bool token_stands(const char *bytes, size_t length, const char *name)
+static bool is_whole(const unsigned char *start, const unsigned char *end, const unsigned char *at, size_t length)
+{
+    struct head head;
+
+    return head_before(start, at, &head) ? head.text_length == length : stands_alone(start, end, at, length);
+}
+
+/* ---- behind a member's name ---- */
+
+/* What may stand between a member's name and the head of its value; "?" is any byte. */
+static const struct joint {
+    const char *bytes;
+    size_t length;
+} joints[] = {
+    { "", 0 },              /* MessagePack */
+    { "\x94", 1 },          /* pickle, protocol 4: MEMOIZE */
+    { "q?", 2 },            /* pickle: BINPUT */
+    { "r????", 5 },         /* LONG_BINPUT */
+    { "\";", 2 },           /* PHP */
+    { "\6:\6ET", 5 },       /* Ruby: the encoding of the name */
+    { "\6;?T", 4 },         /* the same, for the second time */
+};
+#define JOINT_BYTES_MOST 6
+
+static bool is_joint(const unsigned char *bytes, size_t length)
+{
+    bool plain = true; /* as in "name": "value" and name = value */
+
+    for (size_t i = 0; i < length; i++)
+        plain = plain && bytes[i] != '\0' && strchr("\"'\\:=> ", bytes[i]) != NULL;
+    for (size_t i = 0; !plain && i < sizeof(joints) / sizeof(joints[0]); i++) {
+        const struct joint *joint = &joints[i];
+        size_t same = 0;
+        while (joint->length == length && same < length && (joint->bytes[same] == '?' || (unsigned char)joint->bytes[same] == bytes[same]))
+            same++;
+        if (joint->length == length && same == length)
+            return true;
+    }
+    return plain;
+}
+
+static bool is_behind(const unsigned char *start, const unsigned char *end, const unsigned char *at, const char *member)
+{
+    size_t length = strlen(member);
+    struct head head;
+
+    if (head_before(start, at, &head))
+        at -= head.length;
+    for (size_t joint = 0; joint <= JOINT_BYTES_MOST && (size_t)(at - start) >= joint + length; joint++) {
+        const unsigned char *there = at - joint - length;
+        if (memcmp(there, member, length) == 0 && is_joint(there + length, joint) && is_whole(start, end, there, length))
+            return true;
+    }
+    return false;
+}
+
+bool token_stands(const char *bytes, size_t length, const char *name, const char *member)
 {
     const unsigned char *start = (const unsigned char *)bytes, *end = start + length, *at = start;
     size_t name_length = strlen(name);
-    uint64_t told;
 
     while (name_length > 0 && (at = memmem(at, (size_t)(end - at), name, name_length)) != NULL) {
-        if (length_before(start, at, &told) ? told == name_length : stands_alone(start, end, at, name_length))
+        if (is_whole(start, end, at, name_length) && (member == NULL || is_behind(start, end, at, member)))
             return true;
         at++;
     }
@@ -96,7 +158,7 @@ bool java_stands(const char *bytes, size_t length, const char *name)
     size_t name_length = strlen(name);
 
     if (length < 4 || memcmp(bytes, "\xac\xed\x00\x05", 4) != 0)
-        return token_stands(bytes, length, name); /* the application has put in another serialiser */
+        return token_stands(bytes, length, name, NULL); /* the application has put in another serialiser */
     while (name_length > 0 && (at = memmem(at, (size_t)(end - at), name, name_length)) != NULL) {
         if (at - start >= 3 && at[-3] == 't' && ((size_t)at[-2] << 8 | at[-1]) == name_length)
             return true;

@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-bool token_stands(const char *bytes, size_t length, const char *name);
+/* `member` (may be NULL): the name counts only right behind this token, as a
+ * member's value stands behind the member's name. */
+bool token_stands(const char *bytes, size_t length, const char *name, const char *member);
 
 /* In JDK-serialised bytes: a text (TC_STRING) that is exactly the name. What
  * does not begin like a JDK stream is searched for the token. */

@@ -53,6 +53,10 @@ static void a_layout_that_cannot_work_says_what_would(void **state)
     assert_refused("{\"pattern\": \"a:*\", \"user\": \"ann\", \"format\": \"jason\"}", STORE_REDIS, "did you mean \"json\"");
     assert_refused("{\"pattern\": \"a:*\", \"user\": \"ann\", \"format\": \"json\"}", STORE_REDIS, "user_at is missing");
     assert_refused("{\"preset\": \"express\", \"user\": \"ann\", \"user_at\": \"user\"}", STORE_REDIS, "right would be \"/user\"");
+    assert_refused("{\"preset\": \"express\", \"user\": \"ann\", \"user_at\": \"passport.user\"}", STORE_REDIS,
+                   "right would be \"/passport/user\"");
+    assert_refused("{\"preset\": \"express\", \"user\": \"ann\", \"format\": \"plain\"}", STORE_REDIS, "user_at has no meaning");
+    assert_refused("{\"pattern\": \"a:*\", \"user\": \"ann\", \"created_at\": \"/t\"}", STORE_REDIS, "created_at cannot be looked up");
     assert_refused("{\"preset\": \"express\", \"user\": \"ann\", \"table\": \"t\"}", STORE_REDIS,
                    "has no meaning for store = \"redis\"");
     assert_refused("{\"pattern\": \"a:*\", \"user\": \"ann\"}", STORE_MEMCACHED, "memcached cannot be searched");

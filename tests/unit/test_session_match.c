@@ -184,6 +184,34 @@ static void a_length_in_front_of_a_name_decides(void **state)
     assert_other(FORMAT_TOKEN, NULL, "ann", BYTES("\xa5" "ann x"));
 }
 
+/* 32 + 5 = '%', 29 + 5 = '"': a length that looks like a character beside the name. */
+static void a_length_of_rubys_marshal_is_no_character(void **state)
+{
+    static const char name[] = "ann.lee.of.sales@bigger.example.com", *lengths = "%+./09\"'";
+
+    (void)state;
+    for (const char *at = lengths; *at != '\0'; at++) {
+        cleanup_free char *user = str_printf("%.*s", *at - 5, "a.long.long.name.of.sales@the.branches.abroad.example.com.au");
+        cleanup_free char *value = str_printf("\x04\bo: I\"%c%s\6:\6ET", *at, user);
+        assert_theirs(FORMAT_TOKEN, NULL, user, value, strlen(value));
+    }
+    assert_other(FORMAT_TOKEN, NULL, name, BYTES("I\"/ann.lee.of.sales@bigger.example.com.au\x06"));
+}
+
+static void a_number_counts_only_behind_its_member(void **state)
+{
+    (void)state;
+    assert_theirs(FORMAT_TOKEN, "/_user_id", "7", BYTES("\x82\xa8_user_id\xa1" "7\xa3qty\xa1" "9"));
+    assert_other(FORMAT_TOKEN, "/_user_id", "9", BYTES("\x82\xa8_user_id\xa1" "7\xa3qty\xa1" "9"));
+    assert_other(FORMAT_TOKEN, "/_user_id", "7", BYTES("\x81\xaaxx_user_id\xa1" "7"));
+    assert_theirs(FORMAT_TOKEN, "/_user_id", "7", BYTES("\x8c\x08_user_id\x94\x8c\x01" "7\x94"));
+    assert_theirs(FORMAT_TOKEN, "/_user_id", "7", BYTES("X\x08\0\0\0_user_idr\0\1\0\0X\1\0\0\0" "7q\2"));
+    assert_theirs(FORMAT_TOKEN, "/_user_id", "7", BYTES("{\"_user_id\": \"7\", \"qty\": \"9\"}"));
+    assert_other(FORMAT_TOKEN, "/_user_id", "9", BYTES("{\"_user_id\": \"7\", \"qty\": \"9\"}"));
+    assert_theirs(FORMAT_TOKEN, "/_user_id", "ann", BYTES("a:1:{s:8:\"_user_id\";s:3:\"ann\";}"));
+    assert_theirs(FORMAT_TOKEN, "/user", "ann", BYTES("\x04\b{\x06I\"\tuser\6:\6ETI\"\bann\x06;\0T"));
+}
+
 static void a_java_text_has_exactly_the_names_length(void **state)
 {
     (void)state;
@@ -248,6 +276,8 @@ int main(void)
         cmocka_unit_test(a_zip_bomb_is_not_inflated_without_end),
         cmocka_unit_test(a_token_is_a_whole_name),
         cmocka_unit_test(a_length_in_front_of_a_name_decides),
+        cmocka_unit_test(a_length_of_rubys_marshal_is_no_character),
+        cmocka_unit_test(a_number_counts_only_behind_its_member),
         cmocka_unit_test(a_java_text_has_exactly_the_names_length),
         cmocka_unit_test(base64_around_a_value_is_taken_off),
         cmocka_unit_test(a_value_tells_its_owner),
