@@ -62,6 +62,7 @@ struct receiver {
     atomic_bool stopping;  /* new requests get 503 */
     _Atomic int64_t requests;
     _Atomic int64_t counts[ANSWER_COUNT];
+    _Atomic int64_t limit_told_us; /* when it was last said that there are too many open files */
 
     pthread_mutex_t mutex;
     pthread_cond_t changed;        /* a request ended, or the watch shall */

@@ -1,6 +1,8 @@
 #include "receive/receive.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -16,6 +18,7 @@
 #define ARRIVING_US_MOST 1000000          /* what a half-read request gets when stopping */
 #define ANSWERING_US_MOST 1000000         /* what the last answers get to go out */
 #define CONNECTION_MEMORY_BYTES (16 * 1024) /* headers and a usual body; libmicrohttpd clears all of it after each request */
+#define LIMIT_TOLD_US 10000000            /* at most so often that there are too many open files */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 /* Raises the soft limit as far as needed; what is left of connections_most. */
@@ -46,9 +49,24 @@ static unsigned thread_count(int64_t wanted)
     return cores < 1 ? 1 : cores > 4 ? 4 : (unsigned)cores;
 }
 
+/* libmicrohttpd's own words are for -v, but for one thing that a person has to mend. Its threads call this. */
+static void on_server_message(void *arg, const char *format, va_list args)
+{
+    struct receiver *receiver = arg;
+    char text[256];
+    int64_t now_us = clock_mono(receiver->settings.clock).us, told_us = atomic_load(&receiver->limit_told_us);
+
+    vsnprintf(text, sizeof(text), format, args);
+    if (strstr(text, "resource limit") == NULL) {
+        log_debug("HTTP server: %s", text);
+    } else if ((told_us == 0 || now_us - told_us > LIMIT_TOLD_US) && atomic_compare_exchange_strong(&receiver->limit_told_us, &told_us, now_us)) {
+        log_warning("the limit of open files is reached: no new connection is taken until others end; raise LimitNOFILE= of the service");
+    }
+}
+
 static int daemon_start(struct receiver *receiver, const struct tls_files *files, struct error *error)
 {
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     unsigned threads = thread_count(receiver->settings.threads), connections = connections_possible(receiver->settings.connections_most);
     struct MHD_OptionItem options[8];
     size_t n = 0;
@@ -65,7 +83,7 @@ static int daemon_start(struct receiver *receiver, const struct tls_files *files
         options[n++] = (struct MHD_OptionItem){ MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL };
     options[n] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
     receiver->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, request_handle, receiver, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, receiver,
+        flags, 0, NULL, NULL, request_handle, receiver, MHD_OPTION_EXTERNAL_LOGGER, on_server_message, receiver, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, receiver,
         MHD_OPTION_NOTIFY_COMPLETED, request_ended, receiver, MHD_OPTION_LISTEN_SOCKET, receiver->listen_fd,
         MHD_OPTION_CONNECTION_LIMIT, connections < threads ? threads : connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, options, MHD_OPTION_END);

@@ -143,6 +143,8 @@ static int write_group(struct sqlite_store *store, struct request *group, struct
     if (code == 0)
         code = db_run(store->writer, SQL_BEGIN, error, "");
     store->now = clock_wall(store->clock);
+    if (code == 0)
+        code = jump_follow(store, error);
     for (struct request *request = group; request != NULL && code == 0; request = request->next) {
         code = fault_error(store, FAULT_STORE_WRITE, error);
         if (code == 0)
@@ -184,6 +186,7 @@ static void note_result(struct sqlite_store *store, int code, const struct error
         status->last_error_code = 0;
         status->last_commit = store->now;
         targets_commit(store);
+        jump_commit(store);
     } else {
         status->commit_failures++;
         status->last_error_code = code;

@@ -95,6 +95,7 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_LANES_PAST] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = ? AND rank = 0 AND at <= ? ORDER BY at LIMIT ?",
     [SQL_LANES_READY] = "SELECT key FROM lane WHERE target = ? AND state = 0 ORDER BY rank, at LIMIT ?",
     [SQL_LANES_NEXT] = "SELECT at FROM lane WHERE target = ? AND state = ? AND rank = 0 ORDER BY at LIMIT 1",
+    [SQL_LANES_SHIFT] = "UPDATE lane SET at = at + ? WHERE target = ? AND state = ?",
     [SQL_LANES_DROP] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = 5 AND rank = 0 AND at <= ? AND leaver <= ? "
                        "ORDER BY at LIMIT ?",
     [SQL_LANES_LEAVING] = "SELECT count(*), min(leaver) FROM lane WHERE target = ? AND leaver > 0",

@@ -32,6 +32,8 @@
  * "store.committed" (after it, before `done`).
  *
  * Times: the store's clock (settings), but for facts, which carry the source's.
+ * Where that clock is set while the store is open, leases and retries take as
+ * long as before; due times are dates.
  */
 #ifndef PROVOST_STORE_STORE_H
 #define PROVOST_STORE_STORE_H

@@ -167,6 +167,8 @@ struct sqlite_store {
     struct db *writer; /* NULL after a failure that needs a new connection */
     bool relaxed;      /* how it commits now */
     struct wall now;   /* of the running group */
+    int64_t wall_ahead_us, wall_ahead_next_us; /* of the clock that never jumps: at the last commit, in the running group */
+    bool wall_known;
     struct counters counters, counters_committed;
     struct route_row *routes;
     size_t route_count;
@@ -305,6 +307,11 @@ static inline void cleanup_reader(struct reader *reader)
 int checkpoint_start(struct sqlite_store *store, struct error *error);
 void checkpoint_stop(struct sqlite_store *store);
 void checkpoint_step(struct sqlite_store *store); /* the writer, between two groups */
+
+/* jump.c */
+/* In each transaction, before its requests: where the clock was set, retries and leases move with it. */
+int jump_follow(struct sqlite_store *store, struct error *error);
+void jump_commit(struct sqlite_store *store);
 
 /* retain.c */
 /* One small step inside a transaction: > 0 when more is left. */

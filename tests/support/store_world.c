@@ -7,7 +7,9 @@
 
 static struct wall world_wall(struct clock *clock)
 {
-    return (struct wall){ __atomic_load_n(&((struct world *)clock)->now_us, __ATOMIC_SEQ_CST) };
+    struct world *world = (struct world *)clock;
+
+    return (struct wall){ __atomic_load_n(&world->now_us, __ATOMIC_SEQ_CST) + __atomic_load_n(&world->wall_ahead_us, __ATOMIC_SEQ_CST) };
 }
 
 static struct mono world_mono(struct clock *clock)

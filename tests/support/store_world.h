@@ -30,6 +30,7 @@
 struct world {
     struct clock clock; /* first: its functions are given this pointer */
     int64_t now_us;
+    int64_t wall_ahead_us; /* of now_us: the wall clock was set */
     char folder[64];
     char *path;
     struct store_settings settings;

@@ -601,6 +601,52 @@ static void counters_are_the_same_after_reopening(void **state)
     assert_memory_equal(&before, &after, sizeof(before));
 }
 
+/* ---- the wall clock is set ---- */
+
+static void set_clock(struct world *w, int64_t ahead_us)
+{
+    __atomic_store_n(&w->wall_ahead_us, ahead_us, __ATOMIC_SEQ_CST);
+}
+
+static void a_lease_does_not_lapse_when_the_clock_is_set_forward(void **state)
+{
+    struct world *w = *state;
+    struct lease lease, other;
+
+    world_route(w);
+    world_take(w, "a", 1, STATUS("u1", "ACTIVE"));
+    assert_true(world_lease(w, &lease)); /* for a minute */
+    set_clock(w, HOUR);
+    assert_false(world_lease(w, &other));
+    assert_int_equal(world_counts(w).leased, 1);
+    world_advance(w, 61 * SECOND);
+    assert_true(world_lease(w, &other));
+    lease_clear(&lease);
+    lease_clear(&other);
+}
+
+static void a_retry_waits_as_long_as_before_when_the_clock_is_set(void **state)
+{
+    static const int64_t ahead_us[] = { -HOUR, HOUR };
+    struct world *w = *state;
+    struct lease lease;
+
+    world_route(w);
+    world_take(w, "a", 1, STATUS("u1", "ACTIVE"));
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(world_lease(w, &lease));
+        struct wall at = { clock_wall(&w->clock).us + 10 * SECOND };
+        world_end(w, &lease, (struct completion){ .end = LANE_RETRY, .outcome = "retry", .retry_at = at });
+        set_clock(w, ahead_us[i]);
+        assert_false(world_lease(w, &lease));
+        world_advance(w, 9 * SECOND);
+        assert_false(world_lease(w, &lease));
+        world_advance(w, 2 * SECOND);
+    }
+    assert_true(world_lease(w, &lease));
+    lease_clear(&lease);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 /* ---- leavers ---- */
@@ -801,6 +847,8 @@ static void a_claim_that_is_not_committed_is_not_given(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_lease_does_not_lapse_when_the_clock_is_set_forward),
+        TEST(a_retry_waits_as_long_as_before_when_the_clock_is_set),
         TEST(a_lease_tells_of_the_newest_delivery),
         TEST(a_leased_lane_is_nobody_elses),
         TEST(leavers_go_first_then_the_oldest),
