@@ -72,7 +72,7 @@ static const struct option_row request_rows[] = {
     OPTION_STRING(struct request, items, "items", 0, NULL,
                   "pointer to the list of hits in the answer; absent: the answer is one item"),
     OPTION_STRING(struct request, item, "item", 0, NULL, "pointer to the one item in the answer; default: result.item"),
-    SETTING(struct request, where, "where", "a group { ATTRIBUTE = value; }: hits that do not have these are dropped"),
+    SETTING(struct request, where, "where", "a group { ATTRIBUTE = value; }: hits that do not have these are dropped; where: { }; believes all"),
     SETTING(struct request, next, "next", "how the next page is found, a group"),
     SETTING(struct request, result, "result", "what in this answer is read otherwise, a group like the mapping's result"),
     SETTING(struct request, outcomes, "outcomes", "what a status means here: ( { status = 409; outcome = \"unchanged\"; } )"),
@@ -472,6 +472,7 @@ static void check_disable_shows(const config_setting_t *root, struct problems *p
 void rest_check_mapping(const config_setting_t *root, bool group, struct problems *problems)
 {
     const config_setting_t *result = member(root, "result");
+    size_t before = problems->count;
 
     check_requests(root, group, problems);
     if (result != NULL && !config_setting_is_group(result))
@@ -480,4 +481,6 @@ void rest_check_mapping(const config_setting_t *root, bool group, struct problem
         check_result(result, "result", problems);
     check_disable_shows(root, problems);
     rest_check_pointers(root, problems);
+    if (problems->count == before)
+        rest_check_whom(root, problems);
 }

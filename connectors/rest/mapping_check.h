@@ -18,6 +18,9 @@ void rest_check_mapping(const config_setting_t *root, bool group, struct problem
 /* The part of it that is about `pointers` (pointers_check.c). */
 void rest_check_pointers(const config_setting_t *root, struct problems *problems);
 
+/* The part of it that is about whom a request means (whom_check.c); only of a file that is right otherwise. */
+void rest_check_whom(const config_setting_t *root, struct problems *problems);
+
 /* The tables behind it, for provost-mapping(5): a title and its rows, title NULL at the end. */
 struct mapping_table {
     const char *title;

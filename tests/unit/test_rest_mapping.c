@@ -131,7 +131,28 @@ static const struct {
       "written to the same place" },
     { ACCOUNT "requests: { " READ " update: { send = \"scim_patch\"; }; };\npointers: { first = \"/emails/0/value\"; };",
       "leads into a list" },
+    { ACCOUNT "requests: { read: { path = \"/employees\"; }; };", "requests.read is the same for everybody" },
+    { ACCOUNT "requests: { " READ "\n remove: { path = \"/rpc\"; body: { id = 7; }; }; };", "3: requests.remove is the same" },
+    { ACCOUNT "requests: { " READ "\n match = ( { query: { q = \"{id}\"; }; items = \"\"; } ); };",
+      "3: requests.match[0]: nothing tells a stranger apart" },
+    { ACCOUNT "requests: { " READ "\n match = ( { items = \"\"; where: { external_di = \"{id}\"; }; } ); };",
+      "3: requests.match[0].where: the mapping's account has no \"external_di\"; did you mean \"external_id\"?" },
 };
+
+static void a_hit_is_believed_where_it_can_be_held_against_something_or_the_file_says_so(void **state)
+{
+    static const char *const matches[] = {
+        "{ query: { external_id = \"{id}\"; }; items = \"\"; }", "{ items = \"\"; where: { badge = \"{id}\"; }; }",
+        "{ items = \"\"; where: { }; }", "{ path = \"/by-login/{login}\"; }",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(matches) / sizeof(matches[0]); i++) {
+        cleanup_free char *text = str_printf(ACCOUNT "requests: { " READ " match = ( %s ); };", matches[i]);
+        cleanup_free char *seen = problems_of(text, false);
+        assert_string_equal(seen, "");
+    }
+}
 
 static void each_mistake_is_told_once_with_its_place_and_what_would_be_right(void **state)
 {
@@ -208,6 +229,7 @@ int main(void)
         cmocka_unit_test(a_whole_mapping_has_no_mistakes),
         cmocka_unit_test(a_group_s_mapping_has_its_own_requests),
         cmocka_unit_test(each_mistake_is_told_once_with_its_place_and_what_would_be_right),
+        cmocka_unit_test(a_hit_is_believed_where_it_can_be_held_against_something_or_the_file_says_so),
         cmocka_unit_test(a_group_has_all_three_member_requests_or_none),
         cmocka_unit_test(the_options_of_the_connector_are_checked),
         cmocka_unit_test(the_manual_lists_every_name_as_the_tables_have_it),
