@@ -142,7 +142,7 @@ static void ended(void *arg, int code, const struct error *error)
 
     if (code == ERROR_EXISTS) { /* the account turned out to be another's: the store made it a dead letter */
         ending->end = LANE_DEAD;
-        ending->outcome = endings[OUTCOME_REJECTED].word;
+        ending->outcome = endings[OUTCOME_AMBIGUOUS].word; /* as the store has it */
         free(ending->reason);
         ending->reason = strdup(error->text);
     }

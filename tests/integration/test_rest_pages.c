@@ -369,7 +369,7 @@ static void a_next_page_on_another_server_is_not_asked_for(void **state)
 
     (void)state;
     assert_outcome(list("{'path':'/elsewhere','items':'/items','next':{'by':'next_url','pointer':'/next'}}", &keys), REJECTED);
-    assert_reason("another server");
+    assert_reason("the next page is on another server, https://evil.example, where nothing is sent to");
 }
 
 static void an_id_that_comes_twice_in_a_listing_is_named(void **state)
