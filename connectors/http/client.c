@@ -117,8 +117,12 @@ bool client_keep_token(struct http_client *client, char *text)
 
 void http_note(struct http_client *client, bool failure)
 {
-    if (client->answered)
-        limit_note(&client->shared->limit, failure, "it answered with an error of its own");
+    struct limit *limit = &client->shared->limit;
+
+    if (client->answered && client->trial && !failure)
+        limit_note_trial(limit);
+    else if (client->answered)
+        limit_note(limit, failure, "it answered with an error of its own");
     client->answered = false;
 }
 

@@ -26,6 +26,7 @@ struct http_client {
     char *authorization; /* for bearer and basic; NULL: another way, or none */
     char *token;         /* OAuth: the one used last */
     bool answered;       /* the last call's answer is not noted yet */
+    bool trial;          /* the last call was one */
 };
 
 /* Takes `text` over as the token to use; false: out of memory. */

@@ -302,6 +302,7 @@ static void note_end(const struct call *call, const struct http_answer *answer)
     struct http_client *client = call->client;
 
     client->answered = answer->end == HTTP_ANSWERED;
+    client->trial = call->request->trial;
     if (!client->answered && !call->local && answer->outcome != OUTCOME_REJECTED)
         limit_note(&client->shared->limit, true, answer->reason);
 }
@@ -321,7 +322,7 @@ static void begin(struct call *call, struct http_answer *answer)
         fail(call, answer, HTTP_NOT_SENT, OUTCOME_REJECTED, "not sent: %s", fault);
         return;
     }
-    enum limit_verdict verdict = limit_enter(&call->client->shared->limit, &wait_us);
+    enum limit_verdict verdict = limit_enter(&call->client->shared->limit, call->request->trial, &wait_us);
     call->entered = verdict == LIMIT_GO;
     if (!call->entered)
         held_back(call, verdict, wait_us, answer);

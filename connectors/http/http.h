@@ -12,7 +12,7 @@
  *     http_share → http_open (per session) → http_perform … → http_close → http_unshare
  *
  * What holds a request back, in this order: the circuit (open: REFUSED at
- * once), in_flight and rate (waited for, at most `timeout`), a pause that the
+ * once, but for trials), in_flight and rate (waited for, at most `timeout`), a pause that the
  * target asked for with Retry-After on 429 or 503 (up to a second is waited
  * for; else NOT_SENT and RETRY with what is left of it). Then the request has
  * `timeout`, redirects and a second try with a new token included.
@@ -55,6 +55,7 @@ struct http_request {
     const char *body;   /* NULL: none */
     size_t body_bytes;
     const char *content_type; /* of the body */
+    bool trial;         /* goes through an open circuit: a probe, whose rate is the caller's affair. One that went well lets others try */
     bool repeatable;    /* sent again at once when a kept connection turns out to be dead (GET, PUT, DELETE; never a create) */
 };
 

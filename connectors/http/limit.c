@@ -74,6 +74,14 @@ void limit_note(struct limit *limit, bool failure, const char *reason)
     pthread_mutex_unlock(&limit->lock);
 }
 
+void limit_note_trial(struct limit *limit)
+{
+    pthread_mutex_lock(&limit->lock);
+    if (is_tripped(limit))
+        limit->failures = limit->settings->circuit_failures - 1;
+    pthread_mutex_unlock(&limit->lock);
+}
+
 int64_t limit_failures(struct limit *limit, char *ret_reason, size_t bytes)
 {
     pthread_mutex_lock(&limit->lock);
@@ -100,12 +108,12 @@ static bool take_place(struct limit *limit)
     return true;
 }
 
-enum limit_verdict limit_enter(struct limit *limit, int64_t *ret_wait_us)
+enum limit_verdict limit_enter(struct limit *limit, bool trial, int64_t *ret_wait_us)
 {
     enum limit_verdict verdict = LIMIT_GO;
 
     pthread_mutex_lock(&limit->lock);
-    int64_t wait_us = circuit_wait(limit, mono_now());
+    int64_t wait_us = trial ? 0 : circuit_wait(limit, mono_now());
     if (wait_us > 0) {
         *ret_wait_us = wait_us;
         verdict = LIMIT_OPEN;

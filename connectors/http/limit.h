@@ -43,8 +43,8 @@ struct limit {
 int limit_init(struct limit *limit, const struct http_settings *settings, struct error *error);
 void limit_destroy(struct limit *limit);
 
-/* GO, and limit_leave is to be called; else *ret_wait_us is how long there is no use in asking. */
-enum limit_verdict limit_enter(struct limit *limit, int64_t *ret_wait_us);
+/* GO, and limit_leave is to be called; else *ret_wait_us is how long there is no use in asking. A trial does not ask the circuit. */
+enum limit_verdict limit_enter(struct limit *limit, bool trial, int64_t *ret_wait_us);
 void limit_leave(struct limit *limit);
 /* Between the two, before each request that is sent. GO, PAUSED or BUSY. */
 enum limit_verdict limit_slot(struct limit *limit, int64_t *ret_wait_us);
@@ -52,6 +52,8 @@ enum limit_verdict limit_slot(struct limit *limit, int64_t *ret_wait_us);
 void limit_pause(struct limit *limit, int64_t wait_us);
 /* `reason` of a failure: masked text, for the one who finds the circuit open. */
 void limit_note(struct limit *limit, bool failure, const char *reason);
+/* A trial went well: an open circuit lets requests through, and the first failure opens it again. */
+void limit_note_trial(struct limit *limit);
 /* How many failures in a row there were, and the last one's reason. */
 int64_t limit_failures(struct limit *limit, char *ret_reason, size_t bytes);
 

@@ -274,6 +274,7 @@ int message_make(const struct call *call, const struct message_input *input, str
     message.http.target = message.target;
     message.http.headers = message.headers;
     message.http.repeatable = is_repeatable(call);
+    message.http.trial = input->trial;
     *ret_message = message;
     return 0;
 }

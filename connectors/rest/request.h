@@ -37,6 +37,7 @@ struct message_input {
     const struct parameter *parameters; /* NULL: none */
     const struct http_header *headers;  /* { NULL, NULL } at the end; NULL: none */
     const json_t *body;                 /* made for the call's `send`; else the call's own body */
+    bool trial;                         /* a probe: goes through an open circuit */
 };
 int message_make(const struct call *call, const struct message_input *input, struct message *ret_message, struct error *error);
 void message_clear(struct message *message);

@@ -246,7 +246,7 @@ enum outcome session_probe(struct connector_session *session, struct receipt *re
     cleanup_reply struct reply reply = { 0 };
 
     session_forget(session);
-    enum outcome outcome = session_ask(session, &call, &(struct message_input){ 0 }, false, &reply, receipt);
+    enum outcome outcome = session_ask(session, &call, &(struct message_input){ .trial = true }, false, &reply, receipt);
     bool page_at_url = session->settings->probe == NULL && reply.http.end == HTTP_ANSWERED && is_success(reply.http.status);
     if (page_at_url || counts_as_well(session->settings, &reply, outcome))
         return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import okta
 from agent import shipped_mapping
-from bounded import await_condition
+from bounded import await_condition, stays
 from load import Load
 from okta import User
 from tap import run, test
@@ -103,6 +103,19 @@ def a_target_whose_circuit_opened_is_told_and_tried_again(world):
     assert "500" in agent.target_status()["last_error"], agent.target_status()
     payroll.trouble()
     await_employees(payroll, users)
+    check_end(payroll, agent)
+
+
+@test
+def a_long_outage_is_over_with_the_first_probe_that_is_answered(world):
+    payroll, agent = start(world, settings={"circuit_failures": 2, "circuit_time": "1 hour"})
+    payroll.kill()
+    agent.send(okta.create(ANN), okta.activate(ANN))
+    agent.await_log(target="payroll", state="down")
+    await_condition("the circuit has seen more failures than it bears", lambda: "refused" in agent.target_status()["last_error"])
+    stays("it is down for a while", lambda: agent.target_status()["state"] == "down", for_s=1)
+    payroll.start()
+    await_employees(payroll, [ANN])
     check_end(payroll, agent)
 
 

@@ -225,13 +225,35 @@ static void the_circuit_counts_failures_in_a_row(void **state)
     limit_note(&limit, true, "one");
     limit_note(&limit, false, NULL);
     limit_note(&limit, true, "two");
-    assert_int_equal(limit_enter(&limit, &wait_us), LIMIT_GO);
+    assert_int_equal(limit_enter(&limit, false, &wait_us), LIMIT_GO);
     limit_leave(&limit);
     limit_note(&limit, true, "three");
-    assert_int_equal(limit_enter(&limit, &wait_us), LIMIT_OPEN);
+    assert_int_equal(limit_enter(&limit, false, &wait_us), LIMIT_OPEN);
     assert_true(wait_us > 3590 * SECOND_US && wait_us <= 3600 * SECOND_US);
     assert_int_equal(limit_failures(&limit, reason, sizeof(reason)), 2);
     assert_string_equal(reason, "three");
+    limit_destroy(&limit);
+}
+
+static void a_trial_goes_through_the_open_circuit_and_lets_others_try(void **state)
+{
+    const struct http_settings settings = { .timeout_us = SECOND_US, .circuit_failures = 2, .circuit_time_us = 3600 * SECOND_US };
+    struct limit limit;
+    int64_t wait_us = 0;
+
+    (void)state;
+    assert_int_equal(limit_init(&limit, &settings, NULL), 0);
+    limit_note(&limit, true, "one");
+    limit_note(&limit, true, "two");
+    assert_int_equal(limit_enter(&limit, false, &wait_us), LIMIT_OPEN);
+    assert_int_equal(limit_enter(&limit, true, &wait_us), LIMIT_GO);
+    limit_leave(&limit);
+    assert_int_equal(limit_enter(&limit, false, &wait_us), LIMIT_OPEN); /* not before it went well */
+    limit_note_trial(&limit);
+    assert_int_equal(limit_enter(&limit, false, &wait_us), LIMIT_GO);
+    limit_leave(&limit);
+    limit_note(&limit, true, "three"); /* the first failure opens it again */
+    assert_int_equal(limit_enter(&limit, false, &wait_us), LIMIT_OPEN);
     limit_destroy(&limit);
 }
 
@@ -380,6 +402,7 @@ int main(void)
         cmocka_unit_test(every_failure_of_http_is_known),
         cmocka_unit_test(what_never_left_this_machine_is_never_a_lost_answer),
         cmocka_unit_test(the_circuit_counts_failures_in_a_row),
+        cmocka_unit_test(a_trial_goes_through_the_open_circuit_and_lets_others_try),
         cmocka_unit_test(a_turn_that_comes_too_late_is_not_taken),
         cmocka_unit_test(a_pause_is_believed_up_to_an_hour),
         cmocka_unit_test(settings_that_fit_together_have_no_problem),
