@@ -10,6 +10,7 @@
  * Calling sequence (the agent's side)
  *     check    once for each target, at start and reload; no input or output
  *     check_mapping  once for each of its mapping files; the same
+ *     check_together  once for each of its mapping files, with the settings
  *     share    once for each target that is worked on: what its sessions share
  *     open     by each worker; a session belongs to that worker alone
  *     probe    after open, and while the target is suspended
@@ -258,6 +259,10 @@ struct connector_ops {
      * can be seen that an account is disabled. `group`: kind = "group".
      * Templates are looked at by the agent. NULL: nothing to say. */
     void (*check_mapping)(const config_setting_t *root, bool group, struct problems *problems);
+
+    /* The same file beside the target that uses it: what cannot go with these
+     * settings. Called when each was right by itself. NULL: all goes. */
+    void (*check_together)(const void *settings, const config_setting_t *root, struct problems *problems);
 
     /* What the sessions of a target share. NULL: nothing; open gets NULL.
      * `settings` outlives it. 0 or ERROR_NOMEM. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/settings.h"
 #include "base/str.h"
 
 #define SECOND_US INT64_C(1000000)
@@ -118,8 +119,21 @@ static void check_mapping(const struct context *context, const struct config_tar
                          target->name, target->mapping_files[i], target->mapping_files[count], loader->mapping_kind(mapping));
 }
 
+/* What goes with the settings alone: the file is read once more, since what was compiled has no settings any more. */
+static void check_together(const struct context *context, const struct config_target *target, const char *path)
+{
+    config_t config;
+
+    if (target->ops->check_together == NULL || (context->flags & CONFIG_SECRETS) == 0)
+        return;
+    config_init(&config);
+    if (settings_read(&config, path, context->problems) == 0)
+        target->ops->check_together(target->settings, config_root_setting(&config), context->problems);
+    config_destroy(&config);
+}
+
 /* Mappings that load stand at the places of their files up to the first that does not. */
-static void load_mappings(const struct context *context, struct config_target *target)
+static void load_mappings(const struct context *context, struct config_target *target, bool settings_good)
 {
     size_t files = 0, count = 0;
 
@@ -146,6 +160,8 @@ static void load_mappings(const struct context *context, struct config_target *t
         }
         target->mappings[count] = mapping;
         check_mapping(context, target, count++, path);
+        if (settings_good)
+            check_together(context, target, path);
     }
 }
 
@@ -161,9 +177,11 @@ static void load_parts(const struct context *context, struct entry *entry)
         problems_add(context->problems, setting_file(connector), setting_line(connector), 0, "%s", error.text);
         return;
     }
+    size_t before = context->problems->count;
     load_settings(context, target, entry->settings);
+    bool settings_good = context->problems->count == before;
     if (target->mapping_files != NULL && context->config->mappings != NULL)
-        load_mappings(context, target);
+        load_mappings(context, target, settings_good);
 }
 
 static void load_target(const struct context *context, size_t index, struct config_target *ret_target)

@@ -124,6 +124,8 @@ static void check_user(struct loader *loader, const config_setting_t *root)
     bool group = sessions != NULL && config_setting_is_group(sessions);
     const config_setting_t *user = group ? config_setting_get_member(sessions, "user") : NULL;
 
+    if (user == NULL && loader->connector_told)
+        return; /* it has said so */
     if (user == NULL)
         loader_complain(loader, sessions, "sessions.user is missing; it says what identifies the person inside the sessions: "
                         "sessions: { user = \"{login}\"; … };");

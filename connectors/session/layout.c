@@ -110,6 +110,16 @@ static char *nearest_preset(const char *name)
     return nearest_name(name, names);
 }
 
+static char *presets_for(int store)
+{
+    struct buf text = { 0 };
+
+    for (const struct preset *preset = layout_presets; preset->name != NULL; preset++)
+        if ((preset->stores & STORE_BIT(store)) != 0)
+            buf_printf(&text, "%s%s", text.length > 0 ? ", " : "", preset->name);
+    return buf_take(&text);
+}
+
 /* ---- setting one member ---- */
 
 static int choose(const struct layout_row *row, const char *text)
@@ -178,10 +188,11 @@ static int set_preset(struct layout *layout, const char *name, int store, struct
         cleanup_free char *hint = nearest_preset(name);
         return error_set(error, ERROR_INVALID, "sessions.preset \"%s\" is unknown; %s", name, hint != NULL ? hint : "");
     }
-    if ((preset->stores & STORE_BIT(store)) == 0)
-        return error_set(error, ERROR_INVALID,
-                         "sessions.preset \"%s\" is not for store = \"%s\": choose another preset or target", name,
-                         store_kind_name(store));
+    if ((preset->stores & STORE_BIT(store)) == 0) {
+        cleanup_free char *hint = presets_for(store);
+        return error_set(error, ERROR_INVALID, "sessions.preset \"%s\" is not for store = \"%s\", which has %s; or another store is meant",
+                         name, store_kind_name(store), hint != NULL ? hint : "others");
+    }
     int code = 0;
     for (const struct preset_line *line = preset->lines; code == 0 && line->name != NULL; line++)
         code = set_member(layout, line->name, line->value, error);
@@ -411,30 +422,43 @@ static void check_preset(struct check *check, const config_setting_t *member)
     PROBLEM(member, "sessions.preset \"%s\" is unknown; %s", name != NULL ? name : "", hint != NULL ? hint : "");
 }
 
-/* The group as it stands in the file, templates and all, has the right shape
- * for at least one of the stores that it could be meant for. */
+/* The group as it stands in the file, templates and all, read for this store. */
+static int read_as_it_stands(const config_setting_t *sessions, int store, struct error *error)
+{
+    json_t *as_json = json_object();
+    struct layout layout = { 0 };
+
+    for (int i = 0; i < config_setting_length(sessions); i++) {
+        const config_setting_t *member = config_setting_get_elem(sessions, (unsigned)i);
+        const char *text = config_setting_get_string(member);
+        json_object_set_new(as_json, config_setting_name(member),
+                            text != NULL ? json_string(text) : json_integer(config_setting_get_int(member)));
+    }
+    int code = layout_read(as_json, store, &layout, error);
+    json_decref(as_json);
+    layout_clear(&layout);
+    return code;
+}
+
+/* It has the right shape for at least one of the stores that it could be meant for. */
 static void check_complete(struct check *check, const config_setting_t *sessions)
 {
     struct error error = { 0 };
 
-    for (int store = 0; store < STORE_KIND_COUNT; store++) {
-        json_t *as_json = json_object();
-        struct layout layout = { 0 };
-        int code = 0;
-        for (int i = 0; i < config_setting_length(sessions); i++) {
-            const config_setting_t *member = config_setting_get_elem(sessions, (unsigned)i);
-            const char *text = config_setting_get_string(member);
-            json_object_set_new(as_json, config_setting_name(member),
-                                text != NULL ? json_string(text) : json_integer(config_setting_get_int(member)));
-        }
-        if ((check->stores & STORE_BIT(store)) != 0)
-            code = layout_read(as_json, store, &layout, &error);
-        json_decref(as_json);
-        layout_clear(&layout);
-        if ((check->stores & STORE_BIT(store)) != 0 && code == 0)
+    for (int store = 0; store < STORE_KIND_COUNT; store++)
+        if ((check->stores & STORE_BIT(store)) != 0 && read_as_it_stands(sessions, store, &error) == 0)
             return;
-    }
     PROBLEM(sessions, "%s", error.text);
+}
+
+void layout_check_store(const config_setting_t *sessions, int store, struct problems *problems)
+{
+    const config_setting_t *preset = config_setting_get_member(sessions, "preset");
+    const char *name = preset != NULL ? config_setting_get_string(preset) : NULL;
+    struct error error = { 0 };
+
+    if ((name == NULL || strchr(name, '{') == NULL) && read_as_it_stands(sessions, store, &error) < 0)
+        problems_add(problems, setting_file(sessions), setting_line(sessions), 0, "%s", error.text);
 }
 
 void layout_check(const config_setting_t *sessions, struct problems *problems)

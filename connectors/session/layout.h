@@ -86,6 +86,9 @@ bool layout_same(const struct layout *a, const struct layout *b);
  * together; adds to `problems`. The store is not known there: layout_read. */
 void layout_check(const config_setting_t *sessions, struct problems *problems);
 
+/* The same for the store that it is meant for. */
+void layout_check_store(const config_setting_t *sessions, int store, struct problems *problems);
+
 /* `pattern` with its one "*" replaced by `text`; NULL: out of memory. */
 char *layout_key(const char *pattern, const char *text);
 

@@ -292,6 +292,22 @@ static enum outcome apply(struct connector_session *session, const struct operat
 
 /* ---- the table ---- */
 
+static bool wants_markers(const config_setting_t *root)
+{
+    const config_setting_t *deny = config_setting_lookup((config_setting_t *)root, "deny");
+
+    return (deny != NULL && config_setting_get_bool(deny)) || config_setting_lookup((config_setting_t *)root, "mirror") != NULL;
+}
+
+static bool is_cookie(const config_setting_t *sessions)
+{
+    const config_setting_t *preset = config_setting_lookup((config_setting_t *)sessions, "preset"),
+                           *format = config_setting_lookup((config_setting_t *)sessions, "format");
+
+    return (preset != NULL && str_equal(config_setting_get_string(preset), "cookie")) ||
+           (format != NULL && str_equal(config_setting_get_string(format), "cookie"));
+}
+
 static void check_mapping(const config_setting_t *root, bool group, struct problems *problems)
 {
     const config_setting_t *sessions =
@@ -304,6 +320,24 @@ static void check_mapping(const config_setting_t *root, bool group, struct probl
                      "the group \"sessions\" is missing: sessions: { preset = \"express\"; user = \"{login}\"; };");
     else
         layout_check(sessions, problems);
+    if (!group && sessions != NULL && is_cookie(sessions) && !wants_markers(root))
+        problems_add(problems, setting_file(root), setting_line(sessions), 0,
+                     "sessions that live in the cookie alone cannot be ended; set deny = true or mirror, and let the application look "
+                     "at the marker");
+}
+
+static void check_together(const void *arg, const config_setting_t *root, struct problems *problems)
+{
+    const struct session_settings *settings = arg;
+    const struct session_store_ops *ops = session_store_ops(settings->store);
+    const config_setting_t *sessions = config_setting_lookup((config_setting_t *)root, "sessions");
+
+    if (ops == NULL || sessions == NULL)
+        return;
+    layout_check_store(sessions, settings->store, problems);
+    if (ops->write_marks == NULL && wants_markers(root))
+        problems_add(problems, setting_file(root), setting_line(sessions), 0,
+                     "store = \"%s\" keeps no markers; remove deny and mirror, or keep them in another target", ops->name);
 }
 
 static const struct connector_group groups[] = { { "sessions", false, NULL, NULL }, { NULL, false, NULL, NULL } };
@@ -321,6 +355,7 @@ const struct connector_ops provost_connector = {
     .groups = groups,
     .check = session_settings_check,
     .check_mapping = check_mapping,
+    .check_together = check_together,
     .share = share,
     .unshare = unshare,
     .open = open_session,

@@ -57,6 +57,26 @@ def markers_stand_in_redis_while_they_hold(world):
 
 
 @test
+def what_does_not_go_with_the_store_is_told_before_anybody_leaves(world):
+    address = {"store": "redis", "address": ["127.0.0.1:1"]}
+    target = {"name": "portal", "connector": "session", "mappings": ["portal.conf"]}
+
+    def told(settings, sessions, more=""):
+        text = f'target = "portal"; kind = "user"; {more}\nsessions: {{ {sessions} user = "{{login}}"; }};\n'
+        agent = world.agent(start=False, directory=None, mappings_={"portal.conf": text}, top={"targets": ({**target, "settings": settings},)})
+        code, out, err = agent.ctl("check")
+        return out + err if code != 0 else ""
+
+    assert told(address, 'preset = "express";') == ""
+    assert 'portal.conf:2: sessions.preset "django-db" is not for store = "redis", which has express,' in told(address, 'preset = "django-db";')
+    files = {"store": "files", "path": "/tmp"}
+    assert told(files, 'preset = "php-files";') == ""
+    assert 'store = "files" keeps no markers' in told(files, 'preset = "php-files";', "deny = true;")
+    assert "cannot be ended; set deny = true" in told(address, 'preset = "cookie";')
+    assert told(address, 'preset = "cookie";', "deny = true;") == ""
+
+
+@test
 def a_redis_that_was_away_is_swept_when_it_is_back(world):
     redis, agent = redis_agent(world)
     redis.open("a1", ANN.login)

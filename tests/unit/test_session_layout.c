@@ -46,7 +46,7 @@ static void a_layout_that_cannot_work_says_what_would(void **state)
 {
     (void)state;
     assert_refused("{\"preset\": \"expres\", \"user\": \"ann\"}", STORE_REDIS, "did you mean \"express\"");
-    assert_refused("{\"preset\": \"express\", \"user\": \"ann\"}", STORE_FILES, "is not for store = \"files\"");
+    assert_refused("{\"preset\": \"express\", \"user\": \"ann\"}", STORE_FILES, "is not for store = \"files\", which has django-file, php-files, cookie");
     assert_refused("{\"preset\": \"express\"}", STORE_REDIS, "sessions.user is missing");
     assert_refused("{\"patern\": \"a:*\", \"user\": \"ann\"}", STORE_REDIS, "did you mean \"pattern\"");
     assert_refused("{\"pattern\": \"a:\", \"user\": \"ann\"}", STORE_REDIS, "needs exactly one *");
