@@ -9,11 +9,20 @@ from agent import BUILD
 from tap import Skip
 
 
+_refused = {}  # folder: why; asked once, for a registry that does not answer takes its time to say so
+
+
 def _fetch(folder, packages):
-    npm = ["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", *packages]
-    done = subprocess.run(npm, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode != 0:
-        raise Skip(f"npm could not fetch {' '.join(packages)}: {done.stderr.strip()[-300:]}")
+    npm = ["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", "--fetch-retries", "1", *packages]
+    if folder not in _refused:
+        try:
+            done = subprocess.run(npm, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+            if done.returncode == 0:
+                return
+            _refused[folder] = done.stderr.strip()[-300:]
+        except subprocess.TimeoutExpired as late:
+            _refused[folder] = f"no end within {late.timeout} s"
+    raise Skip(f"npm could not fetch {' '.join(packages)}: {_refused[folder]}")
 
 
 def prepare(name, packages, script):
