@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #define WATCH_US_LEAST 20000
-#define WATCH_US_MOST 1000000
+#define WATCH_US_MOST 250000
 
 void receiver_unref(struct receiver *receiver)
 {
@@ -103,8 +103,18 @@ struct connection *connection_of(struct MHD_Connection *mhd)
     return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-/* libmicrohttpd's own time-out starts again with each byte. Here the socket is
- * shut, and its thread sees the end of it as if the client had gone. */
+/* It left in the middle, and all that it sent was read. */
+static bool is_gone(const struct connection *connection)
+{
+    char byte;
+
+    return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* libmicrohttpd's own time-out starts again with each byte, and an end that
+ * comes together with the last byte escapes it (epoll tells of both but once).
+ * Here the socket is shut, and its thread sees the end of it as if the client
+ * had gone just now. An answer under way to whoever has gone is still sent. */
 static void shut_late_ones(struct receiver *receiver)
 {
     int64_t now_us = clock_mono(receiver->settings.clock).us;
@@ -113,6 +123,8 @@ static void shut_late_ones(struct receiver *receiver)
         int64_t deadline_us = atomic_load_explicit(&c->deadline_us, memory_order_relaxed);
         if (deadline_us != 0 && now_us > deadline_us)
             shutdown(c->fd, SHUT_RDWR);
+        else if (deadline_us != 0 && is_gone(c))
+            shutdown(c->fd, SHUT_RD);
     }
 }
 
