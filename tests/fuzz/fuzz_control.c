@@ -152,11 +152,11 @@ static void exchange(const char *bytes, size_t length, struct buf *answer)
     char piece[65536];
     ssize_t got = 0;
 
-    for (size_t sent = 0; sent < length && (got = send(fd, bytes + sent, length - sent, MSG_NOSIGNAL)) > 0;)
-        sent += (size_t)got;
+    for (size_t sent = 0; sent < length && ((got = send(fd, bytes + sent, length - sent, MSG_NOSIGNAL)) > 0 || errno == EINTR);)
+        sent += got > 0 ? (size_t)got : 0;
     shutdown(fd, SHUT_WR);
-    while ((got = recv(fd, piece, sizeof(piece), 0)) > 0)
-        buf_add(answer, piece, (size_t)got);
+    while ((got = recv(fd, piece, sizeof(piece), 0)) > 0 || (got < 0 && errno == EINTR)) /* libFuzzer's own alarm */
+        buf_add(answer, piece, got > 0 ? (size_t)got : 0);
     demand(got == 0 || errno == ECONNRESET, "no answer and no end");
 }
 
