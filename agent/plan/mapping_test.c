@@ -54,15 +54,32 @@ static void print_diff(const struct mapping_test_run *test_run, char *diff)
     }
 }
 
+/* The texts quote the file, which may be anything; JSON takes no more than UTF-8. */
+static void add_result(json_t *results, const struct test_case *run, const char *name)
+{
+    cleanup_buf struct buf shown = { 0 }, difference = { 0 };
+    bool passed = run->diff.length == 0;
+
+    buf_add_visible(&shown, name);
+    for (const char *line = run->diff.bytes; !passed && *line != '\0';) {
+        cleanup_free char *one = strndup(line, strcspn(line, "\n"));
+        line += strcspn(line, "\n");
+        buf_add_visible(&difference, one != NULL ? one : "");
+        if (*line == '\n')
+            buf_add_char(&difference, *line++);
+    }
+    json_array_append_new(results, json_pack("{s:s, s:s, s:i, s:b, s:s?}", "name", shown.bytes != NULL ? shown.bytes : "", "file",
+                                             run->file, "line", setting_line(run->test), "passed", passed, "difference",
+                                             passed ? NULL : difference.bytes));
+}
+
 static void report(struct mapping_test_run *test_run, const struct test_case *run, const char *name)
 {
     bool passed = run->diff.length == 0;
 
     test_run->number++;
     if (test_run->results != NULL) {
-        json_array_append_new(test_run->results, json_pack("{s:s, s:s, s:i, s:b, s:s?}", "name", name, "file", run->file, "line",
-                                                           setting_line(run->test), "passed", passed, "difference",
-                                                           passed ? NULL : run->diff.bytes));
+        add_result(test_run->results, run, name);
         return;
     }
     if (test_run->tap)
