@@ -110,6 +110,22 @@ static const char *format_name(const struct layout *layout)
     return "";
 }
 
+/* Nobody was found: is it the layout that is wrong? */
+static void add_doubt(struct buf *note, const struct layout *layout, const struct aside *aside)
+{
+    const char *between = note->length > 0 ? "; " : "";
+
+    if (!aside->all_keys || aside->owned > 0)
+        return;
+    if (aside->looked_at == 0 && aside->too_large == 0)
+        buf_printf(note, "%sno key of this type fits %s: is that the pattern, and is it this database?", between, layout->pattern);
+    else if (aside->foreign > 0)
+        buf_printf(note, "%sof %lld values looked into %lld are no %s: compressed, encrypted or another format?", between,
+                   (long long)aside->sampled, (long long)aside->foreign, format_name(layout));
+    else if (aside->sampled > 0 && layout->user_at != NULL)
+        buf_printf(note, "%snone of %lld values looked into has anybody at %s", between, (long long)aside->sampled, layout->user_at);
+}
+
 static void add_aside(struct buf *note, const struct session_store *store, const struct layout *layout, const struct aside *aside)
 {
     if (aside->too_large > 0)
@@ -155,6 +171,8 @@ static enum outcome redis_sweep(struct session_store *store, const struct sessio
     if (outcome != OUTCOME_APPLIED)
         return outcome;
     add_aside(&note, store, query->layout, &aside);
+    if (sweep.found == 0)
+        add_doubt(&note, query->layout, &aside);
     *ret_sweep = sweep;
     ret_sweep->note = note.length > 0 ? buf_take(&note) : NULL;
     return OUTCOME_APPLIED;

@@ -20,8 +20,25 @@ struct pass {
     struct pass_request *requests; /* that take part */
     char *pattern;                 /* for MATCH */
     char count[24];
+    struct aside seen; /* whoever it belongs to */
     struct receipt *receipt;
 };
+
+/* So many values show whether the layout is the application's. */
+#define SAMPLE_MOST 50
+
+static void sample(struct pass *pass, const char *bytes, size_t length)
+{
+    cleanup_free char *owner = NULL;
+
+    pass->seen.looked_at++;
+    if (pass->seen.sampled == SAMPLE_MOST || !match_tells_owner(pass->layout))
+        return;
+    enum match match = match_owner(pass->layout, bytes, length, &owner, NULL);
+    pass->seen.sampled++;
+    pass->seen.foreign += match == MATCH_UNREADABLE;
+    pass->seen.owned += match == MATCH_THEIRS;
+}
 
 /* ---- one value ---- */
 
@@ -41,6 +58,7 @@ static enum outcome meet_all(struct pass *pass, const redisReply *key, const cha
 {
     enum outcome outcome = OUTCOME_APPLIED;
 
+    sample(pass, bytes, length);
     for (struct pass_request *request = pass->requests; request != NULL && outcome == OUTCOME_APPLIED; request = request->next)
         outcome = meet(pass, request, key, bytes, length, created_us);
     return outcome;
@@ -258,6 +276,13 @@ static enum outcome pass_run(struct session_store *store, struct pass_request *r
     snprintf(pass.count, sizeof(pass.count), "%lld", (long long)store->settings->step_entries);
     for (size_t i = 0; i < store->link_count && outcome == OUTCOME_APPLIED; i++)
         outcome = pass_node(&pass, store->links[i]);
+    for (struct pass_request *request = requests; request != NULL; request = request->next) {
+        const struct aside own = request->aside;
+        request->aside = pass.seen;
+        request->aside.all_keys = true;
+        request->aside.too_large = own.too_large;
+        request->aside.unreadable = own.unreadable;
+    }
     return outcome;
 }
 

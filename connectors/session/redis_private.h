@@ -20,6 +20,11 @@
 struct aside {
     int64_t too_large;  /* not looked into */
     int64_t unreadable; /* holds a name, but not in the layout's format */
+    bool all_keys;      /* it was a pass; then also, of all that it came upon: */
+    int64_t looked_at;  /* values of the pattern */
+    int64_t sampled;    /* of them the first few, which were read whoever they belong to */
+    int64_t foreign;    /* sampled, and not in the layout's format */
+    int64_t owned;      /* sampled, and somebody stands where the layout says */
 };
 
 /* One person's sweep while it waits for a pass or takes part in one. */

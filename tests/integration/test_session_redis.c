@@ -134,6 +134,30 @@ static void other_keys_are_left_alone(void **state)
     assert_int_equal(redis_number(&server, "DBSIZE"), 3);
 }
 
+static void assert_note(const char *wanted)
+{
+    const char *note = sessions.receipt.note != NULL ? sessions.receipt.note : "nothing";
+
+    if (strstr(note, wanted) == NULL)
+        fail_msg("the note is \"%s\", not \"%s\"", note, wanted);
+}
+
+static void a_layout_that_is_not_the_applications_is_told(void **state)
+{
+    (void)state;
+    assert_outcome(sessions_end(&sessions, EXPRESS, "ann"), UNCHANGED);
+    assert_note("no key of this type fits sess:*");
+    redis_do(&server, "SET sess:1 \x28\xb5\x2f\xfd-compressed");
+    assert_outcome(sessions_end(&sessions, EXPRESS, "ann"), UNCHANGED);
+    assert_note("of 1 values looked into 1 are no json");
+    redis_do(&server, "SET sess:1 {\"user\":\"ann\"}");
+    assert_outcome(sessions_end(&sessions, EXPRESS, "ann"), UNCHANGED);
+    assert_note("none of 1 values looked into has anybody at /passport/user");
+    add_express("2", "bob");
+    assert_outcome(sessions_end(&sessions, EXPRESS, "ann"), UNCHANGED);
+    assert_null(sessions.receipt.note);
+}
+
 static void what_is_special_in_a_pattern_stands_for_itself(void **state)
 {
     (void)state;
@@ -603,6 +627,7 @@ int main(void)
         TEST(a_former_name_counts_too),
         TEST(all_of_many_keys_are_looked_at),
         TEST(other_keys_are_left_alone),
+        TEST(a_layout_that_is_not_the_applications_is_told),
         TEST(what_is_special_in_a_pattern_stands_for_itself),
         TEST(a_session_that_was_opened_later_stays),
         TEST(of_one_who_came_back_only_dated_sessions_end),

@@ -214,7 +214,7 @@ static void an_index_that_grows_too_large_is_given_up_and_said(void **state)
 static void formats_that_do_not_tell_whose_they_are_are_looked_through(void **state)
 {
     (void)state;
-    redis_do(&server, "SET session:1 \"ann\"");
+    redis_do(&server, "SET session:1 _user_id=ann");
     open_with("");
     assert_outcome(sessions_end(&sessions, "{\"preset\": \"flask-session-redis\"}", "ann"), APPLIED);
     assert_non_null(strstr(sessions.receipt.note, "do not tell whose they are"));
