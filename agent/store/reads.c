@@ -66,7 +66,7 @@ static int read_registers(struct db *db, const char *id, struct identity *identi
 static int read_whole(struct db *db, const char *id, struct identity *identity, struct error *error)
 {
     int64_t number = 0;
-    int code = db_execute(db, "BEGIN", error);
+    int code = db_run(db, SQL_SNAPSHOT, error, "");
 
     if (code < 0)
         return code;
@@ -75,7 +75,7 @@ static int read_whole(struct db *db, const char *id, struct identity *identity, 
         int memberships = read_memberships(db, number, identity, error);
         code = memberships < 0 ? memberships : code;
     }
-    db_execute(db, "COMMIT", NULL);
+    db_run(db, SQL_COMMIT, NULL, "");
     return code;
 }
 

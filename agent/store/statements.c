@@ -24,6 +24,7 @@
 
 static const char *const sql_texts[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_SNAPSHOT] = "BEGIN",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_COUNTERS_READ] = "SELECT event, delivery, operation, identity, generation, quarantine, events, duplicates, "
