@@ -88,14 +88,12 @@ static int take_ava(const char **text, struct ava *ret_ava)
 {
     struct ava ava = { 0 };
 
-    if (!take_type(text, &ava.type) || !take_value(text, &ava.value)) {
-        ava_clear(&ava);
-        return ERROR_SYNTAX;
-    }
+    bool good = take_type(text, &ava.type) && take_value(text, &ava.value);
     buf_add(&ava.value, "", 0);
-    if (ava.type.failed || ava.value.failed) {
+    if (!good || ava.type.failed || ava.value.failed) {
+        bool memory = ava.type.failed || ava.value.failed; /* then it only looks wrong */
         ava_clear(&ava);
-        return ERROR_NOMEM;
+        return memory ? ERROR_NOMEM : ERROR_SYNTAX;
     }
     ava.ended = **text == ';' ? ',' : **text;
     if (**text != '\0')
@@ -209,8 +207,10 @@ int dn_first_rdn(const char *dn, json_t **ret_object)
         if (code < 0)
             break;
         ended = ava.ended;
-        if (json_object_set_new(object, ava.type.bytes, json_stringn(ava.value.bytes, ava.value.length)) < 0)
+        if (!str_is_utf8(ava.value.bytes, ava.value.length))
             code = ERROR_SYNTAX;
+        else if (json_object_set_new(object, ava.type.bytes, json_stringn(ava.value.bytes, ava.value.length)) < 0)
+            code = ERROR_NOMEM;
         ava_clear(&ava);
     }
     if (code < 0) {

@@ -5,6 +5,18 @@
 
 /* ---- one operation ---- */
 
+/* json_copy leaves out what it has no memory for. NULL: out of memory. */
+static json_t *copy_whole(const json_t *object)
+{
+    json_t *copy = json_copy((json_t *)(uintptr_t)object);
+
+    if (copy != NULL && json_object_size(copy) != json_object_size(object)) {
+        json_decref(copy);
+        copy = NULL;
+    }
+    return copy;
+}
+
 static struct operation *add_operation(struct plan *plan, enum operation_kind kind, const struct planning *planning)
 {
     struct operation *list = realloc(plan->operations, (plan->operation_count + 1) * sizeof(*list));
@@ -12,14 +24,22 @@ static struct operation *add_operation(struct plan *plan, enum operation_kind ki
     if (list == NULL)
         return NULL;
     const struct account *account = planning->input->account;
+    const char *key = account != NULL ? account->key : NULL;
+    const char *locator = account != NULL && account->locator != NULL ? account->locator : planning->locator;
+    struct operation *operation = &list[plan->operation_count];
     plan->operations = list;
-    list[plan->operation_count] = (struct operation){
+    *operation = (struct operation){
         .kind = kind,
         .group = planning->mapping->kind == IDENTITY_GROUP,
-        .key = str_dup(account != NULL ? account->key : NULL),
-        .locator = str_dup(account != NULL && account->locator != NULL ? account->locator : planning->locator),
+        .key = str_dup(key),
+        .locator = str_dup(locator),
     };
-    return &list[plan->operation_count++];
+    if ((key != NULL && operation->key == NULL) || (locator != NULL && operation->locator == NULL)) {
+        operation_clear(operation);
+        return NULL;
+    }
+    plan->operation_count++;
+    return operation;
 }
 
 /* What the connector's own groups say of it. Who returns does so with the last
@@ -41,7 +61,7 @@ int plan_create(const struct planning *planning, struct plan *plan)
 {
     struct operation *operation = add_operation(plan, OPERATION_CREATE, planning);
 
-    if (operation == NULL || (operation->values = json_copy(plan->wanted.values)) == NULL)
+    if (operation == NULL || (operation->values = copy_whole(plan->wanted.values)) == NULL)
         return error_nomem(planning->error);
     if (json_array_size(planning->members) > 0 &&
         json_object_set(operation->values, planning->mapping->members.attribute, planning->members) < 0)
@@ -96,7 +116,9 @@ static int add_change_operation(struct planning *planning, enum operation_kind k
     }
     operation->new_locator = planning->renamed ? str_dup(planning->locator) : NULL;
     operation->before_image = before_image(planning, operation);
-    if (!planning->mapping->directory && (operation->values = json_copy(plan->wanted.values)) == NULL)
+    if (planning->renamed && operation->new_locator == NULL)
+        return error_nomem(planning->error);
+    if (!planning->mapping->directory && (operation->values = copy_whole(plan->wanted.values)) == NULL)
         return error_nomem(planning->error);
     plan->leaving = plan->leaving || kind == OPERATION_DISABLE;
     return add_settings(planning, plan, operation);

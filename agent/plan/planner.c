@@ -113,7 +113,10 @@ static int place(struct planning *planning)
     if (!mapping->directory || planning->locator == NULL)
         return 0;
     const char *stays = account != NULL && !planning->renamed && account->locator != NULL ? account->locator : planning->locator;
-    if (dn_first_rdn(stays, &planning->rdn) < 0)
+    code = dn_first_rdn(stays, &planning->rdn);
+    if (code == ERROR_NOMEM)
+        return error_nomem(planning->error);
+    if (code < 0)
         return error_set(planning->error, ERROR_INVALID, "%s:%d: \"%s\" is no distinguished name", mapping->path,
                          mapping->locator != NULL ? mapping->locator->line : 0, stays);
     return 0;
@@ -305,6 +308,8 @@ static int plan_present(struct planning *planning, struct plan *plan)
     plan->wanted.key = str_dup(account != NULL ? account->key : NULL);
     plan->wanted.locator = str_dup(moves ? planning->locator : account->locator);
     plan->wanted.disabled = planning->disabled;
+    if (plan->wanted.locator == NULL && (moves ? planning->locator : account->locator) != NULL)
+        return error_nomem(planning->error);
     return account == NULL ? plan_create(planning, plan) : plan_changes(planning, plan);
 }
 

@@ -84,8 +84,10 @@ json_t *wanted_values(const struct mapping *mapping, const struct wanted *wanted
     json_t *object = json_object();
 
     for (size_t i = 0; object != NULL && i < mapping->attribute_count; i++)
-        if (wanted->values[i] != NULL)
-            json_object_set_nocheck(object, mapping->attributes[i].name, wanted->values[i]);
+        if (wanted->values[i] != NULL && json_object_set_nocheck(object, mapping->attributes[i].name, wanted->values[i]) < 0) {
+            json_decref(object);
+            object = NULL;
+        }
     return object;
 }
 
@@ -94,6 +96,8 @@ static int overlay(struct rendering *rendering, struct wanted *wanted)
     const struct mapping *mapping = rendering->mapping;
     json_t *account = wanted_values(mapping, wanted);
 
+    if (account == NULL)
+        return error_nomem(rendering->error);
     rendering->input.account = account;
     rendering->input.locator = wanted->locator;
     rendering->input.locator_name = mapping->locator_name;
