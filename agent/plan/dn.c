@@ -220,3 +220,20 @@ int dn_first_rdn(const char *dn, json_t **ret_object)
     *ret_object = object;
     return 0;
 }
+
+int dn_aside(const char *dn, const char *mark, char **ret_dn)
+{
+    const char *rest = dn;
+    struct ava ava;
+    int code = take_ava(&rest, &ava);
+
+    if (code < 0)
+        return code;
+    size_t length = (size_t)(rest - dn) - (ava.ended != '\0');
+    ava_clear(&ava);
+    char *aside = str_printf("%.*s~%s%s", (int)length, dn, mark, dn + length);
+    if (aside == NULL)
+        return ERROR_NOMEM;
+    *ret_dn = aside;
+    return 0;
+}

@@ -24,6 +24,9 @@ int dn_normalize(const char *dn, char **ret_normal);
 /* Text that is no DN is compared without case. */
 bool dn_same(const char *a, const char *b);
 
+/* The same place but for `~mark` at the end of the naming value: "uid=ann~17,ou=people". `mark`: letters, digits and -. */
+int dn_aside(const char *dn, const char *mark, char **ret_dn);
+
 /* The attributes of the first RDN, as { "uid": "ann" }, unescaped. */
 int dn_first_rdn(const char *dn, json_t **ret_object);
 

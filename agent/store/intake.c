@@ -8,6 +8,7 @@
 #include "store/store_private.h"
 
 #define KNOWN_MOST 16 /* identities of one event that are kept at hand */
+#define MEMBERS_STEP 256
 #define DAY_US 86400000000LL
 #define QUARANTINE_BODY_MOST (256 * 1024)
 
@@ -76,28 +77,64 @@ static bool concerns(const struct route_row *route, const struct known *known)
     return route->kind == known->identity.kind && (facts != 0 || (route->triggers & known->triggers) != 0);
 }
 
+/* One delivery: this event × one lane. */
+static int route_to(struct arrival *arrival, size_t target, int64_t identity, struct lane_news news, struct error *error)
+{
+    struct sqlite_store *store = arrival->store;
+    int64_t previous;
+
+    news.delivery = ++store->counters.delivery;
+    int code = lane_make_ready(store, target, identity, &news, &previous, error);
+    if (code == 0)
+        code = db_run(store->writer, SQL_DELIVERY_ADD, error, "iiiii", news.delivery, arrival->number,
+                      lane_key(store->targets[target].number, identity), previous, arrival->received);
+    if (code < 0)
+        return code;
+    if (arrival->first_delivery == 0)
+        arrival->first_delivery = news.delivery;
+    arrival->deliveries = news.delivery - arrival->first_delivery + 1;
+    return 0;
+}
+
+/* Mappings of people that read the names of their groups: a group's new name or its end is news for all in it. */
+static bool concerns_members(const struct route_row *route, const struct known *known)
+{
+    return known->identity.kind == IDENTITY_GROUP && route->kind == IDENTITY_USER &&
+           (route->facts & known->changed & (FACT_BIT(FACT_GROUP_NAME) | FACT_BIT(FACT_GROUP_EXISTS))) != 0;
+}
+
+static int route_members(struct arrival *arrival, size_t target, const struct known *group, struct error *error)
+{
+    const struct lane_news news = { 0, arrival->received, group->priority, LEAVING_UNKNOWN };
+    int64_t users[MEMBERS_STEP], last = 0;
+    size_t count = MEMBERS_STEP;
+    int code = 0;
+
+    while (code == 0 && count == MEMBERS_STEP) {
+        cleanup_statement sqlite3_stmt *row = NULL;
+        for (count = 0; (code = db_next(arrival->store->writer, SQL_USERS_IN, &row, error, "iii", group->number, last,
+                                        (int64_t)MEMBERS_STEP)) > 0;)
+            users[count++] = last = row_number(row, 0);
+        for (size_t i = 0; i < count && code == 0; i++)
+            code = route_to(arrival, target, users[i], news, error);
+    }
+    return code;
+}
+
 static int route_known(struct arrival *arrival, const struct known *known, struct error *error)
 {
     struct sqlite_store *store = arrival->store;
-    struct lane_news news = { 0, arrival->received, known->priority, leaving_of(&known->identity) };
-    int64_t previous;
+    const struct lane_news news = { 0, arrival->received, known->priority, leaving_of(&known->identity) };
+    int code = 0;
 
-    for (size_t i = 0; i < store->route_count; i++) {
+    for (size_t i = 0; i < store->route_count && code == 0; i++) {
         const struct route_row *route = &store->routes[i];
-        if (!concerns(route, known))
-            continue;
-        int64_t delivery = news.delivery = ++store->counters.delivery;
-        int code = lane_make_ready(store, route->target, known->number, &news, &previous, error);
-        if (code == 0)
-            code = db_run(store->writer, SQL_DELIVERY_ADD, error, "iiiii", delivery, arrival->number,
-                          lane_key(store->targets[route->target].number, known->number), previous, arrival->received);
-        if (code < 0)
-            return code;
-        if (arrival->first_delivery == 0)
-            arrival->first_delivery = delivery;
-        arrival->deliveries = delivery - arrival->first_delivery + 1;
+        if (concerns(route, known))
+            code = route_to(arrival, route->target, known->number, news, error);
+        else if (concerns_members(route, known))
+            code = route_members(arrival, route->target, known, error);
     }
-    return 0;
+    return code;
 }
 
 /* Writes what is at hand and lets go of it. */

@@ -132,6 +132,13 @@ static int null_read_link(struct store *store, const char *target, enum identity
     return nothing_kept(error);
 }
 
+static int null_find_owner(struct store *store, const char *target, enum identity_kind kind, const char *key, char **ret_id,
+                           struct error *error)
+{
+    (void)store, (void)target, (void)kind, (void)key, (void)ret_id;
+    return nothing_kept(error);
+}
+
 static int null_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
                              struct error *error)
 {
@@ -197,7 +204,7 @@ static int null_retain(struct store *store, struct error *error)
 static const struct store_ops null_ops = {
     null_close,       null_set_routes,    null_on_ready,        null_take,          null_quarantine,   null_lease,
     null_complete,    null_put_link,      null_claim, null_has_claim, null_touch,         null_hold,         null_is_held,
-    null_retry_dead,  null_drop_dead,     null_read_identity,   null_find_identity, null_read_link,    null_read_members,
+    null_retry_dead,  null_drop_dead,     null_read_identity,   null_find_identity, null_read_link,    null_find_owner,     null_read_members,
     null_list,        null_list,          null_list_quarantine, null_show,          null_count_lanes,  null_count_leavers,
     null_read_status, null_retain,
 };

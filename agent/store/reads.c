@@ -175,6 +175,25 @@ int sqlite_read_link(struct store *base, const char *target, enum identity_kind 
     return code < 0 ? code : 0;
 }
 
+int sqlite_find_owner(struct store *base, const char *target, enum identity_kind kind, const char *key, char **ret_id,
+                      struct error *error)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_statement sqlite3_stmt *row = NULL;
+
+    if (reader.db == NULL)
+        return error != NULL ? error->code : ERROR_IO;
+    int code = db_next(reader.db, SQL_LINK_OWNER, &row, error, "iit", target_number(store, target), (int64_t)kind, key);
+    if (code <= 0)
+        return code < 0 ? code : error_set(error, ERROR_NOTFOUND, "%s: account %s is linked to nobody", target, key);
+    char *id = str_dup(row_text(row, 1));
+    if (id == NULL)
+        return error_nomem(error);
+    *ret_id = id;
+    return 0;
+}
+
 /* ---- members ---- */
 
 struct member_page {

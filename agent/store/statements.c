@@ -65,8 +65,10 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_MEMBERSHIP_WRITE] = "INSERT INTO membership (user, kind, other, present, as_of, name) VALUES (?,?,?,?,?,?) "
                              "ON CONFLICT (user, kind, other) DO UPDATE SET present=excluded.present, as_of=excluded.as_of, "
                              "name=excluded.name",
-    [SQL_MEMBERSHIPS_OF] = "SELECT m.kind, coalesce(g.id, m.other), coalesce(g.name, m.name), m.present, m.as_of FROM membership m "
-                           "LEFT JOIN identity g ON m.kind = 0 AND g.n = m.other WHERE m.user = ?",
+    [SQL_MEMBERSHIPS_OF] = "SELECT m.kind, coalesce(g.id, m.other), "
+                           "CASE WHEN g.present = 0 AND g.present_at <> 0 THEN NULL ELSE coalesce(g.name, m.name) END, m.present, m.as_of "
+                           "FROM membership m LEFT JOIN identity g ON m.kind = 0 AND g.n = m.other WHERE m.user = ?",
+    [SQL_USERS_IN] = "SELECT user FROM membership WHERE kind = 0 AND other = ? AND user > ? AND present ORDER BY user LIMIT ?",
     [SQL_MEMBERS_OF] = "SELECT u.n, u.id, " LINK_COLUMNS " FROM membership m JOIN identity u ON u.n = m.user "
                        "JOIN link l ON l.lane = (? << 40) | m.user "
                        "WHERE m.kind = 0 AND m.other = ? AND m.user > ? AND m.present AND NOT l.gone ORDER BY m.user LIMIT ?",

@@ -125,6 +125,12 @@ int store_read_link(struct store *store, const char *target, enum identity_kind 
     return store->ops->read_link(store, target, kind, id, ret_link, error);
 }
 
+int store_find_owner(struct store *store, const char *target, enum identity_kind kind, const char *key, char **ret_id,
+                     struct error *error)
+{
+    return store->ops->find_owner(store, target, kind, key, ret_id, error);
+}
+
 int store_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
                        struct error *error)
 {

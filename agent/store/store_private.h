@@ -48,6 +48,8 @@ struct store_ops {
     int (*find_identity)(struct store *store, const char *word, enum identity_kind *ret_kind, char **ret_id, struct error *error);
     int (*read_link)(struct store *store, const char *target, enum identity_kind kind, const char *id, struct link *ret_link,
                      struct error *error);
+    int (*find_owner)(struct store *store, const char *target, enum identity_kind kind, const char *key, char **ret_id,
+                      struct error *error);
     int (*read_members)(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
                         struct error *error);
     int (*list_events)(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error);
@@ -337,6 +339,7 @@ SQLITE_OP(drop_dead);
 SQLITE_OP(read_identity);
 SQLITE_OP(find_identity);
 SQLITE_OP(read_link);
+SQLITE_OP(find_owner);
 SQLITE_OP(read_members);
 SQLITE_OP(list_events);
 SQLITE_OP(list_dead);

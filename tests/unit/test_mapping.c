@@ -108,7 +108,8 @@ static void facts_are_those_that_expressions_use(void **state)
                                              "account: { dn = \"uid={login},dc=x\"; cn = \"{profile.a ?? name}\"; };\n" DISABLE);
 
     assert_int_equal(mapping_facts(mapping), FACT_BIT(FACT_STATUS) | FACT_BIT(FACT_LOGIN) | FACT_BIT(FACT_NAME) |
-                                                 FACT_BIT(FACT_PROFILE) | FACT_BIT(FACT_MEMBER) | FACT_BIT(FACT_ASSIGNED));
+                                                 FACT_BIT(FACT_PROFILE) | FACT_BIT(FACT_MEMBER) | FACT_BIT(FACT_ASSIGNED) |
+                                                 FACT_BIT(FACT_GROUP_NAME) | FACT_BIT(FACT_GROUP_EXISTS));
     mapping_free(mapping);
     mapping = load_good(GROUP "account: { dn = \"cn={name},dc=x\"; };\n");
     assert_int_equal(mapping_facts(mapping), FACT_BIT(FACT_GROUP_EXISTS) | FACT_BIT(FACT_GROUP_NAME));
