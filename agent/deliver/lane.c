@@ -6,6 +6,7 @@
 #include "deliver/members.h"
 #include "deliver/lane_private.h"
 #include "deliver/sessions.h"
+#include "deliver/swap.h"
 
 /* A plan is made again when the target changed under it; then it is a retry. */
 #define ROUNDS_MOST 4
@@ -172,12 +173,29 @@ static bool read_account(struct lane_run *run)
         receipt_clear(&receipt);
         outcome = read_account_as(run, NULL, &receipt, &error);
     }
-    run->found = outcome == OUTCOME_APPLIED;
+    run->found = outcome == OUTCOME_APPLIED && (run->foreign == NULL || !str_equal(run->foreign, run->account.key));
+    if (outcome == OUTCOME_APPLIED && !run->found)
+        account_clear(&run->account);
     bool ok = outcome == OUTCOME_APPLIED || outcome == OUTCOME_GONE;
     if (error.code != 0)
         ok = lane_fail_error(run, &error);
     else if (!ok)
         lane_fail_receipt(run, &receipt);
+    receipt_clear(&receipt);
+    return ok;
+}
+
+bool lane_key_at(struct lane_run *run, const char *place, char **ret_key)
+{
+    static const char *const no_names[] = { NULL };
+    struct account_query query = { .group = run->job->kind == IDENTITY_GROUP, .locator = place, .names = no_names };
+    struct account account = { 0 };
+    struct receipt receipt = { 0 };
+
+    enum outcome outcome = run->job->ops->read(run->job->session, &query, &account, &receipt);
+    bool ok = outcome == OUTCOME_GONE || outcome == OUTCOME_APPLIED ? true : lane_fail_receipt(run, &receipt);
+    *ret_key = take_pointer(account.key);
+    account_clear(&account);
     receipt_clear(&receipt);
     return ok;
 }
@@ -215,14 +233,31 @@ bool lane_store_link(struct lane_run *run)
     return code == 0 ? true : lane_fail_error(run, &error);
 }
 
+/* Whoever is to have no account has none: this one is another identity's, whom
+ * `match` finds by a name that was handed on. */
+static bool is_foreign(struct lane_run *run, const struct plan *plan)
+{
+    cleanup_free char *owner = NULL;
+
+    if (plan->present || store_find_owner(run->job->store, run->job->target, run->job->kind, run->account.key, &owner, NULL) < 0 ||
+        strcmp(owner, run->job->id) == 0)
+        return false;
+    free(run->foreign);
+    run->foreign = str_dup(run->account.key);
+    return run->foreign != NULL;
+}
+
 /* An account that was there before we knew of it becomes ours, or is another's. */
-static bool adopt(struct lane_run *run, const struct plan *plan, bool *ret_adopted)
+static bool adopt(struct lane_run *run, const struct plan *plan, bool *ret_adopted, bool *ret_again)
 {
     bool known = run->linked && !run->link.gone && str_equal(run->link.key, run->account.key);
     bool wanted = plan->present || plan->operation_count > 0;
 
     *ret_adopted = false;
     if (!run->found || known || !wanted)
+        return true;
+    *ret_again = is_foreign(run, plan);
+    if (*ret_again)
         return true;
     *ret_adopted = true;
     return lane_set_link(run, run->account.key, run->account.locator, run->account.values, false, (struct wall){ 0 }) &&
@@ -273,8 +308,10 @@ static bool apply_all(struct lane_run *run, struct plan *plan, bool *ret_again)
         struct operation *operation = &plan->operations[i];
         struct account made = { 0 };
         enum outcome outcome;
-        if (!lane_apply(run, operation, &made, &outcome))
-            return false;
+        if (!lane_apply(run, operation, &made, &outcome)) {
+            *ret_again = swap_step_aside(run, operation);
+            return *ret_again;
+        }
         if (outcome == OUTCOME_CONFLICT && !link_earlier(run, &made)) {
             account_clear(&made);
             return false;
@@ -401,9 +438,10 @@ static bool round_once(struct lane_run *run, bool *ret_again)
     remember_account(run, &plan);
     run->result->due = plan.due;
     run->result->out_of_scope = plan.verdict != PLAN_CONVERGE;
-    bool ok = adopt(run, &plan, &adopted);
+    bool ok = adopt(run, &plan, &adopted, ret_again);
     bool was_there = run->linked && !run->link.gone;
-    ok = ok && nothing_appears(run, &plan) && groups_before(run, &plan) && apply_all(run, &plan, ret_again);
+    if (ok && !*ret_again)
+        ok = nothing_appears(run, &plan) && groups_catch_up(run) && groups_before(run, &plan) && apply_all(run, &plan, ret_again);
     if (ok && !*ret_again)
         ok = groups_after(run, &plan, was_there, relink) && (remember_account(run, &plan), true) &&
              look_again(run, &plan, &members, was_there, adopted, ret_again);
@@ -442,5 +480,6 @@ void lane_converge(const struct lane_job *job, struct lane_result *ret_result)
     }
     identity_clear(&run.identity);
     account_clear(&run.account);
+    free(run.foreign);
     *ret_result = result;
 }

@@ -17,6 +17,7 @@ struct lane_run {
     bool link_dirty;        /* differs from what is stored */
     struct account account; /* as read, when found */
     bool found;
+    char *foreign;          /* key of an account that was found and is another identity's; NULL: none */
     bool changed;
     int action_rank;
     int remote_code;        /* of the last apply */
@@ -29,6 +30,8 @@ bool lane_fail_error(struct lane_run *run, const struct error *error);
 bool lane_fail_receipt(struct lane_run *run, const struct receipt *receipt);
 
 bool lane_apply(struct lane_run *run, const struct operation *operation, struct account *ret_account, enum outcome *ret_outcome);
+/* The key of what stands there; NULL: nothing does. */
+bool lane_key_at(struct lane_run *run, const char *place, char **ret_key);
 bool lane_store_link(struct lane_run *run);
 /* The link as it shall be stored with the receipt. */
 bool lane_set_link(struct lane_run *run, const char *key, const char *locator, const json_t *values, bool gone, struct wall due);

@@ -287,8 +287,70 @@ static bool apply_membership(struct lane_run *run, const struct group_list *grou
     return ok || last;
 }
 
-static bool converge_groups_once(struct lane_run *run, const char *new_value, const char *old_value, struct unfinished *unfinished)
+/* What is to be brought about. */
+struct aim {
+    const char *new_value; /* NULL: none, the account goes */
+    const char *old_value; /* NULL: as before */
+    const char *old_place; /* where the account stood under it; NULL: not known */
+    bool waits;            /* for a group that lives by the old value alone */
+};
+
+/* Who has the place under which ours stood? `heir` is left empty where nobody we know has. */
+static bool read_heir(struct lane_run *run, const char *place, bool *ret_has, struct identity *heir)
 {
+    const struct lane_job *job = run->job;
+    cleanup_free char *key = NULL, *owner = NULL;
+
+    *ret_has = false;
+    if (place == NULL || job->ops->assigns_locator) /* the target's own id is never another's */
+        return true;
+    if (!lane_key_at(run, place, &key))
+        return false;
+    *ret_has = key != NULL && !str_equal(key, run->link.key);
+    if (*ret_has && store_find_owner(job->store, job->target, job->kind, key, &owner, NULL) == 0)
+        (void)store_read_identity(job->store, job->kind, owner, heir, NULL);
+    return true;
+}
+
+static bool is_member(const struct identity *identity, const char *group_id)
+{
+    for (size_t i = 0; i < identity->group_count; i++)
+        if (identity->groups[i].present && strcmp(identity->groups[i].id, group_id) == 0)
+            return true;
+    return false;
+}
+
+/* Leaves in `entries` the groups of our facts that are not the heir's, too: all others hold the value for the heir's sake. */
+static void keep_ours(const struct group_list *groups, const struct identity *heir, json_t *entries)
+{
+    for (size_t i = json_array_size(entries); i-- > 0;) {
+        const json_t *entry = json_array_get(entries, i);
+        const struct operation at = { .key = (char *)json_string_value(json_object_get(entry, "key")),
+                                      .locator = (char *)json_string_value(json_object_get(entry, "locator")) };
+        const char *id = group_id_of(groups, &at);
+        if (id == NULL || is_member(heir, id))
+            json_array_remove(entries, i);
+    }
+}
+
+/* The groups that hold the old value. Read before the place is looked at: who
+ * comes after that has put it into none yet. */
+static bool read_stale(struct lane_run *run, const struct aim *aim, const struct group_list *groups, json_t **ret_stale)
+{
+    struct identity heir = { 0 };
+    bool has = false;
+
+    if (!read_groups(run, aim->old_value, ret_stale) || !read_heir(run, aim->old_place, &has, &heir))
+        return false;
+    if (has)
+        keep_ours(groups, &heir, *ret_stale);
+    identity_clear(&heir);
+    return true;
+}
+
+static bool converge_groups_once(struct lane_run *run, const struct aim *aim, struct unfinished *unfinished)
+{
+    const char *new_value = aim->new_value, *old_value = aim->old_value;
     bool renamed = old_value != NULL && !str_equal(old_value, new_value);
     struct group_list groups = { 0 };
     struct operation *operations = NULL;
@@ -299,7 +361,7 @@ static bool converge_groups_once(struct lane_run *run, const char *new_value, co
     if (run->identity.group_count == 0 && !renamed)
         return true;
     bool ok = group_list_read(run, &groups) && (new_value == NULL || read_groups(run, new_value, &current)) &&
-              (!renamed || read_groups(run, old_value, &stale));
+              (!renamed || read_stale(run, aim, &groups, &stale));
     if (ok && plan_memberships(run->job->group_mapping, new_value, old_value, groups.list, groups.count, current, stale, &operations,
                                &count, &error) < 0)
         ok = lane_fail_error(run, &error);
@@ -312,23 +374,47 @@ static bool converge_groups_once(struct lane_run *run, const char *new_value, co
     return ok;
 }
 
-/* Brings the values of one account in all groups to what the facts say. An
- * account that stays comes again until a group that lives by it is gone or has
- * another member; one that goes cannot wait, as the group waits for its link. */
-static bool converge_groups(struct lane_run *run, const char *new_value, const char *old_value)
+/* Brings the values of one account in all groups to what the facts say. Comes
+ * again until a group that lives by it is gone or has another member; before
+ * an account goes it cannot wait, as the group waits for its link. */
+static bool converge_groups(struct lane_run *run, const struct aim *aim)
 {
     struct unfinished unfinished = { .moved = true };
     bool ok = true;
 
     for (int round = 0; ok && unfinished.moved && round < GROUP_ROUNDS_MOST; round++) {
         unfinished = (struct unfinished){ 0 };
-        ok = converge_groups_once(run, new_value, old_value, &unfinished);
+        ok = converge_groups_once(run, aim, &unfinished);
     }
     if (ok && unfinished.moved)
         return lane_fail(run, OUTCOME_RETRY, "groups kept moving while a member was taken out of them");
-    if (ok && unfinished.last && new_value != NULL)
+    if (ok && unfinished.last && aim->waits)
         return lane_fail(run, OUTCOME_RETRY, "the last member of a group that cannot be empty leaves with the group, or when another came");
     return ok;
+}
+
+/* Whoever has the place now may have been taken out of groups under the name
+ * that was ours a moment ago: its lane looks once more. */
+static bool tell_successor(struct lane_run *run, const char *place)
+{
+    cleanup_free char *key = NULL, *owner = NULL;
+    const struct lane_job *job = run->job;
+
+    if (place == NULL || job->ops->assigns_locator)
+        return true;
+    if (!lane_key_at(run, place, &key))
+        return false;
+    if (key != NULL && store_find_owner(job->store, job->target, job->kind, key, &owner, NULL) == 0 && strcmp(owner, job->id) != 0)
+        store_touch(job->store, job->target, job->kind, owner);
+    return true;
+}
+
+/* With the old value out, whoever has the place now; also where the last answer was lost. */
+static bool hand_over(struct lane_run *run, const struct aim *aim)
+{
+    bool ok = converge_groups(run, aim);
+
+    return tell_successor(run, aim->old_place) && ok;
 }
 
 static bool has_groups(const struct lane_run *run)
@@ -337,10 +423,21 @@ static bool has_groups(const struct lane_run *run)
            mapping_member_attribute(run->job->group_mapping) != NULL;
 }
 
+/* A tombstone that still has its account: the value is in a group yet. */
+static bool is_unfinished(const struct lane_run *run)
+{
+    return run->linked && run->link.gone && run->link.account != NULL;
+}
+
+static const char *linked_place(const struct lane_run *run)
+{
+    return run->linked && (!run->link.gone || is_unfinished(run)) ? run->link.locator : NULL;
+}
+
 /* The value that the account stood with when its link was last stored. */
 static bool linked_value(struct lane_run *run, char **ret_value)
 {
-    if (!run->linked || run->link.gone)
+    if (linked_place(run) == NULL)
         return true;
     json_t *values = run->link.account != NULL ? json_loads(run->link.account, 0, NULL) : NULL;
     bool ok = member_value(run, run->link.locator, values, ret_value);
@@ -348,28 +445,38 @@ static bool linked_value(struct lane_run *run, char **ret_value)
     return ok;
 }
 
-/* May the linked account, which is not there any more, be taken out of groups by
- * its name? Not when another account has taken its place. */
-static bool place_is_vacant(struct lane_run *run, bool *ret_vacant)
+/* The link says again what it said before the rename, so that the next attempt knows of the old value. */
+static bool stays_renaming(struct lane_run *run, const char *old_place, const char *old_account)
 {
-    static const char *const no_names[] = { NULL };
-    struct account_query query = { .locator = run->link.locator, .names = no_names };
-    struct account account = { 0 };
-    struct receipt receipt = { 0 };
+    cleanup_free char *key = str_dup(run->link.key);
+    json_t *values = old_account != NULL ? json_loads(old_account, 0, NULL) : NULL;
 
-    *ret_vacant = false;
-    if (run->link.locator == NULL)
+    lane_set_link(run, key, old_place, values, false, run->link.due);
+    json_decref(values);
+    return false;
+}
+
+/* Stands the account elsewhere than its link says? A rename whose answer or
+ * receipt was lost: its groups come first, under the name that it has now, or
+ * that name would be forgotten with the next rename. */
+bool groups_catch_up(struct lane_run *run)
+{
+    cleanup_free char *old_value = NULL, *value = NULL, *old_place = str_dup(linked_place(run)), *old_account = str_dup(run->link.account);
+    bool moved = run->found && run->linked && !run->link.gone && str_equal(run->link.key, run->account.key) &&
+                 !str_equal(run->link.locator, run->account.locator);
+
+    if (!has_groups(run) || !moved)
         return true;
-    if (run->job->ops->assigns_locator) { /* the target's own id is never another's */
-        *ret_vacant = true;
+    if (!linked_value(run, &old_value) || !member_value(run, run->account.locator, run->account.values, &value))
+        return false;
+    const struct aim aim = { value, old_value, old_place, .waits = true };
+    if (str_equal(old_value, value))
         return true;
-    }
-    enum outcome outcome = run->job->ops->read(run->job->session, &query, &account, &receipt);
-    *ret_vacant = outcome == OUTCOME_GONE;
-    bool ok = *ret_vacant || outcome == OUTCOME_APPLIED ? true : lane_fail_receipt(run, &receipt);
-    account_clear(&account);
-    receipt_clear(&receipt);
-    return ok;
+    if (!hand_over(run, &aim) ||
+        !lane_set_link(run, run->account.key, run->account.locator, run->account.values, false, run->link.due) || !lane_store_link(run))
+        return false;
+    /* a group that was written meanwhile may have taken the old value in */
+    return hand_over(run, &aim) || stays_renaming(run, old_place, old_account);
 }
 
 /* An account that the plan does not touch is somebody else's, and so are its groups. */
@@ -377,29 +484,40 @@ bool groups_before(struct lane_run *run, const struct plan *plan)
 {
     cleanup_free char *value = NULL;
     bool ours = run->found ? plan->operation_count > 0 : run->linked && !run->link.gone;
-    bool vacant = true;
 
     if (!has_groups(run) || plan->present || !ours)
-        return true;
-    if (!run->found && !place_is_vacant(run, &vacant))
-        return false;
-    if (!vacant)
         return true;
     if (!linked_value(run, &value))
         return false;
     if (value == NULL && run->found && !member_value(run, run->account.locator, run->account.values, &value))
         return false;
-    return converge_groups(run, NULL, value);
+    return converge_groups(run, &(struct aim){ .old_value = value, .old_place = run->link.locator });
 }
 
-/* A group that was made while the account went may still have taken it in: with the link gone, look once more. */
+/* The tombstone, with the account for as long as its value may be in a group. */
+static bool bury(struct lane_run *run, bool with_account)
+{
+    cleanup_free char *key = str_dup(run->link.key), *locator = str_dup(run->link.locator);
+    json_t *values = with_account ? json_loads(run->link.account != NULL ? run->link.account : "{}", 0, NULL) : NULL;
+    bool ok = lane_set_link(run, key, locator, values, true, (struct wall){ 0 });
+
+    json_decref(values);
+    return ok;
+}
+
+/* A group that was made while the account went may still have taken it in, and one that lived by it alone may have got
+ * another member: with the link gone, look once more. So too where it was found gone, as the answer to its removal may
+ * have been lost. */
 static bool groups_left(struct lane_run *run, const struct plan *plan, relink_function *relink)
 {
-    cleanup_free char *value = NULL;
+    cleanup_free char *value = NULL, *place = str_dup(linked_place(run));
 
-    if (!linked_value(run, &value) || !relink(run, plan))
+    if (!linked_value(run, &value))
         return false;
-    return value == NULL || plan->operation_count == 0 || (lane_store_link(run) && converge_groups(run, NULL, value));
+    if (value == NULL)
+        return relink(run, plan);
+    const struct aim aim = { .old_value = value, .old_place = place, .waits = true };
+    return bury(run, true) && lane_store_link(run) && hand_over(run, &aim) && bury(run, false);
 }
 
 bool groups_after(struct lane_run *run, const struct plan *plan, bool was_there, relink_function *relink)
@@ -411,15 +529,21 @@ bool groups_after(struct lane_run *run, const struct plan *plan, bool was_there,
         return relink(run, plan);
     if (!plan->present)
         return groups_left(run, plan, relink);
+    cleanup_free char *old_place = str_dup(linked_place(run));
+    cleanup_free char *old_account = str_dup(run->link.account);
+    bool had = was_there || is_unfinished(run);
     if (!linked_value(run, &old_value) || !member_value(run, plan->wanted.locator, plan->wanted.values, &new_value))
         return false;
-    bool renamed = was_there && old_value != NULL && !str_equal(old_value, new_value);
-    if (renamed && !converge_groups(run, new_value, old_value))
+    bool renamed = had && old_value != NULL && !str_equal(old_value, new_value);
+    const struct aim aim = { new_value, renamed ? old_value : NULL, old_place, .waits = true };
+    if (renamed && !hand_over(run, &aim))
         return false;
     if (!relink(run, plan))
         return false;
     if (run->identity.group_count == 0 && !renamed)
         return true;
     /* the link first: whoever makes a group now sees this account in it */
-    return lane_store_link(run) && converge_groups(run, new_value, renamed ? old_value : NULL);
+    if (!renamed)
+        return lane_store_link(run) && converge_groups(run, &aim);
+    return lane_store_link(run) && (hand_over(run, &aim) || stays_renaming(run, old_place, old_account));
 }

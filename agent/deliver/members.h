@@ -25,6 +25,8 @@ void member_list_free(struct member_list *list);
  */
 bool members_recheck(struct lane_run *run, const struct member_list *written, const char *locator, bool *ret_again);
 
+/* Before anything else, once the account is read and is ours. */
+bool groups_catch_up(struct lane_run *run);
 /* Before the account goes: its values go out of all groups. */
 bool groups_before(struct lane_run *run, const struct plan *plan);
 

@@ -111,6 +111,16 @@ struct settings_view { /* borrowed; each may be NULL */
 };
 int plan_settings(const struct mapping *mapping, const struct settings_view *view, json_t **ret_settings, struct error *error);
 
+/*
+ * Two who change places: each stands where the other shall be, so neither can
+ * go first. plan_place: where the account shall stand, given where it is now;
+ * NULL where none is wanted. plan_aside: a place near `locator` that is nobody
+ * else's, to step aside to; NULL: places of this target are not ours to give.
+ */
+struct plan_input;
+int plan_place(const struct mapping *mapping, const struct plan_input *input, char **ret_locator, struct error *error);
+int plan_aside(const struct mapping *mapping, const char *locator, const char *id, char **ret_locator, struct error *error);
+
 struct link_view { /* what the planner needs of a link; borrowed */
     const char *key;
     const char *locator;

@@ -388,6 +388,47 @@ int plan_make(const struct mapping *mapping, const struct plan_input *input, str
     return 0;
 }
 
+int plan_place(const struct mapping *mapping, const struct plan_input *input, char **ret_locator, struct error *error)
+{
+    struct error unseen = { 0 };
+    struct planning planning = { .mapping = mapping, .input = input, .error = error != NULL ? error : &unseen };
+    struct decision decision;
+    char *locator = NULL;
+
+    int code = decide(mapping, input, &decision, planning.error);
+    planning.disabled = code == 0 && decision.want == WANT_DISABLED;
+    if (code == 0 && (decision.want == WANT_ENABLED || decision.want == WANT_DISABLED)) {
+        planning.since = decision.since;
+        code = wanted_render(mapping, input->identity, planning.since, planning.disabled, is_lenient(&planning), &planning.wanted,
+                             planning.error);
+        if (code == 0)
+            code = place(&planning);
+        if (code == 0 && planning.locator != NULL && (locator = strdup(planning.locator)) == NULL)
+            code = error_nomem(planning.error);
+    }
+    planning_clear(&planning);
+    if (code == 0)
+        *ret_locator = locator;
+    return code;
+}
+
+/* An id of the source may hold anything. */
+int plan_aside(const struct mapping *mapping, const char *locator, const char *id, char **ret_locator, struct error *error)
+{
+    cleanup_free char *mark = strdup(id);
+
+    if (mark == NULL)
+        return error_nomem(error);
+    for (char *c = mark; *c != '\0'; c++)
+        if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-", *c) == NULL)
+            *c = '-';
+    *ret_locator = NULL;
+    if (!mapping->directory)
+        return 0;
+    int code = dn_aside(locator, mark, ret_locator);
+    return code == 0 ? 0 : error_set(error, code, "\"%s\" is no distinguished name", locator);
+}
+
 void plan_clear(struct plan *plan)
 {
     operations_free(plan->operations, plan->operation_count);

@@ -161,6 +161,13 @@ static void every_byte_survives_a_dn(void **state)
 static void dns_are_compared_by_meaning(void **state)
 {
     (void)state;
+    char *aside;
+    assert_int_equal(dn_aside("cn=a\\,b,ou=x,dc=y", "00u1", &aside), 0);
+    assert_string_equal(aside, "cn=a\\,b~00u1,ou=x,dc=y");
+    free(aside);
+    assert_int_equal(dn_aside("uid=ann", "7", &aside), 0);
+    assert_string_equal(aside, "uid=ann~7");
+    free(aside);
     assert_true(dn_same("uid=Ann,ou=People,dc=example", "UID=ann, ou=people , DC=EXAMPLE"));
     assert_true(dn_same("cn=a\\2Cb,dc=x", "cn=a\\,b,dc=x"));
     assert_true(dn_same("cn=a+sn=b,dc=x", "sn=B+CN=A,dc=x"));

@@ -1,0 +1,250 @@
+/*
+ * lives: random lives of users and groups, delivered in any order, twice, in
+ * any batches, between restarts: all end in the directory that the model folds.
+ *
+ *     lives                    TAP; SEEDS=N plays N lives (default 2000), FIRST=N begins there
+ *                              LOST=1: in a third of them the target's answers are lost now and then, too
+ *     lives SEED               plays one, and shrinks it where it fails
+ *     lives --write SEED DIR   people.conf, groups.conf, bodies (one a line), expected.json
+ *
+ * A life that fails is shrunk and printed as hook bodies, one a line. With them in a file:
+ *     while read -r body; do printf '%s' "$body" | provostctl send -; done <FILE
+ */
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "tests/property/model.h"
+#include "tests/property/play.h"
+#include "tests/property/shrink.h"
+
+#define SEEDS_DEFAULT 2000
+#define PROCESSES 4  /* most of a play is waiting for commits */
+#define TOLD_MOST 1  /* failures that one process shrinks */
+
+/* ---- telling people ---- */
+
+/* Each batch of the telling, as Okta would post it. */
+static void write_bodies(FILE *out, const char *prefix, const struct life *life, const struct telling *telling, bool with_steps)
+{
+    static const char *const words[] = { "", "", "rest", "restart" };
+    int open[STEPS_MOST], requests = 0;
+    size_t count = 0;
+
+    for (size_t i = 0; i <= telling->count; i++) {
+        const struct step *step = i < telling->count ? &telling->steps[i] : &(struct step){ STEP_SEND, 0 };
+        if (step->kind == STEP_EVENT) {
+            open[count++] = step->number;
+            continue;
+        }
+        cleanup_free char *body = count > 0 ? life_body(life, open, count, ++requests) : NULL;
+        if (body != NULL)
+            fprintf(out, "%s%s\n", prefix, body);
+        if (with_steps && words[step->kind][0] != '\0')
+            fprintf(out, "%s-- %s\n", prefix, words[step->kind]);
+        count = 0;
+    }
+}
+
+static void write_directory(FILE *out, const char *prefix, const json_t *directory, const json_t *other)
+{
+    const char *dn;
+    json_t *entry;
+
+    json_object_foreach((json_t *)directory, dn, entry)
+    {
+        if (json_equal(entry, json_object_get(other, dn)))
+            continue;
+        cleanup_free char *text = json_dumps(entry, JSON_SORT_KEYS);
+        fprintf(out, "%s%s %s\n", prefix, dn, text);
+    }
+}
+
+static void tell_failure(struct player *player, const struct failure *failure)
+{
+    struct ending ending = { 0 };
+
+    for (int i = 0; i < failure->tries; i++) {
+        ending_clear(&ending);
+        ending = play(player, failure->policy, &failure->life, &failure->telling, failure->plant);
+        if (ending.verdict == failure->verdict)
+            break;
+    }
+    printf("#   shrunk to %zu events, %d worker(s), an answer lost every %d; hook bodies, in this order:\n", failure->life.count,
+           failure->telling.workers, failure->telling.lost_every);
+    write_bodies(stdout, "#   ", &failure->life, &failure->telling, true);
+    write_directory(stdout, "#   expected ", ending.expected, ending.found);
+    write_directory(stdout, "#   found    ", ending.found, ending.expected);
+    printf("#   last word: %s\n", ending.reason != NULL && ending.reason[0] != '\0' ? ending.reason : "none");
+    fflush(stdout);
+    ending_clear(&ending);
+}
+
+/* ---- seeds ---- */
+
+static bool play_seed(struct player *player, uint64_t seed, bool tell)
+{
+    struct failure failure = { .policy = policy_of(seed), .plant = PLANT_NOTHING, .tries = 10 };
+
+    life_make(seed, &failure.life, &failure.telling);
+    if (getenv("LOST") == NULL)
+        failure.telling.lost_every = 0;
+    struct ending ending = play(player, failure.policy, &failure.life, &failure.telling, PLANT_NOTHING);
+    failure.verdict = ending.verdict;
+    bool good = ending.verdict == AS_EXPECTED;
+    if (!good) {
+        printf("# seed %llu (%s): %s, %zu events; %s\n", (unsigned long long)seed, failure.policy->name, verdict_name(ending.verdict),
+               failure.life.count, ending.reason);
+        fflush(stdout);
+    }
+    ending_clear(&ending);
+    if (!good && tell) {
+        shrink(player, &failure);
+        tell_failure(player, &failure);
+    }
+    return good;
+}
+
+/* Every PROCESSES-th seed; how many failed, at most 100. */
+static int play_share(uint64_t first, uint64_t count, uint64_t share)
+{
+    struct player *player = player_new();
+    int bad = 0;
+
+    for (uint64_t i = share; i < count && bad < 100; i += PROCESSES)
+        bad += !play_seed(player, first + i, bad < TOLD_MOST);
+    player_free(player);
+    return bad;
+}
+
+static int play_seeds(uint64_t first, uint64_t count)
+{
+    pid_t children[PROCESSES];
+    int bad = 0, status;
+
+    fflush(stdout);
+    for (uint64_t share = 0; share < PROCESSES; share++) {
+        children[share] = fork();
+        if (children[share] < 0)
+            err(1, "fork");
+        if (children[share] == 0)
+            exit(play_share(first, count, share));
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        waitpid(children[i], &status, 0);
+        bad += WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    }
+    return bad;
+}
+
+/* ---- the tests ---- */
+
+static bool result(int number, bool good, const char *name)
+{
+    printf("%s %d - %s\n", good ? "ok" : "not ok", number, name);
+    fflush(stdout);
+    return good;
+}
+
+/* The first seed that shows the planted mistake, shrunk; how many events are left. 0: none shows it. */
+static size_t shrink_plant(struct player *player, enum plant plant, enum verdict *ret_verdict)
+{
+    struct failure failure = { .plant = plant, .tries = 5 };
+
+    for (uint64_t seed = 1; seed < 200; seed++) {
+        failure.policy = policy_of(seed);
+        life_make(seed, &failure.life, &failure.telling);
+        failure.telling.lost_every = 0;
+        struct ending ending = play(player, failure.policy, &failure.life, &failure.telling, plant);
+        failure.verdict = *ret_verdict = ending.verdict;
+        ending_clear(&ending);
+        if (failure.verdict == AS_EXPECTED)
+            continue;
+        shrink(player, &failure);
+        tell_failure(player, &failure);
+        return failure.life.count;
+    }
+    return 0;
+}
+
+static bool plants_are_found(void)
+{
+    struct player *player = player_new();
+    enum verdict verdict;
+
+    size_t kept = shrink_plant(player, PLANT_KEEPS_MEMBERS, &verdict);
+    bool good = kept >= 1 && kept <= 3 && verdict == OTHERWISE;
+    size_t forgotten = shrink_plant(player, PLANT_FORGETS_NAMES, &verdict);
+    good = good && forgotten >= 1 && forgotten <= 3;
+    player_free(player);
+    return good;
+}
+
+static uint64_t number_of(const char *name, uint64_t otherwise)
+{
+    long long number;
+
+    return getenv(name) != NULL && str_to_int64(getenv(name), &number) && number >= 0 ? (uint64_t)number : otherwise;
+}
+
+static int run_tests(void)
+{
+    uint64_t first = number_of("FIRST", 1), count = number_of("SEEDS", SEEDS_DEFAULT);
+
+    printf("1..2\n# %llu lives from seed %llu on\n", (unsigned long long)count, (unsigned long long)first);
+    bool good = result(1, play_seeds(first, count) == 0, "every_life_ends_as_the_model_folds_it");
+    good = result(2, plants_are_found(), "a_planted_mistake_is_found_and_shrunk_to_three_events_at_most") && good;
+    return good ? 0 : 1;
+}
+
+/* ---- for a real directory ---- */
+
+static FILE *open_in(const char *folder, const char *name)
+{
+    cleanup_free char *path = str_printf("%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+
+    if (file == NULL)
+        err(1, "%s", path);
+    return file;
+}
+
+static int write_seed(uint64_t seed, const char *folder)
+{
+    struct life life;
+    struct telling telling;
+    const struct policy *policy = policy_of(seed);
+
+    life_make(seed, &life, &telling);
+    json_t *expected = model_directory(&life, policy);
+    cleanup_free char *people = policy_people(policy), *groups = policy_groups(policy);
+    cleanup_fclose FILE *people_file = open_in(folder, "people.conf"), *groups_file = open_in(folder, "groups.conf");
+    cleanup_fclose FILE *bodies = open_in(folder, "bodies"), *directory = open_in(folder, "expected.json");
+
+    fputs(people, people_file);
+    fputs(groups, groups_file);
+    write_bodies(bodies, "", &life, &telling, true);
+    json_dumpf(expected, directory, JSON_INDENT(1) | JSON_SORT_KEYS);
+    json_decref(expected);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    long long seed;
+
+    if (argc == 1)
+        return run_tests();
+    if (argc == 4 && strcmp(argv[1], "--write") == 0 && str_to_int64(argv[2], &seed))
+        return write_seed((uint64_t)seed, argv[3]);
+    if (argc != 2 || !str_to_int64(argv[1], &seed))
+        errx(2, "usage: lives [SEED | --write SEED DIR]");
+    struct player *player = player_new();
+    bool good = play_seed(player, (uint64_t)seed, true);
+    player_free(player);
+    return good ? 0 : 1;
+}

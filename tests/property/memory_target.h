@@ -1,0 +1,38 @@
+/*
+ * memory_target.h: a directory in memory, behind the connector contract.
+ *
+ * It keeps a directory's rules: one entry at a place, a key that never
+ * changes, a rename that takes the old naming value out and puts the new one
+ * in, groupOfNames with a member at least (objectClassViolation, 65). Names
+ * are compared as they are; filters are "(a=b)" and "(&(a=b)(!(c=*)))", without
+ * escapes: the lives' names need none.
+ *
+ * Calling sequence: memory_target_new → the agent works with memory_ops and
+ * &settings → memory_target_dump → memory_target_free. Threads: any.
+ */
+#ifndef PROVOST_TESTS_PROPERTY_MEMORY_TARGET_H
+#define PROVOST_TESTS_PROPERTY_MEMORY_TARGET_H
+
+#include "connectors/connector.h"
+
+/* A mistake that is planted, to see that it is found. */
+enum plant { PLANT_NOTHING, PLANT_KEEPS_MEMBERS, PLANT_FORGETS_NAMES, PLANT_COUNT };
+
+struct memory_target;
+
+struct memory_settings {
+    struct memory_target *target;
+};
+
+extern const struct connector_ops memory_ops;
+
+/* `lost_every`: of so many changes one is made and its answer lost; 0: none.
+ * Never that to a group's CREATE: groups are found again by their name alone,
+ * so one that is renamed before it is linked leaves an entry that nobody knows
+ * to be ours (agent/README.md). People are found by their id. */
+struct memory_target *memory_target_new(int lost_every, enum plant plant);
+void memory_target_free(struct memory_target *target);
+/* { dn: { attribute: [values, sorted] } }, the caller's. */
+json_t *memory_target_dump(struct memory_target *target);
+
+#endif

@@ -1,0 +1,298 @@
+#include "tests/property/play.h"
+
+#include <dirent.h>
+#include <err.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/str.h"
+#include "deliver/deliver.h"
+#include "plan/plan.h"
+#include "source/okta.h"
+#include "store/store.h"
+#include "tests/property/model.h"
+
+#define TARGET "directory"
+#define REST_MS 3000 /* a life has at most 64 events: it should take some hundredths of a second */
+#define YEAR_US (366 * 86400 * 1000000LL)
+
+struct player {
+    char folder[64], path[96];
+    struct mapping *mappings[8][3]; /* of each policy: people, groups, NULL */
+    struct store *store;
+    struct deliverer *deliverer;
+    struct memory_target *target;
+    struct memory_settings settings;
+    struct telling telling;
+    const struct policy *policy;
+    int requests;
+    pthread_mutex_t lock; /* of what follows, and of `deliverer` where other threads look */
+    pthread_cond_t changed;
+    int taken;
+    char reason[512];
+};
+
+const char *verdict_name(enum verdict verdict)
+{
+    static const char *const names[] = { "as expected", "another directory", "a dead letter", "no rest", "impossible" };
+
+    return names[verdict];
+}
+
+/* ---- mappings ---- */
+
+static struct mapping *load(const struct player *player, char *text)
+{
+    cleanup_free char *path = str_printf("%s/mapping.conf", player->folder);
+    struct problems problems = { 0 };
+    struct mapping *mapping = NULL;
+    FILE *file = fopen(path, "w");
+
+    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0)
+        err(1, "%s", path);
+    if (mapping_load(path, &memory_ops, &problems, &mapping) < 0) {
+        problems_print(&problems, stderr);
+        errx(1, "a mapping of the lives cannot be loaded");
+    }
+    problems_free(&problems);
+    unlink(path);
+    free(text);
+    return mapping;
+}
+
+static void empty_folder(const struct player *player)
+{
+    DIR *folder = opendir(player->folder);
+    struct dirent *file;
+
+    while (folder != NULL && (file = readdir(folder)) != NULL) {
+        cleanup_free char *path = str_printf("%s/%s", player->folder, file->d_name);
+        unlink(path);
+    }
+    closedir(folder);
+}
+
+struct player *player_new(void)
+{
+    struct player *player = calloc(1, sizeof(*player));
+    struct stat found;
+    bool memory = stat("/dev/shm", &found) == 0 && S_ISDIR(found.st_mode) && access("/dev/shm", W_OK) == 0;
+
+    pthread_mutex_init(&player->lock, NULL);
+    pthread_cond_init(&player->changed, NULL);
+    snprintf(player->folder, sizeof(player->folder), "%s/provost-lives-XXXXXX", memory ? "/dev/shm" : "/tmp");
+    if (mkdtemp(player->folder) == NULL)
+        err(1, "%s", player->folder);
+    snprintf(player->path, sizeof(player->path), "%s/store.db", player->folder);
+    for (size_t i = 0; i < policy_count; i++) {
+        player->mappings[i][0] = load(player, policy_people(&policies[i]));
+        player->mappings[i][1] = load(player, policy_groups(&policies[i]));
+    }
+    return player;
+}
+
+void player_free(struct player *player)
+{
+    for (size_t i = 0; i < policy_count; i++) {
+        mapping_free(player->mappings[i][0]);
+        mapping_free(player->mappings[i][1]);
+    }
+    empty_folder(player);
+    rmdir(player->folder);
+    free(player);
+}
+
+/* ---- the agent ---- */
+
+static void ready(void *arg, const char *target)
+{
+    struct player *player = arg;
+
+    pthread_mutex_lock(&player->lock);
+    if (player->deliverer != NULL)
+        deliver_wake(player->deliverer, target);
+    pthread_mutex_unlock(&player->lock);
+}
+
+static void delivered(void *arg, const struct delivery_report *report)
+{
+    struct player *player = arg;
+
+    pthread_mutex_lock(&player->lock);
+    if (report->reason != NULL)
+        snprintf(player->reason, sizeof(player->reason), "%s %s: %s", report->id, report->action, report->reason);
+    pthread_cond_broadcast(&player->changed);
+    pthread_mutex_unlock(&player->lock);
+}
+
+static void open_store(struct player *player)
+{
+    struct mapping **mappings = player->mappings[player->policy - policies];
+    const struct store_settings settings = { .path = player->path, .owner = "lives", .keep_us = YEAR_US, .keep_keys_us = 2 * YEAR_US,
+                                             .quarantine_most = 1, .clock = clock_system() };
+    const struct route routes[] = {
+        { TARGET, IDENTITY_USER, mapping_facts(mappings[0]) | FACT_BIT(FACT_MEMBER), 0 },
+        { TARGET, IDENTITY_GROUP, mapping_facts(mappings[1]), 0 },
+    };
+    struct error error = { 0 };
+
+    if (store_open(&settings, &player->store, &error) < 0 || store_set_routes(player->store, routes, 2) < 0)
+        errx(1, "%s", error.text);
+    store_on_ready(player->store, ready, player);
+}
+
+static void start(struct player *player)
+{
+    const struct deliver_target target = {
+        .name = TARGET, .ops = &memory_ops, .settings = &player->settings, .mappings = player->mappings[player->policy - policies],
+        .workers = player->telling.workers, .attempts = 1000000, .retry_base_us = 500, .retry_most_us = 4000, .probe_us = 1000,
+    };
+    const struct deliver_settings settings = { .store = player->store, .clock = clock_system(), .random = random_system(),
+                                               .lease_us = 60000000, .sink = { player, delivered, NULL } };
+    struct deliverer *deliverer;
+    struct error error = { 0 };
+
+    open_store(player);
+    struct deliver_settings own = settings;
+    own.store = player->store;
+    if (deliver_start(&own, &target, 1, &deliverer, &error) < 0)
+        errx(1, "%s", error.text);
+    pthread_mutex_lock(&player->lock);
+    player->deliverer = deliverer;
+    pthread_mutex_unlock(&player->lock);
+}
+
+static void stop(struct player *player)
+{
+    pthread_mutex_lock(&player->lock);
+    struct deliverer *deliverer = take_pointer(player->deliverer);
+    pthread_mutex_unlock(&player->lock);
+    if (!deliver_stop(deliverer, REST_MS * 1000LL))
+        errx(1, "the deliverer did not stop");
+    deliver_free(deliverer);
+    store_close(take_pointer(player->store));
+}
+
+/* ---- telling ---- */
+
+static void taken(void *arg, int code, const struct error *error, const struct event_batch *batch, const enum event_effect *effects)
+{
+    struct player *player = arg;
+
+    (void)batch;
+    (void)effects;
+    if (code < 0)
+        errx(1, "the store took no events: %s", error->text);
+    pthread_mutex_lock(&player->lock);
+    player->taken++;
+    pthread_cond_broadcast(&player->changed);
+    pthread_mutex_unlock(&player->lock);
+}
+
+static void send(struct player *player, const struct life *life, const int *numbers, size_t count)
+{
+    cleanup_free char *body = life_body(life, numbers, count, ++player->requests);
+    struct wall received = clock_wall(clock_system());
+    struct event_batch *batch;
+    struct error error = { 0 };
+
+    if (okta_parse_hook(body, strlen(body), received, &batch, &error) < 0)
+        errx(1, "%s", error.text);
+    int before = player->taken;
+    store_take(player->store, batch, received, taken, player);
+    pthread_mutex_lock(&player->lock);
+    while (player->taken == before)
+        pthread_cond_wait(&player->changed, &player->lock);
+    pthread_mutex_unlock(&player->lock);
+}
+
+/* Waits until no lane can go on now; with `all`, until none waits either. False: it took too long. */
+static bool rest(struct player *player, bool all)
+{
+    struct store_lane_counts counts = { .ready = 1 };
+    struct error error = { 0 };
+    int64_t until_us = clock_mono(clock_system()).us + REST_MS * 1000LL;
+
+    for (;;) {
+        if (store_count_lanes(player->store, TARGET, &counts, &error) < 0)
+            errx(1, "%s", error.text);
+        if (counts.ready == 0 && counts.leased == 0 && (counts.waiting == 0 || !all))
+            return true;
+        if (clock_mono(clock_system()).us > until_us)
+            return false;
+        struct timespec soon;
+        clock_gettime(CLOCK_REALTIME, &soon);
+        soon.tv_nsec += 1000000;
+        soon.tv_sec += soon.tv_nsec / 1000000000;
+        soon.tv_nsec %= 1000000000;
+        pthread_mutex_lock(&player->lock);
+        pthread_cond_timedwait(&player->changed, &player->lock, &soon); /* the end of a lane, or to look again */
+        pthread_mutex_unlock(&player->lock);
+    }
+}
+
+static void tell(struct player *player, const struct life *life, const struct telling *telling)
+{
+    int open[STEPS_MOST];
+    size_t count = 0;
+
+    for (size_t i = 0; i <= telling->count; i++) {
+        const struct step *step = i < telling->count ? &telling->steps[i] : &(struct step){ STEP_SEND, 0 };
+        if (step->kind == STEP_EVENT) {
+            open[count++] = step->number;
+            continue;
+        }
+        if (count > 0)
+            send(player, life, open, count);
+        count = 0;
+        if (step->kind == STEP_REST)
+            rest(player, false);
+        if (step->kind == STEP_RESTART) {
+            stop(player);
+            start(player);
+        }
+    }
+}
+
+static int64_t dead_lanes(struct player *player)
+{
+    struct store_lane_counts counts;
+
+    return store_count_lanes(player->store, TARGET, &counts, NULL) == 0 ? counts.dead : 0;
+}
+
+struct ending play(struct player *player, const struct policy *policy, const struct life *life, const struct telling *telling,
+                   enum plant plant)
+{
+    struct ending ending = { .expected = model_directory(life, policy) };
+
+    if (ending.expected == NULL)
+        return (struct ending){ .verdict = IMPOSSIBLE };
+    empty_folder(player);
+    player->policy = policy;
+    player->telling = *telling;
+    player->reason[0] = '\0';
+    player->settings.target = player->target = memory_target_new(telling->lost_every, plant);
+    start(player);
+    tell(player, life, telling);
+    bool rests = rest(player, true);
+    int64_t dead = dead_lanes(player);
+    stop(player);
+    ending.found = memory_target_dump(player->target);
+    ending.reason = strdup(player->reason);
+    memory_target_free(player->target);
+    ending.verdict = !rests ? NO_REST : dead > 0 ? GIVEN_UP : json_equal(ending.expected, ending.found) ? AS_EXPECTED : OTHERWISE;
+    return ending;
+}
+
+void ending_clear(struct ending *ending)
+{
+    json_decref(ending->expected);
+    json_decref(ending->found);
+    free(ending->reason);
+    *ending = (struct ending){ 0 };
+}
