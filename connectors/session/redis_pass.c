@@ -21,6 +21,7 @@ struct pass {
     char *pattern;                 /* for MATCH */
     char count[24];
     struct aside seen; /* whoever it belongs to */
+    bool paced;        /* questions apart from a step's keep to the share */
     struct receipt *receipt;
 };
 
@@ -70,6 +71,17 @@ static void too_large(struct pass *pass)
         request->aside.too_large++;
 }
 
+/* One question of its own, within the share. */
+static redisReply *ask_apart(struct pass *pass, const redisReply *key, const struct redis_command *command)
+{
+    if (!pass->paced)
+        return store_ask_key(pass->store, key->str, key->len, command, pass->receipt);
+    throttle_begin(&pass->store->shared->throttle);
+    redisReply *reply = store_ask_key(pass->store, key->str, key->len, command, pass->receipt);
+    throttle_end(&pass->store->shared->throttle);
+    return reply;
+}
+
 /* More than the window: all of it, up to the bound and one more to know it. */
 static enum outcome meet_large(struct pass *pass, const redisReply *key)
 {
@@ -79,7 +91,7 @@ static enum outcome meet_large(struct pass *pass, const redisReply *key)
     snprintf(last, sizeof(last), "%lld", (long long)most);
     const struct redis_command command = { 4, (const char *const[]){ "GETRANGE", key->str, "0", last },
                                            (const size_t[]){ 8, key->len, 1, strlen(last) } };
-    cleanup_reply redisReply *value = store_ask_key(pass->store, key->str, key->len, &command, pass->receipt);
+    cleanup_reply redisReply *value = ask_apart(pass, key, &command);
     if (value == NULL)
         return pass->receipt->outcome;
     if (value->type == REDIS_REPLY_STRING && (int64_t)value->len > most) {
@@ -103,16 +115,15 @@ static enum outcome meet_string(struct pass *pass, const redisReply *key, const 
 }
 
 /* The person's field of a hash, and when it was created: [field, created_at]. */
-static enum outcome meet_hash(struct pass *pass, const redisReply *key)
+static const char *created_field(const struct layout *layout)
+{
+    return layout->created_at != NULL ? layout->created_at : layout->field;
+}
+
+static enum outcome meet_fields(struct pass *pass, const redisReply *key, const redisReply *fields)
 {
     const struct layout *layout = pass->layout;
-    const char *created_at = layout->created_at != NULL ? layout->created_at : layout->field;
-    const struct redis_command command = { 4, (const char *const[]){ "HMGET", key->str, layout->field, created_at },
-                                           (const size_t[]){ 5, key->len, strlen(layout->field), strlen(created_at) } };
-    cleanup_reply redisReply *fields = store_ask_key(pass->store, key->str, key->len, &command, pass->receipt);
 
-    if (fields == NULL)
-        return pass->receipt->outcome;
     if (fields->type != REDIS_REPLY_ARRAY || fields->elements != 2 || fields->element[0]->type != REDIS_REPLY_STRING)
         return OUTCOME_APPLIED;
     const redisReply *created = fields->element[1];
@@ -122,16 +133,26 @@ static enum outcome meet_hash(struct pass *pass, const redisReply *key)
     return meet_all(pass, key, fields->element[0]->str, fields->element[0]->len, created_us);
 }
 
-static enum outcome meet_field(struct pass *pass, const redisReply *key, const redisReply *length)
+/* A hash that lies elsewhere by now. */
+static enum outcome meet_moved(struct pass *pass, const redisReply *key)
 {
-    if (length->type == REDIS_REPLY_INTEGER && length->integer > pass->store->settings->value_bytes_most)
+    const char *field = pass->layout->field, *created_at = created_field(pass->layout);
+    const struct redis_command command = { 4, (const char *const[]){ "HMGET", key->str, field, created_at },
+                                           (const size_t[]){ 5, key->len, strlen(field), strlen(created_at) } };
+    cleanup_reply redisReply *fields = ask_apart(pass, key, &command);
+
+    return fields != NULL ? meet_fields(pass, key, fields) : pass->receipt->outcome;
+}
+
+static enum outcome meet_hash(struct pass *pass, const redisReply *key, const redisReply *value)
+{
+    if (value->type == REDIS_REPLY_INTEGER && value->integer > pass->store->settings->value_bytes_most)
         too_large(pass);
-    else if (reply_is_error(length, "MOVED ") || reply_is_error(length, "ASK ") ||
-             (length->type == REDIS_REPLY_INTEGER && length->integer > 0))
-        return meet_hash(pass, key);
-    else if (length->type == REDIS_REPLY_ERROR && !reply_is_error(length, "WRONGTYPE"))
-        return link_refused(pass->store->links[0], length, pass->receipt);
-    return OUTCOME_APPLIED;
+    else if (reply_is_error(value, "MOVED ") || reply_is_error(value, "ASK "))
+        return meet_moved(pass, key);
+    else if (value->type == REDIS_REPLY_ERROR && !reply_is_error(value, "WRONGTYPE"))
+        return link_refused(pass->store->links[0], value, pass->receipt);
+    return meet_fields(pass, key, value);
 }
 
 /* ---- one step: the values of some keys, and the next keys ---- */
@@ -188,6 +209,32 @@ static bool ask_step(struct pass *pass, struct redis_link *link, const redisRepl
     return good;
 }
 
+static bool is_to_be_read(const struct pass *pass, const redisReply *length)
+{
+    return length->type == REDIS_REPLY_INTEGER && length->integer > 0 && length->integer <= pass->store->settings->value_bytes_most;
+}
+
+/* The second round trip, for hashes: the lengths of fields become the fields. */
+static bool ask_fields(struct pass *pass, struct redis_link *link, const redisReply *keys, redisReply **values)
+{
+    const char *field = pass->layout->field, *created_at = created_field(pass->layout);
+    bool good = true;
+
+    for (size_t i = 0; i < keys->elements && good; i++) {
+        const redisReply *key = keys->element[i];
+        const struct redis_command command = { 4, (const char *const[]){ "HMGET", key->str, field, created_at },
+                                               (const size_t[]){ 5, key->len, strlen(field), strlen(created_at) } };
+        good = !is_to_be_read(pass, values[i]) || link_send(link, &command, pass->receipt);
+    }
+    for (size_t i = 0; i < keys->elements && good; i++) {
+        if (!is_to_be_read(pass, values[i]))
+            continue;
+        freeReplyObject(values[i]);
+        good = (values[i] = link_take(link, pass->receipt)) != NULL;
+    }
+    return good;
+}
+
 static enum outcome meet_step(struct pass *pass, const redisReply *keys, redisReply *const *values)
 {
     enum outcome outcome = OUTCOME_APPLIED;
@@ -195,7 +242,7 @@ static enum outcome meet_step(struct pass *pass, const redisReply *keys, redisRe
     for (size_t i = 0; i < keys->elements && outcome == OUTCOME_APPLIED; i++) {
         const redisReply *key = keys->element[i];
         if (!is_lock(pass->layout, key))
-            outcome = (pass->layout->type == TYPE_HASH ? meet_field : meet_string)(pass, key, values[i]);
+            outcome = (pass->layout->type == TYPE_HASH ? meet_hash : meet_string)(pass, key, values[i]);
     }
     return outcome;
 }
@@ -209,6 +256,8 @@ static enum outcome step(struct pass *pass, struct redis_link *link, const redis
         return receipt_set(pass->receipt, OUTCOME_RETRY, 0, "out of memory");
     throttle_begin(&pass->store->shared->throttle);
     bool good = ask_step(pass, link, keys, cursor, values, ret_scanned);
+    if (good && pass->layout->type == TYPE_HASH)
+        good = ask_fields(pass, link, keys, values);
     throttle_end(&pass->store->shared->throttle);
     enum outcome outcome = good ? meet_step(pass, keys, values) : pass->receipt->outcome;
     free_replies(values, keys->elements);
@@ -266,7 +315,7 @@ char *glob_of(const char *pattern)
 
 static enum outcome pass_run(struct session_store *store, struct pass_request *requests, struct receipt *receipt)
 {
-    struct pass pass = { .store = store, .layout = requests->query->layout, .requests = requests, .receipt = receipt };
+    struct pass pass = { .store = store, .layout = requests->query->layout, .requests = requests, .paced = true, .receipt = receipt };
     cleanup_free char *glob = glob_of(pass.layout->pattern);
     enum outcome outcome = OUTCOME_APPLIED;
 
