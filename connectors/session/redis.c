@@ -87,14 +87,30 @@ static enum outcome redis_open(const struct session_settings *settings, struct s
     return outcome;
 }
 
-/* Connected, and we may look at keys. */
+/* Asked of a key that is not there. Only that the command is forbidden counts: the
+ * key may lie on another node, and the rights to keys are known by the mapping alone. */
+static bool may_remove(struct session_store *store, struct redis_link *link, struct receipt *receipt)
+{
+    cleanup_free char *key = str_printf("%sprobe", store->settings->marker_prefix);
+
+    if (key == NULL || !link_send(link, REDIS_COMMAND("UNLINK", key), receipt))
+        return false;
+    cleanup_reply redisReply *reply = link_take(link, receipt);
+    if (reply != NULL && reply_is_error(reply, "NOPERM") && strstr(reply->str, "command") != NULL)
+        link_refused(link, reply, receipt);
+    else if (reply != NULL)
+        return true;
+    return false;
+}
+
+/* Connected, and we may look at keys and take them away. */
 static enum outcome redis_probe(struct session_store *store, struct receipt *receipt)
 {
     enum outcome outcome = store_ready(store, receipt);
 
     for (size_t i = 0; i < store->link_count && outcome == OUTCOME_APPLIED; i++) {
         cleanup_reply redisReply *reply = link_ask(store->links[i], REDIS_COMMAND("SCAN", "0", "COUNT", "1"), receipt);
-        if (reply == NULL)
+        if (reply == NULL || !may_remove(store, store->links[i], receipt))
             outcome = receipt->outcome;
     }
     return outcome == OUTCOME_APPLIED ? receipt_set(receipt, OUTCOME_APPLIED, 0, NULL) : outcome;

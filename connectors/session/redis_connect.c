@@ -92,6 +92,10 @@ static enum outcome ask_sentinel(struct session_store *store, const char *sentin
         return outcome;
     redisReply *reply = link_ask(link, REDIS_COMMAND("SENTINEL", "get-master-addr-by-name", store->settings->sentinel), receipt);
     link_close(link);
+    if (reply == NULL && receipt->outcome == OUTCOME_REJECTED)
+        return receipt_set(receipt, OUTCOME_TARGET_DOWN, 0,
+                           "Redis at %s is no Sentinel: name the Sentinels (they listen on port 26379) in address, or remove sentinel",
+                           sentinel);
     if (reply == NULL)
         return receipt->outcome;
     if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply_is_text(reply->element[0]) &&

@@ -462,6 +462,11 @@ static void a_user_without_rights_is_told_which(void **state)
     sessions_open(&poor, settings);
     assert_outcome(sessions_probe(&poor), TARGET_DOWN);
     assert_non_null(strstr(poor.receipt.reason, "scan"));
+    redis_do(&server, "ACL SETUSER poor +scan +getrange");
+    assert_outcome(sessions_probe(&poor), TARGET_DOWN);
+    assert_non_null(strstr(poor.receipt.reason, "unlink"));
+    redis_do(&server, "ACL SETUSER poor +unlink resetkeys ~sess:*");
+    assert_outcome(sessions_probe(&poor), APPLIED);
     sessions_close(&poor);
     redis_do(&server, "ACL DELUSER poor");
 }

@@ -138,11 +138,25 @@ static void a_name_that_no_sentinel_knows_is_told(void **state)
     sessions_close(&lost);
 }
 
+static void a_server_that_is_no_sentinel_is_told(void **state)
+{
+    cleanup_free char *settings =
+        str_printf("store = \"redis\"; sentinel = \"prime\"; address = [ \"%s\" ];", nodes[0].address);
+    struct sessions lost;
+
+    (void)state;
+    sessions_begin(&lost, settings);
+    assert_outcome(sessions_try_open(&lost), TARGET_DOWN);
+    assert_non_null(strstr(lost.receipt.reason, "is no Sentinel"));
+    sessions_close(&lost);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_master_is_found_by_the_sentinel_that_answers),
         cmocka_unit_test(a_name_that_no_sentinel_knows_is_told),
+        cmocka_unit_test(a_server_that_is_no_sentinel_is_told),
         cmocka_unit_test(after_a_failover_the_new_master_is_swept),
     };
 
