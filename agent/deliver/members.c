@@ -8,6 +8,9 @@
 /* Groups that move while they are worked on are looked up again; then it is a retry. */
 #define GROUP_ROUNDS_MOST 4
 
+/* So often an account that is nobody's is waited for to be linked. */
+#define STRANGER_RETRIES 2
+
 /* ---- a group's members ---- */
 
 static int add_member(void *arg, const char *user_id, const struct link *link)
@@ -333,6 +336,16 @@ static void keep_ours(const struct group_list *groups, const struct identity *he
     }
 }
 
+/* Nobody's account that we know has the place: one that was just made and is linked in a moment, or one that was made by
+ * hand, whose groups are not ours to change. */
+static bool leave_to_stranger(struct lane_run *run, json_t *entries)
+{
+    if (run->job->attempt <= STRANGER_RETRIES)
+        return lane_fail(run, OUTCOME_RETRY, "an account that is nobody's yet has the place; groups hold its name for the one that was there");
+    json_array_clear(entries);
+    return true;
+}
+
 /* The groups that hold the old value. Read before the place is looked at: who
  * comes after that has put it into none yet. */
 static bool read_stale(struct lane_run *run, const struct aim *aim, const struct group_list *groups, json_t **ret_stale)
@@ -344,8 +357,9 @@ static bool read_stale(struct lane_run *run, const struct aim *aim, const struct
         return false;
     if (has)
         keep_ours(groups, &heir, *ret_stale);
+    bool stranger = has && heir.id == NULL && json_array_size(*ret_stale) > 0;
     identity_clear(&heir);
-    return true;
+    return !stranger || leave_to_stranger(run, *ret_stale);
 }
 
 static bool converge_groups_once(struct lane_run *run, const struct aim *aim, struct unfinished *unfinished)
