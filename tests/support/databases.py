@@ -35,6 +35,14 @@ def private_package(package, *programs):
     return done.stdout.strip()
 
 
+def _lives(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def _become_nobody():
     if os.getuid() == 0:
         nobody = pwd.getpwnam("nobody")
@@ -117,7 +125,10 @@ class Server:
         self.process = None
 
     def kill(self):
+        """With its children: while one of them lives, PostgreSQL does not start again in the same folder."""
+        children = self._processes()[1:]
         self.end(signal.SIGKILL)
+        await_condition(f"the processes of {self.package} are gone", lambda: not any(map(_lives, children)), 30)
 
     def _processes(self):
         """The server's own and its children's, by number."""
