@@ -1,9 +1,9 @@
 /*
  * lives: random lives of users and groups, delivered in any order, twice, in
- * any batches, between restarts: all end in the directory that the model folds.
+ * any batches, between restarts, and in a third of them with answers of the target
+ * lost: all end in the directory that the model folds.
  *
  *     lives                    TAP; SEEDS=N plays N lives (default 2000), FIRST=N begins there
- *                              LOST=1: in a third of them the target's answers are lost now and then, too
  *     lives SEED               plays one, and shrinks it where it fails
  *     lives --write SEED DIR   people.conf, groups.conf, bodies (one a line), expected.json
  *
@@ -91,8 +91,6 @@ static bool play_seed(struct player *player, uint64_t seed, bool tell)
     struct failure failure = { .policy = policy_of(seed), .plant = PLANT_NOTHING, .tries = 10 };
 
     life_make(seed, &failure.life, &failure.telling);
-    if (getenv("LOST") == NULL)
-        failure.telling.lost_every = 0;
     struct ending ending = play(player, failure.policy, &failure.life, &failure.telling, PLANT_NOTHING);
     failure.verdict = ending.verdict;
     bool good = ending.verdict == AS_EXPECTED;
@@ -164,6 +162,7 @@ static size_t shrink_plant(struct player *player, enum plant plant, enum verdict
         ending_clear(&ending);
         if (failure.verdict == AS_EXPECTED)
             continue;
+        printf("# the mistake that was planted:\n");
         shrink(player, &failure);
         tell_failure(player, &failure);
         return failure.life.count;
