@@ -7,8 +7,8 @@
  *     lives SEED               plays one, and shrinks it where it fails
  *     lives --write SEED DIR   people.conf, groups.conf, bodies (one a line), expected.json
  *
- * A life that fails is shrunk and printed as hook bodies, one a line. With them in a file:
- *     while read -r body; do printf '%s' "$body" | provostctl send -; done <FILE
+ * A life that fails is shrunk and printed as hook bodies, one a line. With what was printed in LOG:
+ *     sed -n 's/^#   {/{/p' LOG | while read -r body; do printf '%s' "$body" | provostctl send -; done
  */
 #include <err.h>
 #include <stdio.h>

@@ -42,20 +42,23 @@ def rest(agent):
     await_condition("no lane could go on", lambda: all(agent.target_status()[state] == 0 for state in ("ready", "leased")))
 
 
-def tell(agent, step):
+def tell(agent, step, by_hand):
     if step == "-- rest":
         rest(agent)
     elif step == "-- restart":
         agent.restart()
+    elif by_hand:
+        code, _, said = agent.ctl("send", "-", stdin=step)
+        assert code == 0, said
     else:
         assert agent.post(step.encode()) == 204, step
 
 
-def play(world, number):
+def play(world, number, by_hand=False):
     seed = Seed(number, world.new_folder(f"seed-{number}"))
     agent = world.agent(mappings_=seed.mappings, target={"workers": 4, "retry": {"attempts": 1000, "base": "10 ms", "most": "100 ms"}})
     for step in seed.steps:
-        tell(agent, step)
+        tell(agent, step, by_hand)
     agent.settle(60)
     assert agent.target_status()["dead"] == 0, agent.ctl("dead")[1]
     found = world.directory().dump()
@@ -69,6 +72,11 @@ def play(world, number):
 def lives_end_in_a_real_directory_as_the_model_folds_them(world):
     for number in range(FIRST, FIRST + LIVES):
         play(world, number)
+
+
+@test
+def a_life_is_replayed_with_provostctl_send(world):
+    play(world, FIRST, by_hand=True)
 
 
 run()
