@@ -250,14 +250,20 @@ static int start_receiver(struct agent *agent, struct error *error)
     };
     struct receive_sink sink = { agent, take, quarantine, answered };
 
-    int code = receive_start(&settings, &sink, &agent->receiver, error);
-    if (code == 0) {
-        const char *bracket = strchr(settings.address, ':') != NULL ? "[" : "";
-        agent->listening = str_printf("%s://%s%s%s:%d%s", settings.certificate != NULL ? "https" : "http", bracket, settings.address,
-                                      *bracket != '\0' ? "]" : "", receive_port(agent->receiver), settings.path);
-        log_notice("listening on %s", agent->listening);
-    }
-    return code;
+    struct receiver *receiver = NULL;
+
+    int code = receive_start(&settings, &sink, &receiver, error);
+    if (code < 0)
+        return code;
+    const char *bracket = strchr(settings.address, ':') != NULL ? "[" : "";
+    char *listening = str_printf("%s://%s%s%s:%d%s", settings.certificate != NULL ? "https" : "http", bracket, settings.address,
+                                 *bracket != '\0' ? "]" : "", receive_port(receiver), settings.path);
+    log_notice("listening on %s", listening != NULL ? listening : "");
+    pthread_rwlock_wrlock(&agent->lock);
+    agent->receiver = receiver;
+    agent->listening = listening;
+    pthread_rwlock_unlock(&agent->lock);
+    return 0;
 }
 
 /* ---- start, reload, stop ---- */
@@ -303,12 +309,15 @@ int agent_start(const struct agent_settings *settings, struct agent **ret_agent,
     pthread_mutex_init(&agent->reload_lock, NULL);
     pthread_mutex_init(&agent->refusal_lock, NULL);
     agent->started = clock_wall(clock_system());
+    pthread_mutex_lock(&agent->reload_lock); /* the control socket answers before all is there */
     int code = start_stages(agent, settings, error);
+    if (code == 0)
+        say_what_is_not_used(agent->config);
+    pthread_mutex_unlock(&agent->reload_lock);
     if (code < 0) {
         agent_stop(agent);
         return code;
     }
-    say_what_is_not_used(agent->config);
     *ret_agent = agent;
     return 0;
 }
@@ -361,6 +370,8 @@ static int reload_locked(struct agent *agent, struct error *error)
     struct config *config, *old = agent->config;
     struct deliverer *deliverer = NULL, *old_deliverer;
 
+    if (agent->receiver == NULL)
+        return error_set(error, ERROR_CLOSED, "the agent did not start; its log says why");
     if (status_log_reopen(agent->log, error) < 0)
         log_error("%s", error->text);
     int code = load_config(agent->config_path, &config, error);
@@ -393,8 +404,8 @@ bool agent_stop(struct agent *agent)
 {
     bool all = true;
 
+    control_stop(agent->control); /* first: its thread looks at all the others */
     receive_stop(agent->receiver, RECEIVE_DRAIN_US);
-    control_stop(agent->control);
     struct deliverer *deliverer = swap_deliverer(agent, NULL);
     if (deliverer != NULL)
         all = deliver_stop(deliverer, agent->config->stop_us);

@@ -1,6 +1,14 @@
 /*
- * agent_private.h: what agent.c and status.c share. `lock` guards which
- * configuration and deliverer are in use; the rest is set at the start.
+ * agent_private.h: what agent.c and status.c share.
+ *
+ * Threads: the main thread starts, stops and reloads; the control socket's
+ * reloads and reads. The rest is set before the control socket opens, and
+ * freed after it was closed.
+ *   reload_lock   held through a start or a reload, by main or control
+ *   lock          which configuration, deliverer and receiver are in use: read by all, for as long as
+ *                 they are used; written by whoever holds reload_lock
+ *   refusal_lock  how many refusals were logged: by the endpoint's threads, one at a time
+ * Order: reload_lock, lock, then what store and deliver have; refusal_lock alone.
  */
 #ifndef PROVOST_AGENT_PRIVATE_H
 #define PROVOST_AGENT_PRIVATE_H
@@ -16,12 +24,10 @@
 
 struct agent {
     char *config_path;
-    char *listening; /* URL */
     struct wall started;
     struct config *first_config; /* of the start; the receiver borrows from it */
     struct store *store;
     struct status_log *log;
-    struct receiver *receiver;
     struct control *control;
     pthread_mutex_t reload_lock;
     pthread_mutex_t refusal_lock; /* the two below */
@@ -31,6 +37,8 @@ struct agent {
     pthread_rwlock_t lock;
     struct config *config;
     struct deliverer *deliverer; /* NULL while reloading */
+    struct receiver *receiver;   /* NULL until it is started */
+    char *listening;             /* URL; the same */
 };
 
 /* status.c: the control socket, and the object that `provostctl status` shows. */

@@ -118,10 +118,10 @@ static json_t *read_status(void *arg)
     pthread_rwlock_rdlock(&agent->lock);
     for (size_t i = 0; i < agent->config->target_count; i++)
         json_array_append_new(targets, target_json(agent, &agent->config->targets[i]));
+    json_t *self = agent_json(agent), *endpoint = endpoint_json(agent);
     pthread_rwlock_unlock(&agent->lock);
-    return json_pack("{s:o, s:o, s:o, s:[{s:s, s:o}], s:o}", "agent", agent_json(agent), "store", store_json(agent, &status), "endpoint",
-                     endpoint_json(agent), "sources", "name", "okta", "complete_up_to", time_or_null(status.complete_up_to), "targets",
-                     targets);
+    return json_pack("{s:o, s:o, s:o, s:[{s:s, s:o}], s:o}", "agent", self, "store", store_json(agent, &status), "endpoint", endpoint,
+                     "sources", "name", "okta", "complete_up_to", time_or_null(status.complete_up_to), "targets", targets);
 }
 
 static bool knows_target(void *arg, const char *target)
