@@ -230,22 +230,34 @@ static enum compare member_compare(const struct mapping *mapping)
     return mapping->members.escape == ESCAPE_DN ? COMPARE_DN : COMPARE_EXACT;
 }
 
+/* Two members may stand under one name for a moment, when it is handed on: it is one value. */
+static int add_member_value(struct planning *planning, json_t *seen, const struct plan_member *member)
+{
+    cleanup_free char *value = NULL;
+    int code = plan_member_value(planning->mapping, member->locator, member->account, &value, planning->error);
+
+    if (code < 0 || value == NULL || json_object_get(seen, value) != NULL)
+        return code;
+    if (json_object_set_new(seen, value, json_true()) < 0 || json_array_append_new(planning->members, json_string(value)) < 0)
+        return error_nomem(planning->error);
+    return 0;
+}
+
 static int read_members(struct planning *planning)
 {
     const struct plan_input *input = planning->input;
+    int code = 0;
 
     if (planning->mapping->members.attribute == NULL || plan_adds_members(planning->mapping))
         return 0;
     planning->members = json_array();
-    for (size_t i = 0; i < input->member_count; i++) {
-        cleanup_free char *value = NULL;
-        int code = plan_member_value(planning->mapping, input->members[i].locator, input->members[i].account, &value, planning->error);
-        if (code < 0)
-            return code;
-        if (value != NULL && json_array_append_new(planning->members, json_string(value)) < 0)
-            return error_nomem(planning->error);
-    }
-    return planning->members != NULL ? 0 : error_nomem(planning->error);
+    json_t *seen = json_object();
+    if (planning->members == NULL || seen == NULL)
+        code = error_nomem(planning->error);
+    for (size_t i = 0; code == 0 && i < input->member_count; i++)
+        code = add_member_value(planning, seen, &input->members[i]);
+    json_decref(seen);
+    return code;
 }
 
 /* Never takes out: values that no fact names belong to others. */

@@ -1,9 +1,9 @@
 /*
  * lives: random lives of users and groups, delivered in any order, twice, in
- * any batches, between restarts, and in a third of them with answers of the target
- * lost: all end in the directory that the model folds.
+ * any batches, between restarts: all end in the directory that the model folds.
  *
  *     lives                    TAP; SEEDS=N plays N lives (default 2000), FIRST=N begins there
+ *                              LOST=1: in a third of them answers of the target are lost
  *     lives SEED               plays one, and shrinks it where it fails
  *     lives --write SEED DIR   people.conf, groups.conf, bodies (one a line), expected.json
  *
@@ -91,12 +91,16 @@ static bool play_seed(struct player *player, uint64_t seed, bool tell)
     struct failure failure = { .policy = policy_of(seed), .plant = PLANT_NOTHING, .tries = 10 };
 
     life_make(seed, &failure.life, &failure.telling);
+    if (getenv("LOST") == NULL)
+        failure.telling.lost_every = 0;
     struct ending ending = play(player, failure.policy, &failure.life, &failure.telling, PLANT_NOTHING);
     failure.verdict = ending.verdict;
     bool good = ending.verdict == AS_EXPECTED;
     if (!good) {
         printf("# seed %llu (%s): %s, %zu events; %s\n", (unsigned long long)seed, failure.policy->name, verdict_name(ending.verdict),
                failure.life.count, ending.reason);
+        write_directory(stdout, "#   expected ", ending.expected, ending.found);
+        write_directory(stdout, "#   found    ", ending.found, ending.expected);
         fflush(stdout);
     }
     ending_clear(&ending);

@@ -228,6 +228,18 @@ static bool entry_has_all(const struct entry *entry, const json_t *values)
     return has;
 }
 
+static bool has_doubles(const json_t *values)
+{
+    const char *name;
+    json_t *list;
+    bool has = false;
+
+    json_object_foreach((json_t *)values, name, list)
+        for (size_t i = 0; i < json_array_size(list); i++)
+            has = has || find_value(list, json_string_value(json_array_get(list, i))) != (int)i;
+    return has;
+}
+
 static enum outcome create(struct memory_target *target, const struct operation *operation, struct account *ret_account,
                            struct receipt *receipt)
 {
@@ -245,6 +257,8 @@ static enum outcome create(struct memory_target *target, const struct operation 
     json_object_foreach(operation->values, name, value)
         if (json_array_size(value) > 0 || json_is_string(value))
             json_object_set_new(entry.values, name, as_array(value));
+    if (has_doubles(entry.values))
+        return receipt_set(receipt, OUTCOME_REJECTED, VALUE_EXISTS, "%s is given a value twice", entry.dn);
     if (!is_sound(&entry))
         return receipt_set(receipt, OUTCOME_REJECTED, CLASS_VIOLATION, "%s has no member", entry.dn);
     target->entries = realloc(target->entries, (target->count + 1) * sizeof(entry));

@@ -602,6 +602,17 @@ static void a_group_is_made_with_members_and_placeholder(void **state)
     assert_null(json_object_get(plan.wanted.values, "member"));
 }
 
+static void two_members_of_one_name_are_one_value(void **state)
+{
+    static const struct plan_member same[] = { { "7", "uid=ann,dc=x", NULL }, { "8", "uid=ann,dc=x", NULL } };
+
+    (void)state;
+    input.members = same;
+    input.member_count = 2;
+    assert_plans("create");
+    assert_json(json_object_get(plan.operations[0].values, "member"), "['uid=ann,dc=x','cn=nobody,dc=x']");
+}
+
 static void a_group_gains_missing_members_and_loses_none(void **state)
 {
     (void)state;
@@ -774,6 +785,7 @@ int main(void)
         TEST(a_query_finds_by_link_else_by_match),
         TEST(rendering_alone_shows_the_account),
         GROUP_TEST(a_group_is_made_with_members_and_placeholder),
+        GROUP_TEST(two_members_of_one_name_are_one_value),
         GROUP_TEST(a_group_gains_missing_members_and_loses_none),
         GROUP_TEST(a_group_of_which_only_the_name_was_heard_exists),
         GROUP_TEST(a_deleted_group_is_removed),
