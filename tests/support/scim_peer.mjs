@@ -52,6 +52,13 @@ SCIMMY.Resources.declare(SCIMMY.Resources.Group)
 
 const app = express();
 app.get("/_requests", (request, response) => response.json(requests));
+// One request at a time: SCIMMY reads, patches and writes in steps, so that of two patches at once the first would be lost.
+let turn = Promise.resolve();
+app.use("/scim", (request, response, next) => {
+    const before = turn;
+    turn = new Promise((done) => response.on("close", done));
+    before.then(() => next());
+});
 app.use("/scim", express.json({ type: "application/*+json" }), (request, response, next) => {
     response.on("finish", () => requests.push({ method: request.method, path: request.path, query: request.query, body: request.body ?? null,
         status: response.statusCode }));
