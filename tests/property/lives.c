@@ -74,8 +74,8 @@ static void tell_failure(struct player *player, const struct failure *failure)
         if (ending.verdict == failure->verdict)
             break;
     }
-    printf("#   shrunk to %zu events, %d worker(s), an answer lost every %d; hook bodies, in this order:\n", failure->life.count,
-           failure->telling.workers, failure->telling.lost_every);
+    printf("#   %s, shrunk to %zu events, %d worker(s), an answer lost every %d; hook bodies, in this order:\n", verdict_name(failure->verdict),
+           failure->life.count, failure->telling.workers, failure->telling.lost_every);
     write_bodies(stdout, "#   ", &failure->life, &failure->telling, true);
     write_directory(stdout, "#   expected ", ending.expected, ending.found);
     write_directory(stdout, "#   found    ", ending.found, ending.expected);
@@ -155,12 +155,12 @@ static bool result(int number, bool good, const char *name)
 /* The first seed that shows the planted mistake, shrunk; how many events are left. 0: none shows it. */
 static size_t shrink_plant(struct player *player, enum plant plant, enum verdict *ret_verdict)
 {
-    struct failure failure = { .plant = plant, .tries = 5 };
+    struct failure failure = { .plant = plant, .tries = 1 };
 
     for (uint64_t seed = 1; seed < 200; seed++) {
         failure.policy = policy_of(seed);
         life_make(seed, &failure.life, &failure.telling);
-        failure.telling.lost_every = 0;
+        telling_calm(&failure.telling); /* what fails by chance only is not sure to fail when it is smaller */
         struct ending ending = play(player, failure.policy, &failure.life, &failure.telling, plant);
         failure.verdict = *ret_verdict = ending.verdict;
         ending_clear(&ending);

@@ -210,6 +210,16 @@ static void send(struct player *player, const struct life *life, const int *numb
     pthread_mutex_unlock(&player->lock);
 }
 
+static bool tell_unrest(struct player *player, const struct store_lane_counts *counts)
+{
+    pthread_mutex_lock(&player->lock);
+    cleanup_free char *last = strdup(player->reason);
+    snprintf(player->reason, sizeof(player->reason), "after %d ms %lld ready, %lld leased, %lld waiting; the last word before: %s", REST_MS,
+             (long long)counts->ready, (long long)counts->leased, (long long)counts->waiting, last);
+    pthread_mutex_unlock(&player->lock);
+    return false;
+}
+
 /* Waits until no lane can go on now; with `all`, until none waits either. False: it took too long. */
 static bool rest(struct player *player, bool all)
 {
@@ -223,7 +233,7 @@ static bool rest(struct player *player, bool all)
         if (counts.ready == 0 && counts.leased == 0 && (counts.waiting == 0 || !all))
             return true;
         if (clock_mono(clock_system()).us > until_us)
-            return false;
+            return tell_unrest(player, &counts);
         struct timespec soon;
         clock_gettime(CLOCK_REALTIME, &soon);
         soon.tv_nsec += 1000000;

@@ -110,6 +110,16 @@ static void calm(struct player *player, struct failure *failure)
     }
 }
 
+void telling_calm(struct telling *telling)
+{
+    loses_nothing(telling);
+    works_alone(telling);
+    for (size_t i = 0; i < telling->count; i++)
+        if (telling->steps[i].kind == STEP_RESTART)
+            telling->steps[i].kind = STEP_SEND;
+    rests_after_each(telling);
+}
+
 void shrink(struct player *player, struct failure *failure)
 {
     deadline.us = clock_mono(clock_system()).us + SHRINK_US;
