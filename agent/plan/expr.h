@@ -93,6 +93,8 @@ void template_free(struct template *template); /* NULL is allowed */
 unsigned template_uses(const struct template *template);
 bool template_is_constant(const struct template *template);
 const char *template_text(const struct template *template); /* as written */
+/* Is each account.X in it one of `known` (NULL-terminated)? ERROR_INVALID with the first that is none, and those that are. */
+int template_check_account(const struct template *template, const char *const *known, struct expr_error *error);
 /* The text with `stand_in` for each interpolation, to look at its form; the caller frees. NULL: out of memory. */
 char *template_sample(const struct template *template, const char *stand_in);
 int template_render(const struct template *template, const struct expr_input *input, json_t **ret_value, struct error *error);

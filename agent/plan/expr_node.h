@@ -34,6 +34,7 @@ struct node {
     enum node_kind kind;
     json_t *literal;                 /* LITERAL; PATH: array of the names after the first */
     enum expr_name name;             /* PATH */
+    size_t offset;                   /* PATH: in the text */
     const struct function *function; /* CALL */
     struct node **children;
     size_t count;

@@ -405,6 +405,7 @@ static struct node *parse_path(struct parser *p)
     if (path == NULL)
         return NULL;
     path->name = (enum expr_name)name;
+    path->offset = offset;
     path->literal = json_array();
     p->uses |= NAME_BIT(name);
     next(p);

@@ -45,7 +45,8 @@ static void check_dn(struct loader *loader, const config_setting_t *setting, con
 }
 
 /* One line of `account` or `disable`. */
-static void load_attribute(struct loader *loader, const config_setting_t *setting, const char *name, bool disable)
+static void load_attribute(struct loader *loader, const config_setting_t *setting, const char *name,
+                           const char *const *account_names, bool disable)
 {
     struct mapping *mapping = loader->mapping;
     char where[128];
@@ -56,6 +57,7 @@ static void load_attribute(struct loader *loader, const config_setting_t *settin
     struct value_context context = {
         .where = where,
         .names = loader_names(mapping) | (disable ? NAME_BIT(NAME_ACCOUNT) : 0),
+        .account_names = mapping->ops != NULL ? account_names : NULL, /* else the locator's is not known */
         .escape = place_escape(mapping, name),
     };
     if (locator && config_setting_type(setting) != CONFIG_TYPE_STRING) {
@@ -76,13 +78,15 @@ static void load_attribute(struct loader *loader, const config_setting_t *settin
 
 void load_attributes(struct loader *loader, const config_setting_t *group, bool disable)
 {
+    cleanup_free const char **account_names = loader_account_names(loader->mapping); /* before `disable` adds its own */
+
     if (!config_setting_is_group(group)) {
         loader_complain(loader, group, "%s must be a group: %s: { … };", disable ? "disable" : "account", disable ? "disable" : "account");
         return;
     }
     for (unsigned i = 0; i < (unsigned)config_setting_length(group); i++) {
         const config_setting_t *setting = config_setting_get_elem(group, i);
-        load_attribute(loader, setting, config_setting_name(setting), disable);
+        load_attribute(loader, setting, config_setting_name(setting), account_names, disable);
     }
 }
 
@@ -106,22 +110,9 @@ static void load_policy_of(struct loader *loader, const config_setting_t *settin
         mapping_attribute(mapping, name)->policy = (enum policy)policy;
 }
 
-/* Names of the mapping's attributes and its locator, for "did you mean". */
-static const char **attribute_names(const struct mapping *mapping)
-{
-    const char **names = calloc(mapping->attribute_count + 2, sizeof(*names));
-
-    if (names == NULL)
-        abort();
-    for (size_t i = 0; i < mapping->attribute_count; i++)
-        names[i] = mapping->attributes[i].name;
-    names[mapping->attribute_count] = mapping->locator_name;
-    return names;
-}
-
 void load_policy(struct loader *loader, const config_setting_t *group)
 {
-    cleanup_free const char **known = attribute_names(loader->mapping);
+    cleanup_free const char **known = loader_account_names(loader->mapping);
 
     if (!config_setting_is_group(group)) {
         loader_complain(loader, group, "policy must be a group: policy: { uid = \"once\"; };");
@@ -156,11 +147,11 @@ static void load_more_entry(struct loader *loader, const config_setting_t *entry
         loader_complain(loader, entry, "an entry of more is { name = \"userCertificate;binary\"; value = \"…\"; }");
         return;
     }
-    load_attribute(loader, value, name, false);
+    load_attribute(loader, value, name, NULL, false);
     const config_setting_t *disable = config_setting_get_member(entry, "disable");
     const config_setting_t *policy = config_setting_get_member(entry, "policy");
     if (disable != NULL)
-        load_attribute(loader, disable, name, true);
+        load_attribute(loader, disable, name, NULL, true);
     if (policy != NULL)
         load_policy_of(loader, policy, name);
 }
@@ -175,7 +166,7 @@ void load_more(struct loader *loader, const config_setting_t *list)
 
 void load_required(struct loader *loader, const config_setting_t *list)
 {
-    cleanup_free const char **known = attribute_names(loader->mapping);
+    cleanup_free const char **known = loader_account_names(loader->mapping);
 
     if (!config_setting_is_aggregate(list) || config_setting_is_group(list)) {
         loader_complain(loader, list, "required must be a list of attribute names: required = [ \"sn\", \"cn\" ];");

@@ -35,11 +35,8 @@ static struct value *compile_text(struct document *document, const char *text, s
     struct expr_error error = { 0 };
     int line = 0, column = 0;
 
-    struct mapping *mapping = document->loader->mapping;
-    if (template_compile(text, context.names, context.escape, mapping->locator_name, &value->template, &error) == 0) {
-        mapping->uses |= template_uses(value->template);
+    if (value_compile_text(document->loader->mapping, text, &context, &value->template, &error) == 0)
         return value;
-    }
     source_text_find_anywhere(document->text, text, error.offset, &line, &column);
     problems_add(document->loader->problems, document->path, line, column, "%s: %s", context.where, error.text);
     value_free(value);

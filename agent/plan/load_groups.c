@@ -24,7 +24,16 @@ static unsigned call_names(const struct mapping *mapping, const char *call)
     return loader_names(mapping) | NAME_BIT(NAME_ACCOUNT);
 }
 
-static struct value *compile_calls(struct loader *loader, const config_setting_t *setting, const struct connector_group *group)
+/* What stands behind account. there: about members it is the group, of which only the key is known. */
+static const char *const *call_account_names(const char *call, const char *const *whole)
+{
+    static const char *const key_alone[] = { "key", NULL };
+
+    return str_starts(call, "member_") ? key_alone : whole;
+}
+
+static struct value *compile_calls(struct loader *loader, const config_setting_t *setting, const struct connector_group *group,
+                                   const char *const *account_names)
 {
     size_t most = (size_t)config_setting_length(setting);
     struct value_context context = { .where = group->name, .group = group };
@@ -40,6 +49,7 @@ static struct value *compile_calls(struct loader *loader, const config_setting_t
         cleanup_free char *where = str_printf("%s.%s", group->name, name);
         context.where = where != NULL ? where : name;
         context.names = call_names(loader->mapping, name);
+        context.account_names = call_account_names(name, account_names);
         struct value *call = value_compile(loader, item, context);
         if (call == NULL)
             continue;
@@ -52,9 +62,11 @@ static struct value *compile_calls(struct loader *loader, const config_setting_t
 static void load_group(struct loader *loader, const config_setting_t *setting, size_t i)
 {
     const struct connector_group *group = &loader->mapping->ops->groups[i];
+    cleanup_free const char **account_names = loader_account_names(loader->mapping);
     struct value_context context = {
         .where = group->name,
         .names = loader_names(loader->mapping) | NAME_BIT(NAME_ACCOUNT),
+        .account_names = account_names,
         .group = group,
     };
 
@@ -64,7 +76,7 @@ static void load_group(struct loader *loader, const config_setting_t *setting, s
         loader_complain(loader, setting, "%s must be a group: %s: { … };", group->name, group->name);
     else
         loader->mapping->groups[i] =
-            group->by_call ? compile_calls(loader, setting, group) : value_compile(loader, setting, context);
+            group->by_call ? compile_calls(loader, setting, group, account_names) : value_compile(loader, setting, context);
 }
 
 /* ---- does it hold together? ---- */

@@ -33,18 +33,34 @@ struct value *value_make(enum value_kind kind, const config_setting_t *setting, 
     return value;
 }
 
+int value_compile_text(struct mapping *mapping, const char *text, const struct value_context *context,
+                       struct template **ret_template, struct expr_error *error)
+{
+    struct template *template = NULL;
+    int code = template_compile(text, context->names, context->escape, mapping->locator_name, &template, error);
+
+    if (code == 0 && context->account_names != NULL)
+        code = template_check_account(template, context->account_names, error);
+    if (code < 0) {
+        template_free(template);
+        return code;
+    }
+    mapping->uses |= template_uses(template);
+    *ret_template = template;
+    return 0;
+}
+
 static struct value *compile_template(struct loader *loader, const config_setting_t *setting, struct value_context context)
 {
     struct expr_error error = { 0 };
     struct value *value = value_make(VALUE_TEMPLATE, setting, &context);
     const char *text = config_setting_get_string(setting);
 
-    if (template_compile(text, context.names, context.escape, loader->mapping->locator_name, &value->template, &error) < 0) {
+    if (value_compile_text(loader->mapping, text, &context, &value->template, &error) < 0) {
         loader_complain_text(loader, setting, context.where, text, &error);
         value_free(value);
         return NULL;
     }
-    loader->mapping->uses |= template_uses(value->template);
     return value;
 }
 

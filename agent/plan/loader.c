@@ -63,3 +63,15 @@ unsigned loader_names(const struct mapping *mapping)
 {
     return mapping->kind == IDENTITY_GROUP ? NAMES_GROUP : NAMES_USER;
 }
+
+const char **loader_account_names(const struct mapping *mapping)
+{
+    const char **names = calloc(mapping->attribute_count + 2, sizeof(*names));
+
+    if (names == NULL)
+        abort();
+    for (size_t i = 0; i < mapping->attribute_count; i++)
+        names[i] = mapping->attributes[i].name;
+    names[mapping->attribute_count] = mapping->locator_name;
+    return names;
+}

@@ -37,12 +37,15 @@ void loader_complain_text(struct loader *loader, const config_setting_t *setting
 const char *loader_text(struct loader *loader, const config_setting_t *setting, const char *where);
 /* NAME_BITs that templates about an identity of the mapping's kind know. */
 unsigned loader_names(const struct mapping *mapping);
+/* Names of the mapping's attributes and its locator, NULL-terminated; the caller frees the list alone. */
+const char **loader_account_names(const struct mapping *mapping);
 
 /* ---- load_values.c ---- */
 
 struct value_context {
     const char *where; /* "account.mail" */
     unsigned names;
+    const char *const *account_names; /* behind account.; NULL: they are not looked at */
     enum escape escape;
     int depth;
     const struct connector_group *group; /* a connector's own; NULL: an attribute */
@@ -53,6 +56,9 @@ struct value *value_compile(struct loader *loader, const config_setting_t *setti
 /* What the connector's table says of a place of the mapping file. */
 enum escape place_escape(const struct mapping *mapping, const char *name);
 
+/* A text of the mapping as a template; the mapping uses what it uses. */
+int value_compile_text(struct mapping *mapping, const char *text, const struct value_context *context,
+                       struct template **ret_template, struct expr_error *error);
 /* A new value of that kind. */
 struct value *value_make(enum value_kind kind, const config_setting_t *setting, const struct value_context *context);
 /* The same for what stands under `name` within it. */

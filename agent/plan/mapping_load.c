@@ -60,9 +60,8 @@ static const struct {
     const char *key;
     void (*load)(struct loader *loader, const config_setting_t *setting);
 } parts[] = {
-    { "scope", load_scope },       { "match", load_match },   { "more", load_more },       { "policy", load_policy },
-    { "required", load_required }, { "on", load_on },         { "members", load_members },
-    { "while_disabled", load_while_disabled },
+    { "scope", load_scope },       { "match", load_match },     { "policy", load_policy }, { "required", load_required },
+    { "on", load_on },             { "members", load_members }, { "while_disabled", load_while_disabled },
 };
 
 static bool wants_disable(const struct mapping *mapping)
@@ -175,6 +174,7 @@ static void ask_connector(struct loader *loader, const config_setting_t *root)
 static void load_root(struct loader *loader, const config_setting_t *root)
 {
     const config_setting_t *account = config_setting_get_member(root, "account");
+    const config_setting_t *more = config_setting_get_member(root, "more");
     const config_setting_t *disable = config_setting_get_member(root, "disable");
 
     check_keys(loader, root);
@@ -183,6 +183,8 @@ static void load_root(struct loader *loader, const config_setting_t *root)
     load_kind(loader, root);
     if (account != NULL)
         load_attributes(loader, account, false);
+    if (more != NULL)
+        load_more(loader, more);
     if (disable != NULL)
         load_attributes(loader, disable, true);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {

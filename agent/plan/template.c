@@ -155,6 +155,48 @@ int template_compile(const char *text, unsigned names, enum escape escape, const
     return 0;
 }
 
+static bool is_in(const char *name, const char *const *list)
+{
+    while (*list != NULL && strcmp(*list, name) != 0)
+        list++;
+    return *list != NULL;
+}
+
+static int unknown_account_name(const struct node *node, const char *name, const char *const *known, struct expr_error *error)
+{
+    const char *nearest = str_nearest(name, known);
+    cleanup_buf struct buf list = { 0 };
+
+    for (size_t i = 0; known[i] != NULL; i++)
+        buf_printf(&list, "%s%s", i > 0 ? ", " : "", known[i]);
+    if (list.length == 0)
+        return expr_error_set(error, node->offset, "there is no account.%s: this target has no accounts", name);
+    return expr_error_set(error, node->offset, "there is no account.%s%s%s%s; known are: %s", name,
+                          nearest != NULL ? ", did you mean account." : "", nearest != NULL ? nearest : "", nearest != NULL ? "?" : "",
+                          list.bytes);
+}
+
+static int check_account_in(const struct node *node, const char *const *known, struct expr_error *error)
+{
+    bool account = node->kind == NODE_PATH && node->name == NAME_ACCOUNT;
+    const char *name = account ? json_string_value(json_array_get(node->literal, 0)) : NULL;
+    int code = name != NULL && !is_in(name, known) ? unknown_account_name(node, name, known, error) : 0;
+
+    for (size_t i = 0; code == 0 && i < node->count; i++)
+        code = check_account_in(node->children[i], known, error);
+    return code;
+}
+
+int template_check_account(const struct template *template, const char *const *known, struct expr_error *error)
+{
+    int code = 0;
+
+    for (size_t i = 0; code == 0 && i < template->count; i++)
+        if (template->segments[i].node != NULL)
+            code = check_account_in(template->segments[i].node, known, error);
+    return code;
+}
+
 unsigned template_uses(const struct template *template)
 {
     return template->uses;

@@ -138,6 +138,9 @@ static void unknown_keys_name_the_nearest(void **state)
 static void wrong_values_say_what_is_possible(void **state)
 {
     (void)state;
+    assert_one_mistake(HEAD ACCOUNT "more = ( { name = \"x;y\"; value = \"{id}\"; } );\n"
+                       "disable: { cn = \"{account.'x;y'} {account.dn} {account.uidd}\"; };\n", 5, 48,
+                       "disable.cn: there is no account.uidd, did you mean account.uid?; known are: uid, x;y, dn");
     assert_one_mistake(HEAD ACCOUNT DISABLE "policy: { uid = \"always\"; };\n", 5, 0, "possible are force, once, merge");
     assert_one_mistake(HEAD ACCOUNT DISABLE "on: { deleted = \"delete\"; };\n", 5, 0, "unknown action \"delete\"");
     assert_one_mistake(HEAD ACCOUNT DISABLE "on: { deleted = \"disabel\"; };\n", 5, 0, "did you mean \"disable\"?");

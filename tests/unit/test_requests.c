@@ -61,7 +61,7 @@ static void write_file(const char *name, const char *text)
 }
 
 #define HEAD "target = \"t\"; kind = \"user\";\n"
-#define ACCOUNT "account: { external_id = \"{id}\"; email = \"{login}\"; team = \"{profile.team}\"; };\n"
+#define ACCOUNT "account: { external_id = \"{id}\"; email = \"{login}\"; team = \"{profile.team}\"; tags = \"{profile.tags}\"; };\n"
 #define DISABLE "disable: { path = \"/e/{account.key}/end\"; };"
 
 static struct mapping *load(const char *text, struct problems *problems)
@@ -344,6 +344,8 @@ static void mistakes_in_a_document_have_its_line(void **state)
     (void)state;
     write_file(document_path, "{\n  \"a\": \"x\",\n  \"b\": \"{logni}\"\n}\n");
     assert_one_mistake(text, document_path, 3, 10, "requests.create.body.b: unknown name \"logni\"");
+    write_file(document_path, "{ \"a\": \"{account.mail}\" }");
+    assert_one_mistake(text, document_path, 1, 10, "requests.create.body.a: there is no account.mail, did you mean account.email?");
     write_file(document_path, "{\n  \"a\": }\n");
     assert_one_mistake(text, document_path, 2, 8, "not JSON");
     write_file(document_path, "{ \"a\": 1, \"a\": 2 }");
@@ -378,6 +380,11 @@ static void mistakes_in_requests_have_line_and_column(void **state)
                 "a quote (') is open at the end; one that is meant as text is written in braces: {''''}");
     ONE_MISTAKE("create: { query: { f = \"a eq \\\"x\\\\{id}\\\"\"; }; };", 5, 25, "a backslash stands before a brace");
     ONE_MISTAKE("creat: { path = \"/e\"; };", 5, 0, "requests has no \"creat\"");
+    ONE_MISTAKE("create: { path = \"/e/{'x'}/{account.external_di}\"; };", 5, 29,
+                "requests.create.path: there is no account.external_di, did you mean account.external_id?; known are: external_id, email, team, tags, key");
+    ONE_MISTAKE("create: { body: { x = \"{id ?? (account.boss | lower)}\"; }; };", 5, 32,
+                "there is no account.boss; known are: external_id, email, team, tags, key");
+    ONE_MISTAKE("member_add: { path = \"/e/{account.email}\"; };", 5, 27, "there is no account.email; known are: key");
     assert_one_mistake(HEAD ACCOUNT "on: { suspended = \"keep\"; deactivated = \"keep\"; deleted = \"keep\"; left_scope = \"keep\"; };\n"
                        "requests = 1;", path, 4, 0, "requests must be a group");
 }
