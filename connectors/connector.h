@@ -136,7 +136,8 @@ enum change_kind { CHANGE_ADD, CHANGE_DELETE, CHANGE_REPLACE };
 
 /* One attribute's difference. DELETE without values removes all of it. A
  * directory gets ADD, DELETE and REPLACE with arrays of values; all others only
- * REPLACE, with the one new value as it is (a list stays a list), or DELETE. */
+ * REPLACE, with the one new value as it is (a list stays a list; of a group,
+ * null for a member that shall go), or DELETE. */
 struct change {
     enum change_kind kind;
     char *name;

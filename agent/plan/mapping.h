@@ -44,6 +44,11 @@ void value_free(struct value *value); /* NULL is allowed */
 unsigned value_uses(const struct value *value);
 /* NULL: absent. Absent entries of a list are left out. */
 int value_render(const struct value *value, const struct expr_input *input, json_t **ret_value, struct error *error);
+/*
+ * `rendered` from it, with null for each member of a group that is absent now and that `current` has: it shall go, while
+ * members that the mapping does not name stay. What would come from a profile that was not read is left as it is.
+ */
+int value_mark_gone(const struct value *value, bool profile_read, const json_t *current, json_t *rendered, json_t **ret_marked);
 /* For a directory: a list of texts without repetition; NULL when empty. */
 int value_to_texts(const json_t *value, json_t **ret_list, struct error *error);
 

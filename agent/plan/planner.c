@@ -183,6 +183,23 @@ static bool attribute_toggles(const struct planning *planning, const struct attr
     return (changes || undone_elsewhere) && (is_marked(mapping, attribute, current) || (changes && !has_marks(mapping)));
 }
 
+/* A target that is no directory gets the value as it shall be, and is told which members of a group go. */
+static int diff_whole(struct planning *planning, size_t i, const json_t *current, json_t *target)
+{
+    const struct attribute *attribute = &planning->mapping->attributes[i];
+    bool rendered = attribute->account != NULL && !planning->wanted.overlaid[i] && target == planning->wanted.values[i];
+    bool profile_read = planning->input->identity->profile != NULL;
+    json_t *marked = NULL;
+
+    if (!rendered)
+        return diff_value(attribute->name, current, target, &planning->changes);
+    int code = value_mark_gone(attribute->account, profile_read, current, target, &marked);
+    if (code == 0)
+        code = diff_value(attribute->name, current, marked, &planning->changes);
+    json_decref(marked);
+    return code;
+}
+
 static int plan_attribute(struct planning *planning, size_t i, json_t *wanted_values)
 {
     const struct attribute *attribute = &planning->mapping->attributes[i];
@@ -196,7 +213,7 @@ static int plan_attribute(struct planning *planning, size_t i, json_t *wanted_va
     if (code == 0 && planning->mapping->directory)
         code = diff_list(compare_of(planning, attribute), attribute->name, current, target, &planning->changes);
     else if (code == 0)
-        code = diff_value(attribute->name, current, target, &planning->changes);
+        code = diff_whole(planning, i, current, target);
     if (attribute->disable != NULL && attribute_toggles(planning, attribute, current, planning->changes.count > before))
         planning->toggles = true;
     bool empty = target == NULL || (json_is_array(target) && json_array_size(target) == 0);

@@ -86,6 +86,52 @@ int value_render(const struct value *value, const struct expr_input *input, json
     return code;
 }
 
+static bool is_nothing(const json_t *value)
+{
+    return value == NULL || json_is_null(value);
+}
+
+/* Takes `member`. */
+static int put_member(json_t *object, const char *name, json_t *member)
+{
+    return json_object_set_new(object, name, member) < 0 ? ERROR_NOMEM : 0;
+}
+
+static int mark_members_gone(const struct value *value, bool profile_read, const json_t *current, json_t *marked)
+{
+    int code = 0;
+
+    for (size_t i = 0; code == 0 && value->kind == VALUE_OBJECT && i < value->count; i++) {
+        const struct value *item = value->items[i];
+        const json_t *there = json_object_get(current, value->names[i]);
+        json_t *mine = json_object_get(marked, value->names[i]), *inner = NULL;
+        bool known = profile_read || (value_uses(item) & NAME_BIT(NAME_PROFILE)) == 0;
+        if (is_nothing(there) || (mine == NULL && !known))
+            continue;
+        if (mine == NULL)
+            code = put_member(marked, value->names[i], json_null());
+        else if ((code = value_mark_gone(item, profile_read, there, mine, &inner)) == 0)
+            code = put_member(marked, value->names[i], inner);
+    }
+    return code;
+}
+
+int value_mark_gone(const struct value *value, bool profile_read, const json_t *current, json_t *rendered, json_t **ret_marked)
+{
+    if (!json_is_object(rendered)) {
+        *ret_marked = json_incref(rendered);
+        return 0;
+    }
+    json_t *marked = json_copy(rendered);
+    int code = marked != NULL ? mark_members_gone(value, profile_read, current, marked) : ERROR_NOMEM;
+
+    if (code < 0)
+        json_decref(marked);
+    else
+        *ret_marked = marked;
+    return code;
+}
+
 static bool list_has(const json_t *list, const json_t *text)
 {
     for (size_t i = 0; i < json_array_size(list); i++)

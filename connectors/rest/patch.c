@@ -48,6 +48,19 @@ static int apply_one(json_t *document, const struct difference *difference, stru
     return 0;
 }
 
+/* null in what is wanted: not there. */
+static void drop_gone(json_t *object, const json_t *wanted)
+{
+    const char *name;
+    json_t *member;
+
+    json_object_foreach ((json_t *)(uintptr_t)wanted, name, member)
+        if (json_is_null(member))
+            json_object_del(object, name);
+        else
+            drop_gone(json_object_get(object, name), member);
+}
+
 /* An object keeps the members that the mapping does not name. */
 static int merge_one(json_t *document, const struct difference *difference, struct error *error)
 {
@@ -56,6 +69,7 @@ static int merge_one(json_t *document, const struct difference *difference, stru
     cleanup_json json_t *merged = json_deep_copy(difference->current);
     if (merged == NULL || json_object_update_recursive(merged, (json_t *)(uintptr_t)difference->wanted) < 0)
         return error_nomem(error);
+    drop_gone(merged, difference->wanted);
     return pointer_set(document, difference->pointer, merged, error);
 }
 
@@ -187,7 +201,7 @@ static int patch_value(struct json_patch *patch, const char *pointer, const json
 {
     const json_t *current = pointer_get_value(patch->document, pointer);
 
-    if (wanted == NULL) {
+    if (wanted == NULL || json_is_null(wanted)) {
         int removed = add_operation(patch, "remove", pointer, NULL, error);
         pointer_remove(patch->document, pointer);
         return removed;

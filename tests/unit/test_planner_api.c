@@ -258,6 +258,32 @@ static void a_mover_is_updated_by_the_difference(void **state)
                                              "'match':[{'path':'/e','query':{'id':'7'}}]}}");
 }
 
+static const char nested[] =
+    "target = \"t\"; kind = \"user\"; account: { name: { given = \"{name | first_word}\"; nick = \"{profile.nick}\";\n"
+    "  former: { family = \"{profile.born}\"; given = \"{id}\"; }; }; };\n"
+    "requests: { " FINDERS UPDATE REQUEST_PAIR " };\n";
+
+static void a_member_of_a_group_that_became_absent_goes(void **state)
+{
+    (void)state;
+    use(nested);
+    identity.profile = json("{'nick':''}");
+    there_is(0, "{'name':{'given':'Ann','nick':'Annie','title':'Dr','former':{'family':'Orr','given':'7'}}}");
+    assert_plans("update =name");
+    assert_json(plan.operations[0].changes[0].values, "{'given':'Ann','nick':null,'former':{'family':null,'given':'7'}}");
+    assert_json(plan.operations[0].values, "{'name':{'given':'Ann','former':{'given':'7'}}}");
+    there_is(0, "{'name':{'given':'Ann','nick':null,'title':'Dr','former':{'given':'7'}}}");
+    assert_plans("");
+}
+
+static void a_member_of_a_group_stays_when_the_profile_was_not_read(void **state)
+{
+    (void)state;
+    use(nested);
+    there_is(0, "{'name':{'given':'Ann','nick':'Annie','former':{'family':'Orr','given':'7'}}}");
+    assert_plans("");
+}
+
 static void what_has_no_request_is_not_planned(void **state)
 {
     (void)state;
@@ -559,6 +585,8 @@ int main(void)
         TEST(a_joiner_is_created_with_typed_values),
         TEST(an_account_as_wanted_needs_nothing),
         TEST(a_mover_is_updated_by_the_difference),
+        TEST(a_member_of_a_group_that_became_absent_goes),
+        TEST(a_member_of_a_group_stays_when_the_profile_was_not_read),
         TEST(what_has_no_request_is_not_planned),
         TEST(a_leaver_is_disabled_and_nothing_else),
         TEST(a_disabled_account_is_kept_up_where_the_file_says_so),

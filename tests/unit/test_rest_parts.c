@@ -213,6 +213,23 @@ static void a_merge_patch_has_only_the_members_that_differ(void **state)
     assert_patch(SEND_MERGE_PATCH, NAMES, ANN, "{'room':null,'email':'x@example.com'}", "{'room':null,'email':'x@example.com'}");
 }
 
+#define PATCH_OP(operations) "{'schemas':['urn:ietf:params:scim:api:messages:2.0:PatchOp'],'Operations':[" operations "]}"
+
+/* As the planner says it: null where it shall go. */
+static void a_member_that_shall_go_is_taken_out_in_every_form(void **state)
+{
+#define NICKED "{'name':{'given':'Ann','nick':'Annie','title':'Dr','former':{'family':'Orr','given':'A'}}}"
+#define UNNICKED "{'name':{'given':'Ann','nick':null,'former':{'family':null,'given':'A'}}}"
+    (void)state;
+    assert_patch(SEND_DOCUMENT, "{}", NICKED, UNNICKED, "{'name':{'given':'Ann','title':'Dr','former':{'given':'A'}}}");
+    assert_patch(SEND_CHANGES, "{}", NICKED, UNNICKED, UNNICKED);
+    assert_patch(SEND_MERGE_PATCH, "{}", NICKED, UNNICKED, "{'name':{'nick':null,'former':{'family':null}}}");
+    assert_patch(SEND_JSON_PATCH, "{}", NICKED, UNNICKED,
+                 "[{'op':'remove','path':'/name/nick'},{'op':'remove','path':'/name/former/family'}]");
+    assert_patch(SEND_SCIM_PATCH, "{}", NICKED, UNNICKED, /* null unassigns (RFC 7643 §2.5) */
+                 PATCH_OP("{'op':'replace','path':'name','value':{'nick':null,'former':{'family':null}}}"));
+}
+
 static void a_merge_patch_into_a_list_carries_the_whole_list(void **state)
 {
     (void)state;
@@ -239,7 +256,6 @@ static void a_json_patch_makes_missing_parents_once(void **state)
                  "[{'op':'replace','path':'/name/given','value':'Anna'},{'op':'add','path':'/name/family','value':'Lee'}]");
 }
 
-#define PATCH_OP(operations) "{'schemas':['urn:ietf:params:scim:api:messages:2.0:PatchOp'],'Operations':[" operations "]}"
 #define ENTERPRISE "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
 static void a_scim_patch_names_attributes_by_their_paths(void **state)
@@ -735,6 +751,7 @@ int main(void)
         cmocka_unit_test(a_document_keeps_what_the_mapping_does_not_name),
         cmocka_unit_test(changes_are_whole_values_and_null_for_what_goes),
         cmocka_unit_test(a_merge_patch_has_only_the_members_that_differ),
+        cmocka_unit_test(a_member_that_shall_go_is_taken_out_in_every_form),
         cmocka_unit_test(a_merge_patch_into_a_list_carries_the_whole_list),
         cmocka_unit_test(a_json_patch_adds_replaces_and_removes_with_escaped_paths),
         cmocka_unit_test(a_json_patch_makes_missing_parents_once),
