@@ -127,15 +127,45 @@ bool claim_operation(struct lane_run *run, const struct operation *operation, st
     return ok;
 }
 
-bool claim_may_appear(struct lane_run *run, bool *ret_may)
+/* Whom the settings of then find is ours, unless somebody else's. */
+static bool look_as_sent(struct lane_run *run, const json_t *settings, bool *ret_found)
+{
+    static const char *const no_names[] = { NULL };
+    const struct lane_job *job = run->job;
+    const struct account_query query = { .group = job->kind == IDENTITY_GROUP, .names = no_names, .settings = settings };
+    cleanup_free char *owner = NULL;
+    struct account account = { 0 };
+    struct receipt receipt = { 0 };
+
+    enum outcome outcome = job->ops->read(job->session, &query, &account, &receipt);
+    bool ok = outcome == OUTCOME_APPLIED || outcome == OUTCOME_GONE || lane_fail_receipt(run, &receipt);
+    *ret_found = outcome == OUTCOME_APPLIED && store_find_owner(job->store, job->target, job->kind, account.key, &owner, NULL) < 0;
+    if (*ret_found)
+        ok = lane_set_link(run, account.key, account.locator, NULL, false, (struct wall){ 0 }) && lane_store_link(run);
+    account_clear(&account);
+    receipt_clear(&receipt);
+    return ok;
+}
+
+bool claim_look(struct lane_run *run, bool *ret_found, bool *ret_may_appear)
 {
     const struct lane_job *job = run->job;
+    cleanup_free char *sent = NULL;
     struct error error = { 0 };
 
-    *ret_may = false;
-    if ((job->ops->capabilities & CONNECTOR_IDEMPOTENCY) == 0 || job->attempt > 1)
+    *ret_found = *ret_may_appear = false;
+    if ((job->ops->capabilities & CONNECTOR_IDEMPOTENCY) == 0)
         return true;
-    int begun = store_has_claim(job->store, job->target, job->kind, job->id, operation_kind_name(OPERATION_CREATE), &error);
-    *ret_may = begun > 0;
-    return begun >= 0 ? true : lane_fail_error(run, &error);
+    if (store_read_claims(job->store, job->target, job->kind, job->id, operation_kind_name(OPERATION_CREATE), &sent, &error) < 0)
+        return lane_fail_error(run, &error);
+    if (sent == NULL)
+        return true;
+    run->result->leaving = job->kind == IDENTITY_USER ? LEAVING_YES : LEAVING_UNKNOWN;
+    json_t *attempts = json_loads(sent, 0, NULL);
+    bool ok = attempts != NULL || lane_fail(run, OUTCOME_RETRY, "out of memory");
+    for (size_t i = 0; ok && !*ret_found && i < json_array_size(attempts); i++)
+        ok = look_as_sent(run, json_array_get(attempts, i), ret_found);
+    json_decref(attempts);
+    *ret_may_appear = job->attempt <= 1;
+    return ok;
 }

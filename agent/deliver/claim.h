@@ -24,7 +24,8 @@
  * later attempt, with another name, looks for what the earlier one may have made.
  *
  * A person who left while the CREATE's end was not known, and of whom there is
- * no account: it may still be on its way. Such a lane looks once more after
+ * no account: it may stand under a name that he had, which is looked for and
+ * linked, or still be on its way. Such a lane looks once more after
  * CLAIM_APPEARS_US before it ends.
  *
  * Ownership: the claim is the caller's (claim_clear). Threads: none of its own.
@@ -46,8 +47,8 @@ struct operation_claim { /* all NULL: this operation needs none */
 };
 bool claim_operation(struct lane_run *run, const struct operation *operation, struct operation_claim *ret_claim);
 void claim_clear(struct operation_claim *claim);
-/* May an account appear that nobody finds yet? A CREATE was begun, its end is not known. */
-bool claim_may_appear(struct lane_run *run, bool *ret_may);
+/* A CREATE was begun and its end is not known: was what it made found, as it was sent, and linked? Else, may it yet appear? */
+bool claim_look(struct lane_run *run, bool *ret_found, bool *ret_may_appear);
 /* Is it known what became of an operation that ended so? */
 bool claim_is_settled(enum outcome outcome);
 

@@ -405,19 +405,18 @@ static bool look_again(struct lane_run *run, const struct plan *plan, const stru
     return members_recheck(run, members, plan->wanted.locator, ret_again);
 }
 
-/* None is there and none is wanted: the end, but for one that is on its way. */
-static bool nothing_appears(struct lane_run *run, const struct plan *plan)
+/* None is there and none is wanted: the end, but for one that a lost answer spoke of. */
+static bool nothing_appears(struct lane_run *run, const struct plan *plan, bool *ret_again)
 {
-    bool may = false;
+    bool may_appear = false;
 
     if (run->found || plan->operation_count > 0 || plan->present)
         return true;
-    if (!claim_may_appear(run, &may))
+    if (!claim_look(run, ret_again, &may_appear))
         return false;
-    if (!may)
+    if (*ret_again || !may_appear)
         return true;
     run->result->retry_after_us = CLAIM_APPEARS_US;
-    run->result->leaving = run->job->kind == IDENTITY_USER ? LEAVING_YES : LEAVING_UNKNOWN;
     return lane_fail(run, OUTCOME_RETRY, "no account is wanted any more and none is there, but one was asked for and the answer was lost: it "
                      "is looked for once more");
 }
@@ -441,7 +440,9 @@ static bool round_once(struct lane_run *run, bool *ret_again)
     bool ok = adopt(run, &plan, &adopted, ret_again);
     bool was_there = run->linked && !run->link.gone;
     if (ok && !*ret_again)
-        ok = nothing_appears(run, &plan) && groups_catch_up(run) && groups_before(run, &plan) && apply_all(run, &plan, ret_again);
+        ok = nothing_appears(run, &plan, ret_again);
+    if (ok && !*ret_again)
+        ok = groups_catch_up(run) && groups_before(run, &plan) && apply_all(run, &plan, ret_again);
     if (ok && !*ret_again)
         ok = groups_after(run, &plan, was_there, relink) && (remember_account(run, &plan), true) &&
              look_again(run, &plan, &members, was_there, adopted, ret_again);

@@ -44,11 +44,15 @@ static int read_others(struct sqlite_store *store, struct claim_call *call, int6
     return call->found.earlier == NULL ? error_nomem(error) : 0;
 }
 
-static int was_begun(struct db *db, int64_t lane, const char *operation, struct error *error)
+static int read_sent(struct db *db, int64_t lane, const char *operation, char **ret_sent, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
+    int code = db_next(db, SQL_CLAIMS_SENT, &row, error, "it", lane, operation);
 
-    return db_next(db, SQL_CLAIM_BEGUN, &row, error, "it", lane, operation);
+    if (code <= 0)
+        return code;
+    *ret_sent = str_dup(row_text(row, 0));
+    return *ret_sent == NULL ? error_nomem(error) : 0;
 }
 
 static int claim_work(struct sqlite_store *store, void *arg, struct error *error)
@@ -86,8 +90,8 @@ int sqlite_claim(struct store *store, const struct claim *claim, struct claim_fo
     return code < 0 ? code : 0;
 }
 
-int sqlite_has_claim(struct store *base, const char *target, enum identity_kind kind, const char *id, const char *operation,
-                     struct error *error)
+int sqlite_read_claims(struct store *base, const char *target, enum identity_kind kind, const char *id, const char *operation,
+                       char **ret_sent, struct error *error)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
@@ -95,9 +99,10 @@ int sqlite_has_claim(struct store *base, const char *target, enum identity_kind 
     if (reader.db == NULL)
         return error != NULL ? error->code : ERROR_IO;
     int64_t identity = identity_number(reader.db, kind, id, error);
-    if (identity <= 0)
+    if (identity < 0)
         return (int)identity;
-    return was_begun(reader.db, lane_key(target_number(store, target), identity), operation, error);
+    *ret_sent = NULL;
+    return identity > 0 ? read_sent(reader.db, lane_key(target_number(store, target), identity), operation, ret_sent, error) : 0;
 }
 
 int claims_end(struct sqlite_store *store, int64_t key, const struct completion *completion, struct error *error)

@@ -70,10 +70,11 @@ static int null_claim(struct store *store, const struct claim *claim, struct cla
     return error_set(error, ERROR_NOTFOUND, "the null store keeps nothing");
 }
 
-static int null_has_claim(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
-                          struct error *error)
+static int null_read_claims(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
+                            char **ret_sent, struct error *error)
 {
     (void)store, (void)target, (void)kind, (void)id, (void)operation, (void)error;
+    *ret_sent = NULL;
     return 0;
 }
 
@@ -203,7 +204,7 @@ static int null_retain(struct store *store, struct error *error)
 
 static const struct store_ops null_ops = {
     null_close,       null_set_routes,    null_on_ready,        null_take,          null_quarantine,   null_lease,
-    null_complete,    null_put_link,      null_claim, null_has_claim, null_touch,         null_hold,         null_is_held,
+    null_complete,    null_put_link,      null_claim, null_read_claims, null_touch,         null_hold,         null_is_held,
     null_retry_dead,  null_drop_dead,     null_read_identity,   null_find_identity, null_read_link,    null_find_owner,     null_read_members,
     null_list,        null_list,          null_list_quarantine, null_show,          null_count_lanes,  null_count_leavers,
     null_read_status, null_retain,

@@ -145,7 +145,8 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_CLAIM_OTHERS] = "SELECT count(*), max(wait), json_group_array(json(sent)) FILTER (WHERE sent IS NOT NULL AND digest <> ?) "
                          "FROM claim WHERE lane = ? AND kind = ?",
     [SQL_CLAIM_WAIT] = "UPDATE claim SET wait = ? WHERE lane = ? AND kind = ? AND digest = ?",
-    [SQL_CLAIM_BEGUN] = "SELECT 1 FROM claim WHERE lane = ? AND kind = ? LIMIT 1",
+    [SQL_CLAIMS_SENT] = "SELECT json_group_array(json(sent)) FILTER (WHERE sent IS NOT NULL) FROM claim WHERE lane = ? AND kind = ? "
+                        "HAVING count(*) > 0",
     [SQL_CLAIM_DELETE] = "DELETE FROM claim WHERE lane = ? AND kind = ? AND digest = ?",
     [SQL_CLAIMS_DELETE] = "DELETE FROM claim WHERE lane = ?",
     [SQL_RETAIN_CLAIMS] = "DELETE FROM claim WHERE at < ?",

@@ -77,10 +77,10 @@ int store_claim(struct store *store, const struct claim *claim, struct claim_fou
     return store->ops->claim(store, claim, ret_found, error);
 }
 
-int store_has_claim(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
-                    struct error *error)
+int store_read_claims(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
+                      char **ret_sent, struct error *error)
 {
-    return store->ops->has_claim(store, target, kind, id, operation, error);
+    return store->ops->read_claims(store, target, kind, id, operation, ret_sent, error);
 }
 
 void store_touch(struct store *store, const char *target, enum identity_kind kind, const char *id)

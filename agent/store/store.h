@@ -222,9 +222,9 @@ struct claim_found {
 };
 void claim_found_clear(struct claim_found *found);
 int store_claim(struct store *store, const struct claim *claim, struct claim_found *ret_found, struct error *error);
-/* Is there a claim of this lane and operation? 1, 0 or negative. */
-int store_has_claim(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
-                    struct error *error);
+/* JSON array: `sent` of this lane's claims for the operation, the caller's; NULL: it has no claim. */
+int store_read_claims(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
+                      char **ret_sent, struct error *error);
 
 /* Makes a lane ready without an event (a group's first member came, an
  * administrator asked). Queued; tried again when its commit failed. */

@@ -36,8 +36,8 @@ struct store_ops {
     int (*put_link)(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
                     struct error *error);
     int (*claim)(struct store *store, const struct claim *claim, struct claim_found *ret_found, struct error *error);
-    int (*has_claim)(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
-                     struct error *error);
+    int (*read_claims)(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
+                       char **ret_sent, struct error *error);
     void (*touch)(struct store *store, const char *target, enum identity_kind kind, const char *id);
     int (*hold)(struct store *store, const char *target, bool held, struct error *error);
     bool (*is_held)(struct store *store, const char *target);
@@ -330,7 +330,7 @@ SQLITE_OP(lease);
 SQLITE_OP(complete);
 SQLITE_OP(put_link);
 SQLITE_OP(claim);
-SQLITE_OP(has_claim);
+SQLITE_OP(read_claims);
 SQLITE_OP(touch);
 SQLITE_OP(hold);
 SQLITE_OP(is_held);

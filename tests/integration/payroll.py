@@ -416,11 +416,13 @@ def news_of_a_joiner_whose_answer_was_lost_do_not_hire_twice(world):
     check_end(payroll, agent)
 
 
+BY_ID = """    { path = "/employees"; query: { external_id = "{id}"; }; items = "/items"; where: { external_id = "{id}"; }; },\n"""
+
+
 @test
 def a_joiner_whose_answer_was_lost_is_found_under_the_name_of_then(world):
-    by_id = """    { path = "/employees"; query: { external_id = "{id}"; }; items = "/items"; where: { external_id = "{id}"; }; },\n"""
     payroll = world.payroll("--not-unique")
-    agent = payroll_agent(world, payroll, replace=[(by_id, "")], settings={"lost_answer_wait": "300 ms"})
+    agent = payroll_agent(world, payroll, replace=[(BY_ID, "")], settings={"lost_answer_wait": "300 ms"})
     payroll.trouble(lose=1.0, times=1, only="POST", ignore_keys=True)
     agent.send(okta.activate(ANN))
     agent.await_log(id=ANN.id, outcome="retry")
@@ -428,6 +430,21 @@ def a_joiner_whose_answer_was_lost_is_found_under_the_name_of_then(world):
     agent.await_log(id=ANN.id, outcome="applied")
     agent.settle()
     assert [row["email"] for row in payroll.employees()] == ["ann.lee@example.com"], payroll.employees()
+    check_end(payroll, agent)
+
+
+@test
+def a_leaver_whose_answer_was_lost_is_found_under_the_name_of_then(world):
+    payroll = world.payroll("--not-unique")
+    agent = payroll_agent(world, payroll, replace=[(BY_ID, "")], settings={"lost_answer_wait": "300 ms"})
+    payroll.trouble(lose=1.0, times=1, only="POST", ignore_keys=True)
+    agent.send(okta.activate(ANN))
+    agent.await_log(id=ANN.id, outcome="retry")
+    married = ANN.renamed(login="ann.lee@example.com")
+    agent.send(okta.update(married), okta.deactivate(married))
+    agent.await_log(id=ANN.id, action="disable", outcome="applied")
+    agent.settle()
+    assert [(row["email"], row["status"]) for row in payroll.employees()] == [(ANN.login, "terminated")], payroll.employees()
     check_end(payroll, agent)
 
 

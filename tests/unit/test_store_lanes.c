@@ -812,6 +812,17 @@ static void expect_earlier(struct world *w, const char *digest, const char *sent
     claim_found_clear(&found);
 }
 
+static void expect_sent(struct world *w, const char *operation, const char *expected)
+{
+    cleanup_free char *sent = NULL;
+
+    assert_int_equal(store_read_claims(w->store, "ldap", IDENTITY_USER, "u1", operation, &sent, &w->error), 0);
+    if (expected == NULL)
+        assert_null(sent);
+    else
+        assert_string_equal(sent, expected);
+}
+
 static void what_was_sent_under_another_digest_is_told_and_how_long_it_may_yet_show(void **state)
 {
     struct world *w = *state;
@@ -824,11 +835,15 @@ static void what_was_sent_under_another_digest_is_told_and_how_long_it_may_yet_s
     end_as(w, NULL, NULL, retry);
     expect_earlier(w, "d1", "{\"mail\":\"ann\"}", "[]", START + 5); /* its own is no other one */
     expect_earlier(w, "d2", NULL, "[{\"mail\":\"ann\"}]", START + 5);
+    expect_sent(w, "create", "[{\"mail\":\"ann\"}]");
+    expect_sent(w, "disable", NULL);
     world_reopen(w);
     world_route(w);
     expect_earlier(w, "d3", NULL, "[{\"mail\":\"ann\"}]", START + 5);
     end_as(w, NULL, NULL, (struct completion){ .end = LANE_DONE, .outcome = "applied" });
+    expect_sent(w, "create", NULL);
     expect_earlier(w, "d1", NULL, "[]", 0);
+    expect_sent(w, "create", "[]");
 }
 
 static void a_claim_that_is_not_committed_is_not_given(void **state)
