@@ -276,7 +276,7 @@ struct connector_ops {
                          struct receipt *receipt);
     void (*close)(struct connector_session *session); /* NULL is allowed */
 
-    /* Does the target answer, as whom we claim to be? */
+    /* Does the target answer, as whom we claim to be? The receipt's note is what an administrator should know all the same. */
     enum outcome (*probe)(struct connector_session *session, struct receipt *receipt);
 
     /* Reads the account: by key where given, else by match in order, else

@@ -49,8 +49,9 @@ static json_t *probe_target(const struct config_target *target)
     if (outcome == OUTCOME_APPLIED)
         outcome = target->ops->probe(session, &receipt);
     bool good = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
-    json_t *result = json_pack("{s:b, s:s?}", "answers", good, "reason", good ? NULL : receipt.reason != NULL ? receipt.reason
-                                                                                      : outcome_name(outcome));
+    json_t *result = json_pack("{s:b, s:s?, s:s?}", "answers", good, "reason", good ? NULL : receipt.reason != NULL ? receipt.reason
+                                                                                                : outcome_name(outcome),
+                               "note", good ? receipt.note : NULL);
     target->ops->close(session);
     if (target->ops->unshare != NULL)
         target->ops->unshare(shared);
@@ -86,6 +87,14 @@ static json_t *targets_json(const struct config *config, bool connect, bool *ret
 
 /* ---- what is said ---- */
 
+static void print_note(const char *note)
+{
+    if (note != NULL)
+        printf("; ");
+    table_put_text(note != NULL ? note : "");
+    putchar('\n');
+}
+
 static void print_target(const struct ctl *ctl, const json_t *target)
 {
     size_t index;
@@ -101,7 +110,8 @@ static void print_target(const struct ctl *ctl, const json_t *target)
     }
     printf("%s\n", json_is_true(json_object_get(target, "hold")) ? "; starts held" : "");
     if (json_is_true(answers)) {
-        printf("    %sanswers%s\n", ctl_paint(ctl, COLOUR_GOOD), ctl_paint(ctl, COLOUR_NONE));
+        printf("    %sanswers%s", ctl_paint(ctl, COLOUR_GOOD), ctl_paint(ctl, COLOUR_NONE));
+        print_note(json_string_value(json_object_get(target, "note")));
     } else if (answers != NULL) {
         printf("    %snot usable: ", ctl_paint(ctl, COLOUR_BAD));
         table_put_text(json_string_value(json_object_get(target, "reason")));

@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "connectors/session/address.h"
+#include "connectors/session/redis_follow.h"
 #include "connectors/session/redis_private.h"
 
 /* ---- settings ---- */
@@ -103,6 +104,16 @@ static bool may_remove(struct session_store *store, struct redis_link *link, str
     return false;
 }
 
+/* Sweeps work without the index, too: a note. */
+static void note_index(struct session_store *store, struct receipt *receipt)
+{
+    struct receipt own = { 0 };
+
+    if (!notifications_check(store->links[0], &own))
+        receipt->note = str_printf("index cannot work, all keys are looked at: %s", own.reason != NULL ? own.reason : "out of memory");
+    receipt_clear(&own);
+}
+
 /* Connected, and we may look at keys and take them away. */
 static enum outcome redis_probe(struct session_store *store, struct receipt *receipt)
 {
@@ -113,7 +124,11 @@ static enum outcome redis_probe(struct session_store *store, struct receipt *rec
         if (reply == NULL || !may_remove(store, store->links[i], receipt))
             outcome = receipt->outcome;
     }
-    return outcome == OUTCOME_APPLIED ? receipt_set(receipt, OUTCOME_APPLIED, 0, NULL) : outcome;
+    if (outcome != OUTCOME_APPLIED)
+        return outcome;
+    if (store->settings->index)
+        note_index(store, receipt);
+    return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
 }
 
 /* ---- a sweep ---- */

@@ -47,37 +47,55 @@ static bool has_flag(const char *flags, char flag)
     return strchr(flags, flag) != NULL || (flag != 'K' && strchr(flags, 'A') != NULL);
 }
 
-static bool switch_on(struct follower *follower, const char *flags)
+static bool are_enough(const char *flags)
 {
-    cleanup_free char *wanted = str_printf("%s%s", flags, needed_flags);
+    for (const char *flag = needed_flags; *flag != '\0'; flag++)
+        if (!has_flag(flags, *flag))
+            return false;
+    return true;
+}
 
+/* The flags that are set; NULL: the receipt says why they are not known. */
+static char *read_flags(struct redis_link *link, struct receipt *receipt)
+{
+    cleanup_reply redisReply *reply = link_ask(link, REDIS_COMMAND("CONFIG", "GET", "notify-keyspace-events"), receipt);
+
+    if (reply == NULL)
+        return NULL;
+    char *flags = str_dup(reply->elements == 2 && reply_is_text(reply->element[1]) ? reply->element[1]->str : "");
+    if (flags == NULL)
+        receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
+    return flags;
+}
+
+bool notifications_check(struct redis_link *link, struct receipt *receipt)
+{
+    cleanup_free char *flags = read_flags(link, receipt);
+
+    if (flags == NULL)
+        return false;
+    if (are_enough(flags) || link->settings->index_configure)
+        return true;
+    receipt_set(receipt, OUTCOME_RETRY, 0,
+                "the server does not tell of changes: set notify-keyspace-events to \"KA\" there (it is \"%s\"), or "
+                "index_configure = true",
+                flags);
+    return false;
+}
+
+static bool switch_on(struct follower *follower)
+{
+    struct redis_link *link = follower->reader.links[0];
+    cleanup_free char *flags = read_flags(link, follower->receipt);
+
+    if (flags == NULL || are_enough(flags))
+        return flags != NULL;
+    cleanup_free char *wanted = str_printf("%s%s", flags, needed_flags);
     if (wanted == NULL)
         return fail(follower, "out of memory");
     cleanup_reply redisReply *reply =
-        link_ask(follower->reader.links[0], REDIS_COMMAND("CONFIG", "SET", "notify-keyspace-events", wanted), follower->receipt);
+        link_ask(link, REDIS_COMMAND("CONFIG", "SET", "notify-keyspace-events", wanted), follower->receipt);
     return reply != NULL;
-}
-
-static bool check_notifications(struct follower *follower)
-{
-    cleanup_reply redisReply *reply =
-        link_ask(follower->reader.links[0], REDIS_COMMAND("CONFIG", "GET", "notify-keyspace-events"), follower->receipt);
-
-    if (reply == NULL)
-        return false;
-    const char *flags = reply->elements == 2 && reply_is_text(reply->element[1]) ? reply->element[1]->str : "";
-    for (const char *flag = needed_flags; *flag != '\0'; flag++) {
-        if (has_flag(flags, *flag))
-            continue;
-        if (follower->index->settings->index_configure)
-            return switch_on(follower, flags);
-        receipt_set(follower->receipt, OUTCOME_RETRY, 0,
-                    "the server does not tell of changes: set notify-keyspace-events to \"KA\" there (it is \"%s\"), or "
-                    "index_configure = true",
-                    flags);
-        return false;
-    }
-    return true;
 }
 
 static bool subscribe(struct follower *follower)
@@ -336,7 +354,8 @@ void follow(struct index *index, struct receipt *receipt)
 {
     struct follower follower = { .index = index, .reader = { .settings = index->settings }, .receipt = receipt };
 
-    if (connect_both(&follower) && check_notifications(&follower) && subscribe(&follower) && build(&follower)) {
+    if (connect_both(&follower) && notifications_check(follower.reader.links[0], receipt) &&
+        switch_on(&follower) && subscribe(&follower) && build(&follower)) {
         become_whole(index);
         while (!is_stopping(index) && listen_once(&follower, -1))
             continue;

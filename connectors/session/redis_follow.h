@@ -37,4 +37,7 @@ struct index {
 
 void follow(struct index *index, struct receipt *receipt);
 
+/* Does the server tell of changes, or may it be made to? False: the receipt says what to do. */
+bool notifications_check(struct redis_link *link, struct receipt *receipt);
+
 #endif

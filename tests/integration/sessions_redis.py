@@ -20,11 +20,13 @@ MAPPING = ('target = "portal"; kind = "user"; request_timeout = "1 s"; deny = tr
            'sessions: { preset = "express"; user = "{login}"; user_at = "/passport/user"; };\n')
 
 
-def redis_agent(world):
+def redis_agent(world, **settings):
     if not present():
         raise Skip("no Redis: install redis-tools")
     redis = world.own(RedisStore(world.new_folder("redis")))
-    agent = world.agent(directory=None, mappings_={"portal.conf": MAPPING}, top={"targets": (redis.target(),)})
+    target = redis.target()
+    target["settings"].update(settings)
+    agent = world.agent(directory=None, mappings_={"portal.conf": MAPPING}, top={"targets": (target,)})
     return redis, agent
 
 
@@ -54,6 +56,13 @@ def markers_stand_in_redis_while_they_hold(world):
     assert redis.cli("GET", "provost:signed_in:" + ANN.login) == ""
     agent.send(okta.activate(ANN))
     await_condition("not denied", lambda: redis.cli("GET", "provost:denied:" + ANN.login) == "")
+
+
+@test
+def check_says_that_an_index_would_hear_nothing(world):
+    _, agent = redis_agent(world, index=True)
+    code, out, err = agent.ctl("check", "--connect")
+    assert code == 0 and "answers; index cannot work" in out and "set notify-keyspace-events" in out, out + err
 
 
 @test

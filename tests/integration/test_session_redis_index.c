@@ -169,6 +169,18 @@ static void a_server_that_tells_nothing_is_said_and_all_keys_are_looked_at(void 
     freeReplyObject(reply);
 }
 
+static void a_probe_says_that_the_server_tells_nothing(void **state)
+{
+    (void)state;
+    redis_do(&server, "CONFIG SET notify-keyspace-events Ex");
+    open_with("");
+    assert_outcome(sessions_probe(&sessions), APPLIED);
+    assert_non_null(strstr(sessions.receipt.note, "set notify-keyspace-events to \"KA\" there (it is \"xE\")"));
+    redis_do(&server, "CONFIG SET notify-keyspace-events KA");
+    assert_outcome(sessions_probe(&sessions), APPLIED);
+    assert_null(sessions.receipt.note);
+}
+
 static void where_allowed_it_is_switched_on(void **state)
 {
     (void)state;
@@ -255,6 +267,7 @@ int main(void)
         TEST(what_was_written_before_the_kill_is_known_to_it),
         TEST(keys_that_go_are_forgotten),
         TEST(a_server_that_tells_nothing_is_said_and_all_keys_are_looked_at),
+        TEST(a_probe_says_that_the_server_tells_nothing),
         TEST(where_allowed_it_is_switched_on),
         TEST(a_lost_subscription_falls_back_and_comes_again),
         TEST(an_index_that_grows_too_large_is_given_up_and_said),
