@@ -44,22 +44,6 @@ static int add_key(struct sqlite_store *store, const struct seen_key *key, int64
     return code < 0 ? code : db_changes(store->writer) != 0;
 }
 
-static int count_request(struct sqlite_store *store, const struct event_batch *batch, struct error *error)
-{
-    if (batch->event_id == NULL || batch->count == 0)
-        return 0;
-    cleanup_free char *text = str_printf("@%s", batch->event_id); /* never the same as an event's uuid */
-    struct seen_key key, first;
-    if (text == NULL)
-        return error_nomem(error);
-    seen_key_make(text, 0, &key);
-    seen_key_make(batch->events[0].uuid, batch->events[0].published.us, &first);
-    key.time = first.time;
-    int is_new = add_key(store, &key, store->counters.event, error);
-    store->counters.duplicate_requests += is_new == 0;
-    return is_new < 0 ? is_new : 0;
-}
-
 /* ---- facts ---- */
 
 /* Which mapping disables whom is for later stages: a suspended person counts until the lane has been looked at. */
@@ -362,12 +346,14 @@ static int intake_run(struct sqlite_store *store, struct request *request, struc
 {
     struct intake *intake = (struct intake *)request;
     int64_t received = intake->received.us;
+    bool repeated = intake->batch->count > 0;
     int code = note_day(store, received, error);
 
-    if (code == 0)
-        code = count_request(store, intake->batch, error);
-    for (size_t i = 0; i < intake->batch->count && code == 0; i++)
+    for (size_t i = 0; i < intake->batch->count && code == 0; i++) {
         code = take_event(store, &intake->batch->events[i], intake->received, &intake->effects[i], error);
+        repeated = repeated && intake->effects[i] == EVENT_DUPLICATE;
+    }
+    store->counters.duplicate_requests += repeated;
     if (received > store->counters.received)
         store->counters.received = received;
     return code;

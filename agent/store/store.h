@@ -288,7 +288,7 @@ int store_count_leavers(struct store *store, const char *target, int64_t *ret_co
 
 struct store_status {
     int64_t events, duplicates, identities, quarantined; /* events: since the store was made */
-    int64_t duplicate_requests; /* the same eventId again */
+    int64_t duplicate_requests; /* those with nothing but duplicates */
     int64_t bytes;          /* of the database file */
     int64_t commits, commit_failures;
     int last_error_code;    /* 0: the last commit went well */
