@@ -201,6 +201,10 @@ static bool is_unsafe(const char *text, size_t bytes)
 
 size_t str_character(const char *text, bool *ret_safe)
 {
+    if (text[0] >= ' ' && text[0] <= '~') { /* nearly all: this is asked for each character of the status log */
+        *ret_safe = true;
+        return 1;
+    }
     size_t bytes = utf8_sequence_bytes((unsigned char)text[0]);
     bool valid = bytes > 0 && strnlen(text, bytes) == bytes && str_is_utf8(text, bytes);
 

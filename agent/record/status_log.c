@@ -58,12 +58,17 @@ static void add_escaped(struct buf *line, const char *text)
 
 static void add_field(struct buf *line, const struct log_field *field)
 {
+    if (!field->is_number && field->text == NULL)
+        return;
+    buf_add_char(line, ' ');
+    buf_add_str(line, field->key);
+    buf_add_char(line, '=');
     if (field->is_number) {
-        buf_printf(line, " %s=%lld", field->key, (long long)field->number);
-    } else if (field->text != NULL && !needs_quotes(field->text)) {
-        buf_printf(line, " %s=%s", field->key, field->text);
-    } else if (field->text != NULL) {
-        buf_printf(line, " %s=\"", field->key);
+        buf_printf(line, "%lld", (long long)field->number);
+    } else if (!needs_quotes(field->text)) {
+        buf_add_str(line, field->text);
+    } else {
+        buf_add_char(line, '"');
         add_escaped(line, field->text);
         buf_add_char(line, '"');
     }
