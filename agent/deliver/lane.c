@@ -337,6 +337,18 @@ static bool apply_all(struct lane_run *run, struct plan *plan, bool *ret_again)
     return true;
 }
 
+/* The text is made last: a new account has no link to compare. */
+static bool link_says(const struct lane_run *run, const char *key, const struct plan *plan)
+{
+    const struct link *link = &run->link;
+
+    if (!run->linked || link->gone || !str_equal(link->key, key) || !str_equal(link->locator, plan->wanted.locator) ||
+        link->due.us != plan->due.us)
+        return false;
+    cleanup_free char *values = lane_json_text(plan->wanted.values);
+    return str_equal(link->account, values);
+}
+
 /* After the account is as wanted: what the link shall say. */
 static bool relink(struct lane_run *run, const struct plan *plan)
 {
@@ -349,11 +361,8 @@ static bool relink(struct lane_run *run, const struct plan *plan)
         cleanup_free char *old_locator = str_dup(run->link.locator);
         return lane_set_link(run, old_key, old_locator, NULL, true, (struct wall){ 0 });
     }
-    cleanup_free char *values = lane_json_text(plan->wanted.values);
-    bool same = run->linked && !run->link.gone && str_equal(run->link.key, key) &&
-                str_equal(run->link.locator, plan->wanted.locator) && str_equal(run->link.account, values) &&
-                run->link.due.us == plan->due.us;
-    return same || lane_set_link(run, key, plan->wanted.locator, plan->wanted.values, false, plan->due);
+    return link_says(run, key, plan) ||
+           lane_set_link(run, key, plan->wanted.locator, plan->wanted.values, false, plan->due);
 }
 
 static bool make_plan(struct lane_run *run, struct member_list *members, struct plan *plan)

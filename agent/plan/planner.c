@@ -200,6 +200,17 @@ static int diff_whole(struct planning *planning, size_t i, const json_t *current
     return code;
 }
 
+static int diff_attribute(struct planning *planning, size_t i, const json_t *current, json_t *target)
+{
+    const struct attribute *attribute = &planning->mapping->attributes[i];
+
+    if (planning->input->account == NULL) /* all of it is written */
+        return 0;
+    if (!planning->mapping->directory)
+        return diff_whole(planning, i, current, target);
+    return diff_list(compare_of(planning, attribute), attribute->name, current, target, &planning->changes);
+}
+
 static int plan_attribute(struct planning *planning, size_t i, json_t *wanted_values)
 {
     const struct attribute *attribute = &planning->mapping->attributes[i];
@@ -210,10 +221,8 @@ static int plan_attribute(struct planning *planning, size_t i, json_t *wanted_va
     if (code < 0)
         return code;
     code = target_of(planning, i, current, &target);
-    if (code == 0 && planning->mapping->directory)
-        code = diff_list(compare_of(planning, attribute), attribute->name, current, target, &planning->changes);
-    else if (code == 0)
-        code = diff_whole(planning, i, current, target);
+    if (code == 0)
+        code = diff_attribute(planning, i, current, target);
     if (attribute->disable != NULL && attribute_toggles(planning, attribute, current, planning->changes.count > before))
         planning->toggles = true;
     bool empty = target == NULL || (json_is_array(target) && json_array_size(target) == 0);
