@@ -161,6 +161,7 @@ static void queue_lease(struct target_pool *pool, const struct lease *lease)
     memmove(&pool->queue[place + 1], &pool->queue[place], (pool->queued - place) * sizeof(*pool->queue));
     pool->queue[place] = *lease;
     pool->queued++;
+    pthread_cond_signal(&pool->wake_workers);
 }
 
 /* How long to leave the queue as it is. */
@@ -198,8 +199,6 @@ static void feed(struct target_pool *pool)
     }
     for (int i = 0; i < got; i++)
         queue_lease(pool, &pool->batch[i]);
-    if (got > 0)
-        pthread_cond_broadcast(&pool->wake_workers);
     if (got > 0 && pool->state == TARGET_DOWN)
         release_queue(pool);
     if (got == 0 && !pool->ready && !pool->stopping)
