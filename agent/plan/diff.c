@@ -4,6 +4,16 @@
 #include "plan/dn.h"
 #include "plan/functions.h"
 
+json_t *value_copy(const json_t *value)
+{
+    json_t *copy = json_copy((json_t *)(uintptr_t)value);
+
+    if (json_object_size(copy) == json_object_size(value) && json_array_size(copy) == json_array_size(value))
+        return copy;
+    json_decref(copy);
+    return NULL;
+}
+
 /* Text that is the same exactly where the values are. */
 static int value_key(enum compare compare, const json_t *value, char **ret_key)
 {
@@ -212,7 +222,7 @@ bool value_fits(const json_t *wanted, const json_t *current)
 
 int list_with(const json_t *current, const json_t *wanted, json_t **ret_list)
 {
-    json_t *list = json_copy((json_t *)current);
+    json_t *list = value_copy(current);
     int code = list != NULL ? 0 : ERROR_NOMEM;
 
     for (size_t i = 0; code == 0 && i < json_array_size(wanted); i++) {

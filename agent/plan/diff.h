@@ -9,6 +9,9 @@
 
 #include "connectors/connector.h"
 
+/* json_copy leaves out what it has no memory for; this is NULL then. */
+json_t *value_copy(const json_t *value);
+
 /* When two values are the same one. */
 enum compare {
     COMPARE_EXACT,

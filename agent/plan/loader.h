@@ -7,7 +7,7 @@
  * the order in which mapping_load.c calls them.
  * Ownership: what is compiled is the mapping's; settings and texts are borrowed.
  * Threads: one. Errors: mistakes are told, nothing is returned; out of memory
- * ends the process.
+ * ends the process, as it does within libconfig.
  */
 #ifndef PROVOST_PLAN_LOADER_H
 #define PROVOST_PLAN_LOADER_H

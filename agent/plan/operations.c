@@ -5,18 +5,6 @@
 
 /* ---- one operation ---- */
 
-/* json_copy leaves out what it has no memory for. NULL: out of memory. */
-static json_t *copy_whole(const json_t *object)
-{
-    json_t *copy = json_copy((json_t *)(uintptr_t)object);
-
-    if (copy != NULL && json_object_size(copy) != json_object_size(object)) {
-        json_decref(copy);
-        copy = NULL;
-    }
-    return copy;
-}
-
 static struct operation *add_operation(struct plan *plan, enum operation_kind kind, const struct planning *planning)
 {
     struct operation *list = realloc(plan->operations, (plan->operation_count + 1) * sizeof(*list));
@@ -61,7 +49,7 @@ int plan_create(const struct planning *planning, struct plan *plan)
 {
     struct operation *operation = add_operation(plan, OPERATION_CREATE, planning);
 
-    if (operation == NULL || (operation->values = copy_whole(plan->wanted.values)) == NULL)
+    if (operation == NULL || (operation->values = value_copy(plan->wanted.values)) == NULL)
         return error_nomem(planning->error);
     if (json_array_size(planning->members) > 0 &&
         json_object_set(operation->values, planning->mapping->members.attribute, planning->members) < 0)
@@ -76,7 +64,7 @@ int plan_remove(const struct planning *planning, struct plan *plan)
     if (operation == NULL)
         return error_nomem(planning->error);
     if (planning->input->account->values != NULL)
-        operation->before_image = json_deep_copy(planning->input->account->values);
+        operation->before_image = json_incref(planning->input->account->values);
     plan->leaving = true;
     return add_settings(planning, plan, operation);
 }
@@ -84,22 +72,23 @@ int plan_remove(const struct planning *planning, struct plan *plan)
 /* ---- changes ---- */
 
 /* The touched attributes as they are now; null where there is none. */
-static json_t *before_image(const struct planning *planning, const struct operation *operation)
+static int add_before_image(const struct planning *planning, struct operation *operation)
 {
     const json_t *values = planning->input->account->values;
-    json_t *image = json_object();
+    json_t *image = operation->before_image = json_object();
+    int failed = image == NULL;
     const char *name;
     json_t *value;
 
     for (size_t i = 0; i < operation->change_count; i++) {
         value = value_of(planning->mapping, values, operation->changes[i].name);
-        json_object_set_new(image, operation->changes[i].name, value != NULL ? json_incref(value) : json_null());
+        failed |= json_object_set_new(image, operation->changes[i].name, value != NULL ? json_incref(value) : json_null());
     }
     if (planning->renamed && planning->rdn != NULL)
         json_object_foreach(planning->rdn, name, value)
             if (value_of(planning->mapping, image, name) == NULL && value_of(planning->mapping, values, name) != NULL)
-                json_object_set(image, name, value_of(planning->mapping, values, name));
-    return image;
+                failed |= json_object_set(image, name, value_of(planning->mapping, values, name));
+    return failed ? error_nomem(planning->error) : 0;
 }
 
 /* `with_changes`: it takes all of planning->changes. */
@@ -115,10 +104,11 @@ static int add_change_operation(struct planning *planning, enum operation_kind k
         planning->changes = (struct change_list){ 0 };
     }
     operation->new_locator = planning->renamed ? str_dup(planning->locator) : NULL;
-    operation->before_image = before_image(planning, operation);
+    if (add_before_image(planning, operation) < 0)
+        return ERROR_NOMEM;
     if (planning->renamed && operation->new_locator == NULL)
         return error_nomem(planning->error);
-    if (!planning->mapping->directory && (operation->values = copy_whole(plan->wanted.values)) == NULL)
+    if (!planning->mapping->directory && (operation->values = value_copy(plan->wanted.values)) == NULL)
         return error_nomem(planning->error);
     plan->leaving = plan->leaving || kind == OPERATION_DISABLE;
     return add_settings(planning, plan, operation);

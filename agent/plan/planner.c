@@ -122,6 +122,26 @@ static int place(struct planning *planning)
     return 0;
 }
 
+/* One attribute without what of it named the entry, and with what will. */
+static int rename_value(json_t *gone, json_t *come, const json_t *value, json_t **ret_value)
+{
+    json_t *less = gone != NULL ? json_pack("[O]", gone) : NULL;
+    json_t *more = come != NULL ? json_pack("[O]", come) : NULL;
+    json_t *left = NULL, *both = NULL;
+    int code = (gone != NULL && less == NULL) || (come != NULL && more == NULL) ? ERROR_NOMEM : 0;
+
+    if (code == 0)
+        code = set_minus(COMPARE_FOLDED, value, less, &left);
+    if (code == 0)
+        code = set_union(COMPARE_FOLDED, left, more, &both);
+    if (code == 0)
+        *ret_value = both != NULL ? both : json_array();
+    json_decref(less);
+    json_decref(more);
+    json_decref(left);
+    return code;
+}
+
 /* A modrdn takes the old naming value out and puts the new one in. */
 static int rename_values(const struct planning *planning, json_t *values)
 {
@@ -129,27 +149,18 @@ static int rename_values(const struct planning *planning, json_t *values)
     const char *name;
     json_t *value;
     void *next;
-    int code = 0;
+    int code = dn_first_rdn(planning->input->account->locator, &old_rdn);
 
-    if (dn_first_rdn(planning->input->account->locator, &old_rdn) < 0)
-        return 0;
+    if (code < 0)
+        return code == ERROR_NOMEM ? code : 0;
     json_object_foreach_safe(values, next, name, value)
     {
-        json_t *gone = value_of(planning->mapping, old_rdn, name);
-        json_t *come = own_rdn_value(planning, name);
-        json_t *less = gone != NULL ? json_pack("[O]", gone) : NULL;
-        json_t *more = come != NULL ? json_pack("[O]", come) : NULL;
-        json_t *left = NULL, *both = NULL;
-        if (less == NULL && more == NULL)
+        json_t *gone = value_of(planning->mapping, old_rdn, name), *come = own_rdn_value(planning, name), *renamed = NULL;
+        if (gone == NULL && come == NULL)
             continue;
-        code = set_minus(COMPARE_FOLDED, value, less, &left);
-        if (code == 0)
-            code = set_union(COMPARE_FOLDED, left, more, &both);
-        if (code == 0 && json_object_set_new(values, name, both != NULL ? both : json_array()) < 0)
+        code = rename_value(gone, come, value, &renamed);
+        if (code == 0 && json_object_set_new(values, name, renamed) < 0)
             code = ERROR_NOMEM;
-        json_decref(less);
-        json_decref(more);
-        json_decref(left);
         if (code < 0)
             break;
     }
@@ -161,7 +172,7 @@ static int read_current(struct planning *planning)
 {
     const struct account *account = planning->input->account;
 
-    planning->current = account != NULL && account->values != NULL ? json_copy(account->values) : json_object();
+    planning->current = account != NULL && account->values != NULL ? value_copy(account->values) : json_object();
     if (planning->current == NULL)
         return error_nomem(planning->error);
     if (planning->renamed && planning->mapping->directory && rename_values(planning, planning->current) < 0)
@@ -244,8 +255,9 @@ static int plan_attributes(struct planning *planning, json_t *wanted_values)
         return code;
     /* a new entry must have the values that name it */
     json_object_foreach(planning->rdn, name, value)
-        if (value_of(planning->mapping, wanted_values, name) == NULL)
-            json_object_set_new(wanted_values, name, json_pack("[O]", value));
+        if (value_of(planning->mapping, wanted_values, name) == NULL &&
+            json_object_set_new(wanted_values, name, json_pack("[O]", value)) < 0)
+            return error_nomem(planning->error);
     return 0;
 }
 
@@ -325,6 +337,15 @@ static bool is_deserted(const struct planning *planning)
 
 /* ---- the plan ---- */
 
+static int name_wanted(const struct planning *planning, const char *key, const char *locator, struct plan *plan)
+{
+    plan->present = true;
+    plan->wanted.key = str_dup(key);
+    plan->wanted.locator = str_dup(locator);
+    bool whole = (plan->wanted.key != NULL || key == NULL) && (plan->wanted.locator != NULL || locator == NULL);
+    return whole ? 0 : error_nomem(planning->error);
+}
+
 static int plan_present(struct planning *planning, struct plan *plan)
 {
     const struct account *account = planning->input->account;
@@ -342,12 +363,10 @@ static int plan_present(struct planning *planning, struct plan *plan)
     if (code < 0)
         return code;
     bool moves = account == NULL || account->locator == NULL || planning->renamed;
-    plan->present = true;
-    plan->wanted.key = str_dup(account != NULL ? account->key : NULL);
-    plan->wanted.locator = str_dup(moves ? planning->locator : account->locator);
     plan->wanted.disabled = planning->disabled;
-    if (plan->wanted.locator == NULL && (moves ? planning->locator : account->locator) != NULL)
-        return error_nomem(planning->error);
+    code = name_wanted(planning, account != NULL ? account->key : NULL, moves ? planning->locator : account->locator, plan);
+    if (code < 0)
+        return code;
     return account == NULL ? plan_create(planning, plan) : plan_changes(planning, plan);
 }
 
@@ -355,10 +374,9 @@ static int plan_as_is(const struct planning *planning, struct plan *plan)
 {
     const struct account *account = planning->input->account;
 
-    plan->present = true;
-    plan->wanted.key = str_dup(account->key);
-    plan->wanted.locator = str_dup(account->locator);
     plan->wanted.disabled = account->disabled;
+    if (name_wanted(planning, account->key, account->locator, plan) < 0)
+        return ERROR_NOMEM;
     for (size_t i = 0; i < planning->mapping->attribute_count; i++) {
         const char *name = planning->mapping->attributes[i].name;
         json_t *value = value_of(planning->mapping, account->values, name);

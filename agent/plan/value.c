@@ -1,5 +1,6 @@
 /* What stands on the right of an attribute: rendering. */
 #include "base/str.h"
+#include "plan/diff.h"
 #include "plan/functions.h"
 #include "plan/mapping.h"
 
@@ -122,7 +123,7 @@ int value_mark_gone(const struct value *value, bool profile_read, const json_t *
         *ret_marked = json_incref(rendered);
         return 0;
     }
-    json_t *marked = json_copy(rendered);
+    json_t *marked = value_copy(rendered);
     int code = marked != NULL ? mark_members_gone(value, profile_read, current, marked) : ERROR_NOMEM;
 
     if (code < 0)
