@@ -51,7 +51,7 @@
 #include "base/option.h"
 #include "base/problem.h"
 
-#define CONNECTOR_ABI 2u
+#define CONNECTOR_ABI 3u
 #define CONNECTOR_SYMBOL "provost_connector"
 
 /* code, name (as in the status log), what the agent does with it */
@@ -278,6 +278,11 @@ struct connector_ops {
 
     /* Does the target answer, as whom we claim to be? The receipt's note is what an administrator should know all the same. */
     enum outcome (*probe)(struct connector_session *session, struct receipt *receipt);
+
+    /* The target is up, work will come: begins what takes long and is shared
+     * by its sessions (an index), and returns at once. `settings` as in the
+     * query, about nobody. What fails is told by who needs it. NULL: nothing. */
+    void (*prepare)(struct connector_session *session, const json_t *settings);
 
     /* Reads the account: by key where given, else by match in order, else
      * (no match given) at the locator. APPLIED and *ret_account filled, GONE

@@ -113,6 +113,19 @@ static void wait_us(struct target_pool *pool, int64_t us)
     pthread_cond_timedwait(&pool->wake_scheduler, &pool->lock, &until);
 }
 
+static void prepare(const struct target_pool *pool, struct connector_session *session)
+{
+    const struct settings_view nobody = { 0 };
+    json_t *settings = NULL;
+    struct error error = { 0 };
+
+    if (pool->target.ops->prepare == NULL || pool->user_mapping == NULL ||
+        plan_settings(pool->user_mapping, &nobody, &settings, &error) < 0)
+        return;
+    pool->target.ops->prepare(session, settings);
+    json_decref(settings);
+}
+
 static bool probe(struct target_pool *pool, struct receipt *receipt)
 {
     const struct connector_ops *ops = pool->target.ops;
@@ -121,8 +134,11 @@ static bool probe(struct target_pool *pool, struct receipt *receipt)
     enum outcome outcome = ops->open(pool->target.settings, pool->shared, &session, receipt);
     if (outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED)
         outcome = ops->probe(session, receipt);
+    bool up = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
+    if (up)
+        prepare(pool, session);
     ops->close(session);
-    return outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
+    return up;
 }
 
 static void probe_while_down(struct target_pool *pool)

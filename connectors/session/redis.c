@@ -131,6 +131,12 @@ static enum outcome redis_probe(struct session_store *store, struct receipt *rec
     return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
 }
 
+static void redis_prepare(struct session_store *store, const struct layout *layout)
+{
+    if (store->shared->index != NULL)
+        index_prepare(store->shared->index, layout);
+}
+
 /* ---- a sweep ---- */
 
 static const char *format_name(const struct layout *layout)
@@ -228,6 +234,7 @@ const struct session_store_ops session_redis = {
     .open = redis_open,
     .close = redis_close,
     .probe = redis_probe,
+    .prepare = redis_prepare,
     .sweep = redis_sweep,
     .forget = redis_forget,
     .read_marks = redis_read_marks,

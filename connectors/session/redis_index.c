@@ -153,6 +153,17 @@ static bool ensure_running(struct index *index, const struct layout *layout)
     return good;
 }
 
+static bool can_be_indexed(const struct layout *layout)
+{
+    return layout->type == TYPE_STRING && match_tells_owner(layout);
+}
+
+void index_prepare(struct index *index, const struct layout *layout)
+{
+    if (can_be_indexed(layout))
+        ensure_running(index, layout);
+}
+
 /* ---- finding ---- */
 
 struct gathering {
@@ -202,11 +213,10 @@ bool index_find(struct index *index, const struct layout *layout, const char *co
 {
     struct gathering gathering = { .keys = calloc(1, sizeof(char *)) };
 
-    if (gathering.keys == NULL || layout->type != TYPE_STRING || !match_tells_owner(layout) || !ensure_running(index, layout)) {
+    if (gathering.keys == NULL || !can_be_indexed(layout) || !ensure_running(index, layout)) {
         free(gathering.keys);
-        *ret_why = str_dup(match_tells_owner(layout) && layout->type == TYPE_STRING
-                               ? "its thread cannot be started"
-                               : "sessions of this format do not tell whose they are");
+        *ret_why = str_dup(can_be_indexed(layout) ? "its thread cannot be started"
+                                                  : "sessions of this format do not tell whose they are");
         return false;
     }
     pthread_mutex_lock(&index->lock);

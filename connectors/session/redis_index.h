@@ -3,8 +3,8 @@
  * keyspace notifications by a thread of its own.
  *
  * Calling sequence: index_start (once for each target; does nothing yet) →
- * index_find … → index_stop. The first index_find tells the layout and starts
- * the thread; another layout (a reload) starts it anew.
+ * index_prepare → index_find … → index_stop. The first of them that tells the
+ * layout starts the thread; another layout (a reload) starts it anew.
  *
  * The thread subscribes, then goes over all keys once, then follows what is
  * told. Every change is read afresh, so that the order of notifications does
@@ -13,7 +13,7 @@
  * subscription, notifications switched off, too little memory) it says why,
  * and the caller looks at all keys.
  *
- * Threads: index_find by all workers. Ownership: found keys are the caller's.
+ * Threads: index_prepare and index_find by all workers. Ownership: found keys are the caller's.
  * Source: redis.io/docs: Keyspace notifications, Pub/Sub.
  */
 #ifndef PROVOST_CONNECTORS_SESSION_REDIS_INDEX_H
@@ -27,6 +27,9 @@ struct index;
 /* ERROR_NOMEM or 0. */
 int index_start(const struct session_settings *settings, struct throttle *throttle, struct index **ret_index);
 void index_stop(struct index *index); /* NULL is allowed */
+
+/* Nothing, where sessions of this layout cannot be indexed: index_find says so. */
+void index_prepare(struct index *index, const struct layout *layout);
 
 struct index_hits {
     char **keys; /* NULL-terminated */

@@ -101,6 +101,20 @@ static enum outcome read_layout(const struct connector_session *session, const j
     return OUTCOME_APPLIED;
 }
 
+/* The layout is read as if for somebody. */
+static void prepare(struct connector_session *session, const json_t *settings)
+{
+    json_t *sessions = json_copy(json_object_get(settings, "sessions"));
+    struct layout layout = { 0 };
+    struct error error = { 0 };
+
+    json_object_set_new(sessions, "user", json_string("somebody"));
+    if (session->ops->prepare != NULL && layout_read(sessions, session->settings->store, &layout, &error) == 0)
+        session->ops->prepare(session->store, &layout);
+    layout_clear(&layout);
+    json_decref(sessions);
+}
+
 static enum outcome no_markers(const struct connector_session *session, struct receipt *receipt)
 {
     return receipt_set(receipt, OUTCOME_REJECTED, 0,
@@ -361,6 +375,7 @@ const struct connector_ops provost_connector = {
     .open = open_session,
     .close = close_session,
     .probe = probe,
+    .prepare = prepare,
     .read = read_account,
     .apply = apply,
 };

@@ -6,7 +6,7 @@
  * of these names by the layout, asks match.h whether a value is theirs, and
  * ends those that are void.
  *
- * Calling sequence: open → (probe, sweep, read_marks, write_marks …) → close.
+ * Calling sequence: open → (probe, prepare, sweep, read_marks, write_marks …) → close.
  * Ownership: settings, shared, layouts and queries are borrowed; results are
  * the caller's. Threads: an opened store belongs to one thread; `shared` (a
  * throttle, an index) has its own lock.
@@ -63,6 +63,8 @@ struct session_store_ops {
                          struct receipt *receipt);
     void (*close)(struct session_store *store); /* NULL is allowed */
     enum outcome (*probe)(struct session_store *store, struct receipt *receipt);
+    /* Begins what sweeps with this layout will need, and returns at once. NULL: nothing. */
+    void (*prepare)(struct session_store *store, const struct layout *layout);
     /* APPLIED (also when nothing was found); *ret_sweep is filled in then. */
     enum outcome (*sweep)(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
                           struct receipt *receipt);

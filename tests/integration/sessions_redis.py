@@ -59,6 +59,12 @@ def markers_stand_in_redis_while_they_hold(world):
 
 
 @test
+def an_index_is_begun_before_anybody_leaves(world):
+    redis, _ = redis_agent(world, index=True, index_configure=True)
+    await_condition("a subscription", lambda: redis.cli("PUBSUB", "NUMPAT") == "1")
+
+
+@test
 def check_says_that_an_index_would_hear_nothing(world):
     _, agent = redis_agent(world, index=True)
     code, out, err = agent.ctl("check", "--connect")

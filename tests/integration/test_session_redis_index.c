@@ -68,7 +68,7 @@ static bool by_index(void)
     return sessions.receipt.note == NULL || strstr(sessions.receipt.note, "without the index") == NULL;
 }
 
-/* The first sweep starts the index; one that is nobody's asks until it is whole. */
+/* Unless prepared, the first sweep starts the index; one that is nobody's asks until it is whole. */
 static void await_index(void)
 {
     struct mono start = clock_mono(clock_system());
@@ -98,6 +98,16 @@ static void the_first_sweep_looks_at_all_keys_and_says_so(void **state)
     open_with("");
     assert_outcome(sessions_end(&sessions, EXPRESS, "ann"), APPLIED);
     assert_non_null(strstr(sessions.receipt.note, "without the index: it is being built"));
+}
+
+static void prepared_it_follows_the_server_before_anybody_leaves(void **state)
+{
+    (void)state;
+    open_with("");
+    sessions_prepare(&sessions, EXPRESS);
+    struct mono start = clock_mono(clock_system());
+    while (redis_number(&server, "PUBSUB NUMPAT") == 0)
+        assert_true(clock_mono(clock_system()).us - start.us < BOUND_US);
 }
 
 static void a_kill_is_a_direct_look_up(void **state)
@@ -263,6 +273,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(the_first_sweep_looks_at_all_keys_and_says_so),
+        TEST(prepared_it_follows_the_server_before_anybody_leaves),
         TEST(a_kill_is_a_direct_look_up),
         TEST(what_was_written_before_the_kill_is_known_to_it),
         TEST(keys_that_go_are_forgotten),

@@ -145,3 +145,11 @@ enum outcome sessions_probe(struct sessions *sessions)
     receipt_clear(&sessions->receipt);
     return taken(sessions, sessions->ops->probe(sessions->session, &sessions->receipt));
 }
+
+void sessions_prepare(struct sessions *sessions, const char *layout)
+{
+    json_t *settings = json_pack("{s:o}", "sessions", json_loads(layout, 0, NULL));
+
+    sessions->ops->prepare(sessions->session, settings);
+    json_decref(settings);
+}

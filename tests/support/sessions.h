@@ -43,6 +43,8 @@ enum outcome sessions_mark(struct sessions *sessions, const char *layout, const 
                            const char *expires);
 enum outcome sessions_read(struct sessions *sessions, const char *layout, const char *user, json_t **ret_values);
 enum outcome sessions_probe(struct sessions *sessions);
+/* As the agent does when the target comes up: of nobody. */
+void sessions_prepare(struct sessions *sessions, const char *layout);
 
 #define assert_outcome(seen, wanted) assert_string_equal(outcome_name(seen), outcome_name(OUTCOME_##wanted))
 
