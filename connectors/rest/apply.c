@@ -74,6 +74,23 @@ static int shown_disabled(const struct call *call, const struct reply *reply)
     return pointer != NULL && pointer_get(item, pointer) != NULL ? answer_disabled(call, item) : -1;
 }
 
+/* "Accepted", and the mapping does not say that this is enough: what was promised is looked at. */
+static bool is_promise(const struct connector_session *session, const struct call *call, int status)
+{
+    return status == STATUS_ACCEPTED && !outcome_is_told(call, &session->shared->overrides, status);
+}
+
+/* It is not so, or not yet: to be looked at again. */
+static enum outcome say_not_yet(const struct connector_session *session, const struct call *call, int status, const char *seen,
+                                struct receipt *receipt)
+{
+    session_say(session, call, OUTCOME_RETRY, status, receipt, "%d, but read again the account is still %s: nothing was done, or not yet",
+                status, seen);
+    if (is_promise(session, call, status))
+        receipt->retry_after_us = session->settings->lost_answer_wait_us;
+    return OUTCOME_RETRY;
+}
+
 /* A leaver who is told to be out has to be out: where the answer shows nothing, one more look does. */
 static enum outcome look_again(struct connector_session *session, const struct operation *operation, const struct call *call,
                                enum outcome done, struct receipt *receipt)
@@ -84,25 +101,24 @@ static enum outcome look_again(struct connector_session *session, const struct o
 
     if (outcome == OUTCOME_GONE || (outcome == OUTCOME_APPLIED && found.disabled != 0))
         return receipt_set(receipt, done, status, NULL);
-    if (outcome != OUTCOME_APPLIED)
-        return outcome;
-    return session_say(session, call, OUTCOME_RETRY, status, receipt,
-                       "%d, but read again the account is still enabled: nothing was done, or not yet", status);
+    return outcome == OUTCOME_APPLIED ? say_not_yet(session, call, status, "enabled", receipt) : outcome;
 }
 
-/* "Success" that was none: a 2xx whose own document still says otherwise. Accepted (202) is a promise, not a state. */
+/* "Success" that was none: a 2xx whose own document still says otherwise, or a promise that is not kept. */
 static enum outcome check_done(struct connector_session *session, const struct operation *operation, const struct call *call,
                                const struct reply *reply, struct receipt *receipt)
 {
-    int wanted = wanted_disabled(operation), shown = shown_disabled(call, reply);
+    int wanted = wanted_disabled(operation), shown = shown_disabled(call, reply), status = reply->http.status;
 
-    if (wanted < 0 || shown == wanted || call->result.disabled == NULL || reply->http.status == 202)
+    if (wanted < 0 || shown == wanted || call->result.disabled == NULL)
         return receipt->outcome;
-    if (shown < 0)
-        return wanted == 1 ? look_again(session, operation, call, receipt->outcome, receipt) : receipt->outcome;
-    return session_say(session, call, OUTCOME_REJECTED, reply->http.status, receipt,
-                       "%d, but the account in the answer is %s: nothing was done, or result.disabled is wrong",
-                       reply->http.status, wanted ? "still enabled" : "still disabled");
+    if (shown < 0 || status == STATUS_ACCEPTED) {
+        bool looks = wanted == 1 && (status != STATUS_ACCEPTED || is_promise(session, call, status));
+        return looks ? look_again(session, operation, call, receipt->outcome, receipt) : receipt->outcome;
+    }
+    return session_say(session, call, OUTCOME_REJECTED, status, receipt,
+                       "%d, but the account in the answer is %s: nothing was done, or result.disabled is wrong", status,
+                       wanted ? "still enabled" : "still disabled");
 }
 
 /* Only a strong validator can be compared by If-Match (RFC 9110 §13.1.1). */
@@ -188,21 +204,23 @@ static enum outcome send_plain(struct connector_session *session, const struct o
     return outcome;
 }
 
-/* "Not found" to a removal may be about a wrong path: it counts when the account cannot be read either. */
+/* "Not found" to a removal may be about a wrong path, and "accepted" is a promise: they count when the account cannot be read. */
 static enum outcome check_removed(struct connector_session *session, const struct operation *operation, const struct call *call,
-                                  struct receipt *receipt)
+                                  enum outcome done, struct receipt *receipt)
 {
     cleanup_found struct found found = { 0 };
     int status = receipt->remote_code;
     struct call read;
 
     if (call_find(operation->settings, CALL_READ, false, &read, NULL) < 0)
-        return OUTCOME_UNCHANGED;
+        return done;
     enum outcome outcome = find_by_key(session, operation->settings, operation->key, &found, receipt);
     if (outcome == OUTCOME_GONE)
-        return receipt_set(receipt, OUTCOME_UNCHANGED, status, NULL);
+        return receipt_set(receipt, done, status, NULL);
     if (outcome != OUTCOME_APPLIED)
         return outcome;
+    if (done == OUTCOME_APPLIED)
+        return say_not_yet(session, call, status, "there", receipt);
     return session_say(session, call, OUTCOME_REJECTED, status, receipt,
                        "%d, but \"%s\" is still there to be read: the path of requests.remove is wrong", status, found.key);
 }
@@ -217,7 +235,8 @@ static enum outcome remove_account(struct connector_session *session, const stru
     if (call_find(operation->settings, CALL_REMOVE, false, &call, &error) < 0)
         return session_say_error(&error, receipt);
     enum outcome outcome = send_plain(session, operation, &call, receipt);
-    return outcome == OUTCOME_UNCHANGED ? check_removed(session, operation, &call, receipt) : outcome;
+    bool doubtful = outcome == OUTCOME_UNCHANGED || (outcome == OUTCOME_APPLIED && is_promise(session, &call, receipt->remote_code));
+    return doubtful ? check_removed(session, operation, &call, outcome, receipt) : outcome;
 }
 
 static enum outcome change_member(struct connector_session *session, const struct operation *operation,

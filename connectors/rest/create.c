@@ -4,8 +4,6 @@
 #include "connectors/rest/answer.h"
 #include "connectors/rest/pointer.h"
 
-#define STATUS_ACCEPTED 202
-
 static enum outcome tell_made(const char *key, enum outcome outcome, int status, struct account *ret_account,
                               struct receipt *receipt)
 {

@@ -143,17 +143,29 @@ static enum outcome when_gone(enum call_kind kind, bool told)
     }
 }
 
+/* *ret_outcome stays where nothing is told. */
+static bool told_outcome(const struct call *call, const struct status_overrides *overrides, int status, enum outcome *ret_outcome)
+{
+    if (call_overrides(call, status, ret_outcome))
+        return true;
+    if (overrides == NULL || status < 0 || status >= STATUS_COUNT || overrides->outcome[status] < 0)
+        return false;
+    *ret_outcome = (enum outcome)overrides->outcome[status];
+    return true;
+}
+
+bool outcome_is_told(const struct call *call, const struct status_overrides *overrides, int status)
+{
+    enum outcome unused;
+
+    return told_outcome(call, overrides, status, &unused);
+}
+
 enum outcome outcome_of_status(const struct call *call, const struct status_overrides *overrides, int status)
 {
     enum outcome outcome = status_row(status)->outcome;
-    bool told = call->kind == CALL_MATCH && call->items == NULL;
+    bool told = told_outcome(call, overrides, status, &outcome) || (call->kind == CALL_MATCH && call->items == NULL);
 
-    if (call_overrides(call, status, &outcome)) {
-        told = true;
-    } else if (overrides != NULL && status >= 0 && status < STATUS_COUNT && overrides->outcome[status] >= 0) {
-        outcome = (enum outcome)overrides->outcome[status];
-        told = true;
-    }
     if (outcome == OUTCOME_UNCHANGED && call->kind <= CALL_GROUPS_OF)
         return OUTCOME_REJECTED; /* we keep nothing that could be unchanged */
     return outcome == OUTCOME_GONE ? when_gone(call->kind, told) : outcome;

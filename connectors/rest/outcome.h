@@ -36,6 +36,10 @@ struct status_overrides {
 };
 void overrides_read(const config_setting_t *outcomes, struct status_overrides *ret_overrides); /* NULL: none */
 
+/* Accepted: a promise, not a state. Does the mapping or the target say what it means here (then it is believed)? */
+#define STATUS_ACCEPTED 202
+bool outcome_is_told(const struct call *call, const struct status_overrides *overrides, int status);
+
 /* The outcome of a status as the answer to a call. `single`: it asked for one
  * item, so "not found" is an answer. */
 enum outcome outcome_of_status(const struct call *call, const struct status_overrides *overrides, int status);

@@ -18,8 +18,8 @@ const struct option_row rest_options[] = {
                "what this API means by a status, where that is not what the table of the connector says: "
                "( { status = 423; outcome = \"retry\"; } )"),
     OPTION_DURATION(struct rest_settings, lost_answer_wait_us, "lost_answer_wait", "5 s", HTTP_SECOND / 100, 3600 * HTTP_SECOND,
-                    "how long after a creation whose answer was lost it is looked whether the account was made: as long as the "
-                    "server may go on working on it"),
+                    "how long after a creation whose answer was lost, or a change that was only accepted (202), it is looked whether it was "
+                    "done: as long as the server may go on working on it"),
     OPTION_END
 };
 

@@ -617,6 +617,40 @@ static void a_termination_that_was_none_does_not_count(void **state)
     assert_reason("POST /employees/1/terminate: 200, but read again the account is still enabled");
 }
 
+static void a_termination_that_was_only_accepted_is_looked_at_until_it_is_so(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    payroll_trouble(&payroll, "{\"only\": \"POST /employees/1/terminate\", \"status\": 202, \"times\": 1}");
+    assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), RETRY);
+    assert_reason("POST /employees/1/terminate: 202, but read again the account is still enabled: nothing was done, or not yet");
+    assert_int_equal(receipt.retry_after_us, 1000000); /* lost_answer_wait */
+    assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), APPLIED);
+    assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), UNCHANGED);
+}
+
+static void a_removal_that_was_only_accepted_is_looked_at_until_it_is_so(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    payroll_trouble(&payroll, "{\"only\": \"DELETE\", \"status\": 202, \"times\": 1}");
+    assert_outcome(change(OPERATION_REMOVE, key, NULL, NULL, NULL, NULL), RETRY);
+    assert_reason("DELETE /employees/1: 202, but read again the account is still there");
+    assert_outcome(change(OPERATION_REMOVE, key, NULL, NULL, NULL, NULL), APPLIED);
+}
+
+static void a_202_is_enough_where_the_mapping_says_so(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    payroll_trouble(&payroll, "{\"status\": 202, \"only\": \"POST /employees/1/terminate\"}");
+    assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, "requests.disable",
+                          "{'path':'/employees/1/terminate','outcomes':[{'status':202,'outcome':'applied'}]}"), APPLIED);
+}
+
 static void a_termination_whose_answer_is_lost_is_found_done(void **state)
 {
     cleanup_free char *key = made_ann();
@@ -768,6 +802,9 @@ int main(void)
         REST_TEST(an_account_that_is_gone_is_told),
         REST_TEST(a_leaver_is_terminated_once_and_rehired_once),
         REST_TEST(a_termination_that_was_none_does_not_count),
+        REST_TEST(a_termination_that_was_only_accepted_is_looked_at_until_it_is_so),
+        REST_TEST(a_removal_that_was_only_accepted_is_looked_at_until_it_is_so),
+        REST_TEST(a_202_is_enough_where_the_mapping_says_so),
         REST_TEST(a_termination_whose_answer_is_lost_is_found_done),
         REST_TEST(a_removal_at_a_wrong_path_does_not_count),
         REST_TEST(a_change_at_a_wrong_path_is_not_gone),
