@@ -280,7 +280,9 @@ const char *session_base(const struct connector_session *session, const char *dn
         return session->settings->base_dn;
     if (session->contexts == NULL)
         return NULL;
-    for (size_t i = 0; dn != NULL && session->contexts[i] != NULL; i++)
+    if (dn == NULL || session->contexts[0] == NULL || session->contexts[1] == NULL)
+        return session->contexts[0];
+    for (size_t i = 0; session->contexts[i] != NULL; i++)
         if (dn_is_within(dn, session->contexts[i]))
             return session->contexts[i];
     return session->contexts[0];
