@@ -59,6 +59,16 @@ def markers_stand_in_redis_while_they_hold(world):
 
 
 @test
+def a_marker_that_a_flush_took_is_put_back_by_the_same_event_of_now(world):
+    redis, agent = redis_agent(world)
+    agent.send(okta.deactivate(ANN))
+    agent.await_log(action="revoke", sweep="2")
+    redis.cli("FLUSHALL")
+    agent.send(okta.deactivate(ANN))
+    await_condition("denied", lambda: redis.cli("GET", "provost:denied:" + ANN.login))
+
+
+@test
 def an_index_is_begun_before_anybody_leaves(world):
     redis, _ = redis_agent(world, index=True, index_configure=True)
     await_condition("a subscription", lambda: redis.cli("PUBSUB", "NUMPAT") == "1")
