@@ -39,17 +39,12 @@ static int64_t leaver_since(enum leaving leaving, int64_t before, int64_t now)
     return leaving == LEAVING_NO ? 0 : before != 0 ? before : now;
 }
 
-/* 1, 0 when there is one already, negative. */
 static int add_lane(struct sqlite_store *store, int64_t key, int64_t target, const struct lane_news *news, struct error *error)
 {
-    int code = db_run(store->writer, SQL_LANE_ADD, error, "iiiiiiiiii", key, target, (int64_t)news->priority, news->received,
-                      (int64_t)news->priority, news->delivery, (int64_t)(news->delivery != 0), news->received,
-                      news->delivery != 0 ? news->received : 0, leaver_since(news->leaving, 0, news->received));
-
-    if (code < 0 || db_changes(store->writer) == 0)
-        return code;
     lane_count(store, target, LANE_STATE_READY, 1);
-    return 1;
+    return db_run(store->writer, SQL_LANE_ADD, error, "iiiiiiiiii", key, target, (int64_t)news->priority, news->received,
+                  (int64_t)news->priority, news->delivery, (int64_t)(news->delivery != 0), news->received,
+                  news->delivery != 0 ? news->received : 0, leaver_since(news->leaving, 0, news->received));
 }
 
 /* News for a lane that is worked on, held, or ready at least as urgently:
@@ -91,17 +86,14 @@ int lane_make_ready(struct sqlite_store *store, size_t target, int64_t identity,
     int code = store->targets[target].stored ? 0 : target_intern(store, store->targets[target].name, &same, error);
     int64_t number = store->targets[target].number, key = lane_key(number, identity);
 
-    if (code == 0)
-        code = add_lane(store, key, number, news, error); /* first, as nearly all lanes are idle */
     if (code < 0)
         return code;
-    *ret_previous = 0;
-    if (code > 0)
-        return 0;
-    code = read_lane(store, key, &lane, error);
-    if (code < 0)
-        return code;
-    *ret_previous = lane.deliveries > 0 ? lane.delivery : 0;
+    int found = read_lane(store, key, &lane, error);
+    if (found < 0)
+        return found;
+    *ret_previous = found > 0 && lane.deliveries > 0 ? lane.delivery : 0;
+    if (found == 0)
+        return add_lane(store, key, number, news, error);
     return add_to_lane(store, key, number, &lane, news, error);
 }
 

@@ -84,7 +84,7 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_LANE_READ] = "SELECT state, priority, delivery, deliveries, generation, attempt, since, oldest, again, "
                       "leaver FROM lane WHERE key = ?",
     [SQL_LANE_ADD] = "INSERT INTO lane (key, target, state, rank, at, priority, delivery, deliveries, since, oldest, leaver) "
-                     "VALUES (?,?,0,?,?,?,?,?,?,?,?) ON CONFLICT (key) DO NOTHING",
+                     "VALUES (?,?,0,?,?,?,?,?,?,?,?)",
     [SQL_LANE_WRITE] = "UPDATE lane SET state=?, rank=?, at=?, priority=?, attempt=?, delivery=?, deliveries=?, since=?, oldest=?, "
                        "leaver=? WHERE key = ?",
     [SQL_LANE_COALESCE] = "UPDATE lane SET priority=?, delivery=?, deliveries=?, oldest=?, again=?, leaver=? WHERE key = ?",
