@@ -44,28 +44,31 @@ static json_t *changes_json(const struct operation *operation)
     return list;
 }
 
-/* All that the connector makes its request of. */
-static char *written_text(const struct operation *operation)
+/* All that the connector makes its request of, in lines; `settings` as text (NULL: none). */
+static char *written_text(const struct operation *operation, const char *settings)
 {
-    json_t *json = json_pack("{s:b, s:s?, s:s?, s:s?, s:O?, s:O?, s:o}", "group", operation->group, "key", operation->key, "locator",
-                             operation->locator, "new_locator", operation->new_locator, "values", operation->values, "settings",
-                             operation->settings, "changes", changes_json(operation));
-    char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_t *json = json_pack("{s:b, s:s?, s:s?, s:s?, s:O?, s:o}", "group", operation->group, "key", operation->key, "locator",
+                             operation->locator, "new_locator", operation->new_locator, "values", operation->values, "changes",
+                             changes_json(operation));
+    cleanup_free char *head = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
     json_decref(json);
-    return text;
+    return head != NULL ? str_printf("%s\n%s", head, settings != NULL ? settings : "") : NULL;
 }
 
-static char *digest_of(const struct operation *operation)
+static char *digest_of(const struct operation *operation, const char *settings)
 {
+    static const char digits[] = "0123456789abcdef";
     unsigned char digest[DIGEST_BYTES];
-    cleanup_free char *text = written_text(operation);
+    cleanup_free char *text = written_text(operation, settings);
     struct buf hex = { 0 };
 
     if (text == NULL || gnutls_hash_fast(GNUTLS_DIG_SHA256, text, strlen(text), digest) < 0)
         return NULL;
-    for (size_t i = 0; i < sizeof(digest); i++)
-        buf_printf(&hex, "%02x", digest[i]);
+    for (size_t i = 0; i < sizeof(digest); i++) {
+        buf_add_char(&hex, digits[digest[i] >> 4]);
+        buf_add_char(&hex, digits[digest[i] & 15]);
+    }
     return buf_take(&hex);
 }
 
@@ -108,13 +111,14 @@ bool claim_operation(struct lane_run *run, const struct operation *operation, st
 
     if (!needs_claim(run, operation))
         return true;
-    struct operation_claim claim = { .digest = digest_of(operation) };
+    cleanup_free char *settings = lane_json_text(operation->settings);
     cleanup_free char *proposed = uuid_random(job->random);
-    if (claim.digest == NULL || proposed == NULL) {
+    struct operation_claim claim = { .digest = digest_of(operation, settings) };
+    if (claim.digest == NULL || proposed == NULL || (settings == NULL && operation->settings != NULL)) {
         claim_clear(&claim);
         return lane_fail(run, OUTCOME_RETRY, "out of memory");
     }
-    cleanup_free char *sent = operation->kind == OPERATION_CREATE ? lane_json_text(operation->settings) : NULL;
+    const char *sent = operation->kind == OPERATION_CREATE ? settings : NULL;
     const struct claim wanted = { job->target, job->kind, job->id, operation_kind_name(operation->kind), claim.digest, proposed, sent };
     struct claim_found found = { 0 };
     bool ok = store_claim(job->store, &wanted, &found, &error) == 0 || lane_fail_error(run, &error);

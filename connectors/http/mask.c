@@ -1,5 +1,6 @@
 #include "connectors/http/mask.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <strings.h>
 
@@ -112,6 +113,8 @@ static size_t secret_at(const struct mask *mask, const char *text, size_t left)
     size_t longest = 0;
 
     for (size_t i = 0; i < mask->count; i++) {
+        if (tolower((unsigned char)mask->forms[i][0]) != tolower((unsigned char)*text))
+            continue; /* nearly always */
         size_t length = strlen(mask->forms[i]);
         if (length > longest && length <= left && strncasecmp(text, mask->forms[i], length) == 0)
             longest = length;
