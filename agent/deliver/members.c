@@ -8,7 +8,7 @@
 /* Groups that move while they are worked on are looked up again; then it is a retry. */
 #define GROUP_ROUNDS_MOST 4
 
-/* So often an account that is nobody's is waited for to be linked. */
+/* So often an account that is nobody's is waited for to be linked, and for as long as anybody else's lane is worked on. */
 #define STRANGER_RETRIES 2
 
 /* ---- a group's members ---- */
@@ -336,11 +336,18 @@ static void keep_ours(const struct group_list *groups, const struct identity *he
     }
 }
 
+static bool others_are_worked_on(const struct lane_run *run)
+{
+    struct store_lane_counts counts;
+
+    return store_count_lanes(run->job->store, run->job->target, &counts, NULL) < 0 || counts.leased > 1;
+}
+
 /* Nobody's account that we know has the place: one that was just made and is linked in a moment, or one that was made by
  * hand, whose groups are not ours to change. */
 static bool leave_to_stranger(struct lane_run *run, json_t *entries)
 {
-    if (run->job->attempt <= STRANGER_RETRIES)
+    if (run->job->attempt <= STRANGER_RETRIES || others_are_worked_on(run))
         return lane_fail(run, OUTCOME_RETRY, "an account that is nobody's yet has the place; groups hold its name for the one that was there");
     json_array_clear(entries);
     return true;
@@ -423,10 +430,23 @@ static bool tell_successor(struct lane_run *run, const char *place)
     return true;
 }
 
+/* A group that was made while the lane was at work holds the old value for a membership that came meanwhile, too. */
+static bool read_facts_again(struct lane_run *run)
+{
+    struct identity now = { 0 };
+    struct error error = { 0 };
+
+    if (store_read_identity(run->job->store, run->job->kind, run->job->id, &now, &error) < 0)
+        return lane_fail_error(run, &error);
+    identity_clear(&run->identity);
+    run->identity = now;
+    return true;
+}
+
 /* With the old value out, whoever has the place now; also where the last answer was lost. */
 static bool hand_over(struct lane_run *run, const struct aim *aim)
 {
-    bool ok = converge_groups(run, aim);
+    bool ok = read_facts_again(run) && converge_groups(run, aim);
 
     return tell_successor(run, aim->old_place) && ok;
 }

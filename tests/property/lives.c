@@ -23,7 +23,7 @@
 #include "tests/property/shrink.h"
 
 #define SEEDS_DEFAULT 2000
-#define PROCESSES 4  /* most of a play is waiting for commits */
+#define PROCESSES 8  /* most of a play is waiting for commits */
 #define TOLD_MOST 1  /* failures that one process shrinks */
 
 /* ---- telling people ---- */

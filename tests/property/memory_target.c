@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/str.h"
 
@@ -11,6 +12,10 @@
 #define NO_SUCH_OBJECT 32
 #define NO_SUCH_ATTRIBUTE 16
 #define VALUE_EXISTS 20
+
+/* Some answers come after others have gone on several times: a worker may be kept from storing what it did. */
+#define SLOW_EVERY 11
+static const struct timespec slow_answer = { .tv_nsec = 12000000 };
 
 struct entry {
     char *key, *dn;
@@ -383,8 +388,12 @@ static enum outcome memory_apply(struct connector_session *session, const struct
     pthread_mutex_lock(&target->lock);
     enum outcome outcome = change_any(target, operation, &made, receipt);
     bool can_be_lost = !(operation->group && operation->kind == OPERATION_CREATE);
-    bool lost = can_be_lost && target->lost_every != 0 && ++target->changes % target->lost_every == 0;
+    target->changes++;
+    bool lost = can_be_lost && target->lost_every != 0 && target->changes % target->lost_every == 0;
+    bool slow = target->changes % SLOW_EVERY == 0;
     pthread_mutex_unlock(&target->lock);
+    if (slow)
+        nanosleep(&slow_answer, NULL);
     if (ret_account != NULL && !lost)
         *ret_account = made;
     else
