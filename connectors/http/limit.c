@@ -175,7 +175,7 @@ enum limit_verdict limit_slot(struct limit *limit, int64_t *ret_wait_us)
         pthread_mutex_lock(&limit->lock);
         enum limit_verdict verdict = take_turn(limit, now, &turn, ret_wait_us);
         pthread_mutex_unlock(&limit->lock);
-        if (verdict != LIMIT_GO)
+        if (verdict != LIMIT_GO || turn.us <= now.us)
             return verdict;
         sleep_until(turn);
         pthread_mutex_lock(&limit->lock);
