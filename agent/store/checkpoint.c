@@ -39,9 +39,18 @@ static void *checkpoint_main(void *arg)
         db_close(db);
         pthread_mutex_lock(&c->lock);
         c->state = CHECKPOINT_COPIED;
+        pthread_cond_broadcast(&c->wake);
     }
     pthread_mutex_unlock(&c->lock);
     return NULL;
+}
+
+/* A disk or processor that is too slow for both: nothing is written until the copy has come to its end, or the log would grow
+ * without bound. */
+static void wait_for_copy(struct checkpointer *c)
+{
+    while (c->started && !c->stop && (c->state == CHECKPOINT_WANTED || c->state == CHECKPOINT_RUNNING))
+        pthread_cond_wait(&c->wake, &c->lock);
 }
 
 void checkpoint_step(struct sqlite_store *store)
@@ -49,10 +58,12 @@ void checkpoint_step(struct sqlite_store *store)
     struct checkpointer *c = &store->checkpointer;
 
     pthread_mutex_lock(&c->lock);
+    if (store->wal_pages >= 2 * c->pages_hard)
+        wait_for_copy(c);
     enum checkpoint_state state = c->state;
     if (state == CHECKPOINT_REST && store->wal_pages >= c->pages_soft) {
         c->state = CHECKPOINT_WANTED;
-        pthread_cond_signal(&c->wake);
+        pthread_cond_broadcast(&c->wake);
     } else if (state == CHECKPOINT_COPIED) {
         c->state = CHECKPOINT_REST;
     }
@@ -87,7 +98,7 @@ void checkpoint_stop(struct sqlite_store *store)
         return;
     pthread_mutex_lock(&c->lock);
     c->stop = true;
-    pthread_cond_signal(&c->wake);
+    pthread_cond_broadcast(&c->wake);
     pthread_mutex_unlock(&c->lock);
     pthread_join(c->thread, NULL);
     pthread_mutex_destroy(&c->lock);
