@@ -14,7 +14,7 @@ BUILD_PACKAGES=(
 )
 DEMO_PACKAGES=(curl ldap-utils openssl php-cli php-redis python3 redis-tools)
 TEST_PACKAGES=(
-    ldap-utils libasan8 libcmocka-dev libubsan1 openssl php-cli php-memcached php-redis python3 python3-cryptography
+    ldap-utils libasan8 libcmocka-dev libtsan2 libubsan1 openssl php-cli php-memcached php-redis python3 python3-cryptography
     python3-django python3-flask-login python3-flask-session python3-jwt python3-ldap python3-psycopg2 python3-pymemcache python3-pymysql
     python3-redis redis-tools
 )

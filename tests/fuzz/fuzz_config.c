@@ -51,7 +51,8 @@ static void check_bounds(const struct config *config, unsigned flags)
     }
 }
 
-static void load(const char *path, unsigned flags)
+/* `told`: the text is in the file itself. */
+static void load(const char *path, unsigned flags, bool told)
 {
     struct problems problems = { 0 };
     struct config *config = NULL;
@@ -61,7 +62,7 @@ static void load(const char *path, unsigned flags)
     for (size_t i = 0; i < problems.count; i++) {
         const char *text = problems.list[i].text;
         demand(text[0] != '\0', "a problem without a sentence");
-        demand(strstr(text, SECRET) == NULL, "a secret in an error");
+        demand(told || strstr(text, SECRET) == NULL, "a secret in an error");
     }
     if (config != NULL)
         check_bounds(config, flags);
@@ -74,8 +75,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     setenv("FUZZ_SECRET", SECRET, 1);
     free(scratch_write("people.conf", people, strlen(people)));
     cleanup_free char *path = scratch_write("provost.conf", data, size);
-    load(path, 0);
-    load(path, CONFIG_SECRETS | CONFIG_MAPPINGS);
+    bool told = memmem(data, size, SECRET, strlen(SECRET)) != NULL;
+    load(path, 0, told);
+    load(path, CONFIG_SECRETS | CONFIG_MAPPINGS, told);
     return 0;
 }
 
