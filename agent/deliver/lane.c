@@ -2,6 +2,7 @@
 
 #include "base/fault.h"
 #include "base/str.h"
+#include "deliver/begun.h"
 #include "deliver/claim.h"
 #include "deliver/members.h"
 #include "deliver/lane_private.h"
@@ -211,6 +212,7 @@ bool lane_set_link(struct lane_run *run, const char *key, const char *locator, c
         .gone = gone,
         .due = due,
         .linked = run->linked && run->link.linked.us != 0 ? run->link.linked : clock_wall(run->job->clock),
+        .begun = take_pointer(run->link.begun),
     };
 
     link_clear(&run->link);
@@ -260,7 +262,8 @@ static bool adopt(struct lane_run *run, const struct plan *plan, bool *ret_adopt
     if (*ret_again)
         return true;
     *ret_adopted = true;
-    return lane_set_link(run, run->account.key, run->account.locator, run->account.values, false, (struct wall){ 0 }) &&
+    return begun_place(run, run->account.locator, NULL) &&
+           lane_set_link(run, run->account.key, run->account.locator, run->account.values, false, (struct wall){ 0 }) &&
            lane_store_link(run);
 }
 
@@ -408,7 +411,7 @@ static bool look_again(struct lane_run *run, const struct plan *plan, const stru
             return false;
         *ret_again = true;
     }
-    bool looks = plan->operation_count > 0 || plan_adds_members(run->mapping);
+    bool looks = plan->operation_count > 0 || plan_adds_members(run->mapping) || run->link.begun != NULL;
     if (!plan->present || !looks || mapping_member_attribute(run->mapping) == NULL)
         return true;
     return members_recheck(run, members, plan->wanted.locator, ret_again);
@@ -451,7 +454,8 @@ static bool round_once(struct lane_run *run, bool *ret_again)
     if (ok && !*ret_again)
         ok = nothing_appears(run, &plan, ret_again);
     if (ok && !*ret_again)
-        ok = groups_catch_up(run) && groups_before(run, &plan) && apply_all(run, &plan, ret_again);
+        ok = groups_catch_up(run) && groups_before(run, &plan) && members_begin(run, &members, &plan) &&
+             apply_all(run, &plan, ret_again);
     if (ok && !*ret_again)
         ok = groups_after(run, &plan, was_there, relink) && (remember_account(run, &plan), true) &&
              look_again(run, &plan, &members, was_there, adopted, ret_again);
@@ -474,10 +478,13 @@ void lane_converge(const struct lane_job *job, struct lane_result *ret_result)
     result.out_of_scope = run.mapping == NULL;
     if (run.mapping != NULL && read_facts(&run)) {
         lane_judge_leaving(&run, NULL);
+        ok = begun_find(&run);
         for (int round = 0; ok && again && round < ROUNDS_MOST; round++)
             ok = sessions ? sessions_round(&run, &again) : round_once(&run, &again);
         if (ok && again)
             ok = lane_fail(&run, OUTCOME_RETRY, "the target kept changing while its account was worked on");
+        if (ok)
+            begun_forget(&run);
         if (ok)
             result.outcome = run.changed ? OUTCOME_APPLIED : OUTCOME_UNCHANGED;
         if (run.changed)

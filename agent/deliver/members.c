@@ -1,6 +1,7 @@
 #include "deliver/members.h"
 
 #include "base/str.h"
+#include "deliver/begun.h"
 
 /* LDAP's objectClassViolation: the last value of a group that must have one */
 #define REMOTE_LAST_VALUE 65
@@ -118,8 +119,7 @@ static bool change_own(struct lane_run *run, const char *locator, const char *va
     return ok || last;
 }
 
-/* Changes each value of `values` that `other` lacks. */
-static bool change_own_all(struct lane_run *run, const char *locator, json_t *values, const json_t *other, bool in, bool *ret_again)
+static bool change_own_all(struct lane_run *run, const char *locator, json_t *values, bool in, bool *ret_again)
 {
     const char *value;
     json_t *unused;
@@ -127,10 +127,24 @@ static bool change_own_all(struct lane_run *run, const char *locator, json_t *va
 
     json_object_foreach(values, value, unused)
     {
-        if (ok && json_object_get(other, value) == NULL)
+        if (ok)
             ok = change_own(run, locator, value, in, ret_again);
     }
     return ok;
+}
+
+static json_t *set_without(json_t *set, const json_t *other)
+{
+    json_t *left = json_object();
+    const char *value;
+    json_t *unused;
+
+    json_object_foreach(set, value, unused)
+    {
+        if (json_object_get(other, value) == NULL)
+            json_object_set_new_nocheck(left, value, json_true());
+    }
+    return left;
 }
 
 /* One look at what the members are now; *written becomes that. */
@@ -139,12 +153,15 @@ static bool recheck_once(struct lane_run *run, const char *locator, json_t **wri
     struct member_list now = { 0 };
     json_t *after = json_object();
 
+    bool ok = member_list_read(run, &now) == 0 && value_set(run, &now, after);
+    json_t *come = set_without(after, *written), *gone = set_without(*written, after);
     /* in first: a group must not run empty between the two */
-    bool ok = member_list_read(run, &now) == 0 && value_set(run, &now, after) &&
-              change_own_all(run, locator, after, *written, true, ret_again) &&
-              change_own_all(run, locator, *written, after, false, ret_again);
-    *ret_same = json_equal(*written, after);
+    ok = ok && begun_write(run, come) && change_own_all(run, locator, come, true, ret_again) &&
+         change_own_all(run, locator, gone, false, ret_again);
+    *ret_same = json_object_size(come) + json_object_size(gone) == 0;
     member_list_free(&now);
+    json_decref(come);
+    json_decref(gone);
     json_decref(*written);
     *written = after;
     return ok;
@@ -164,10 +181,35 @@ static void keep_seen(const struct lane_run *run, json_t *written)
     }
 }
 
+/* What the entry shows already is not written by us. */
+static void leave_out_seen(const struct lane_run *run, json_t *values)
+{
+    const json_t *seen = run->found ? json_object_get(run->account.values, mapping_member_attribute(run->mapping)) : NULL;
+
+    for (size_t i = 0; i < json_array_size(seen); i++)
+        if (json_is_string(json_array_get(seen, i)))
+            json_object_del(values, json_string_value(json_array_get(seen, i)));
+}
+
+bool members_begin(struct lane_run *run, const struct member_list *members, const struct plan *plan)
+{
+    if (run->job->kind != IDENTITY_GROUP || !plan->present || plan->operation_count == 0)
+        return true;
+    const struct operation *first = &plan->operations[0];
+    bool with_members = mapping_member_attribute(run->mapping) != NULL && !plan_adds_members(run->mapping);
+    json_t *values = json_object();
+    bool ok = !with_members || value_set(run, members, values);
+
+    leave_out_seen(run, values);
+    ok = ok && (first->kind == OPERATION_CREATE ? begun_place(run, first->locator, values) : begun_write(run, values));
+    json_decref(values);
+    return ok;
+}
+
 bool members_recheck(struct lane_run *run, const struct member_list *members, const char *locator, bool *ret_again)
 {
     json_t *written = json_object();
-    bool same = false, ok = value_set(run, members, written);
+    bool same = false, ok = value_set(run, members, written) && begun_values(run, written);
 
     if (ok && plan_adds_members(run->job->group_mapping))
         keep_seen(run, written);

@@ -17,6 +17,8 @@ struct member_list {
 };
 int member_list_read(struct lane_run *run, struct member_list *ret_list); /* negative: result set */
 void member_list_free(struct member_list *list);
+/* Before a group's lane changes its entry: what it is about to write is durable (begun.h). */
+bool members_begin(struct lane_run *run, const struct member_list *members, const struct plan *plan);
 /*
  * After a group's lane wrote `written`: members may have been renamed or gone
  * meanwhile, and their lanes could not see the entry yet. Values that are

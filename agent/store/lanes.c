@@ -473,6 +473,7 @@ static size_t list_strings(struct end_call *call, char ***ret_strings)
     ADD(call->link.key);
     ADD(call->link.locator);
     ADD(call->link.account);
+    ADD(call->link.begun);
     for (size_t i = 0; i < call->completion.operation_count; i++) {
         ADD(call->operations[i].kind);
         ADD(call->operations[i].locator);

@@ -11,10 +11,11 @@ int link_from_row(sqlite3_stmt *row, int first, struct link *link)
     *link = (struct link){
         .key = str_dup(row_text(row, first)), .locator = str_dup(row_text(row, first + 1)), .account = str_dup(row_text(row, first + 2)),
         .gone = row_number(row, first + 3) != 0, .due.us = row_number(row, first + 4), .linked.us = row_number(row, first + 5),
+        .begun = str_dup(row_text(row, first + 6)),
     };
-    for (int i = 0; i < 3; i++) {
-        const char *copies[] = { link->key, link->locator, link->account };
-        if (row_text(row, first + i) != NULL && copies[i] == NULL) {
+    const struct { int column; const char *copy; } texts[] = { { 0, link->key }, { 1, link->locator }, { 2, link->account }, { 6, link->begun } };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (row_text(row, first + texts[i].column) != NULL && texts[i].copy == NULL) {
             link_clear(link);
             return ERROR_NOMEM;
         }
@@ -37,6 +38,21 @@ static int find_other_owner(struct sqlite_store *store, const struct target_row 
     return 1;
 }
 
+/* 1 when another identity's account is being made at this place, told in *refusal. */
+static int find_other_beginner(struct sqlite_store *store, const struct target_row *target, enum identity_kind kind, int64_t lane,
+                               const struct link *link, struct error *refusal, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code = db_next(store->writer, SQL_LINK_BEGUN, &row, error, "iiti", target->number, (int64_t)kind, link->locator, lane);
+
+    if (code <= 0)
+        return code;
+    error_set(refusal, ERROR_EXISTS, "%s: the creation of %s was begun for %s (%s), and it is not known yet whether that is what stands "
+              "there: it is looked at once more after that one", target->name, link->locator, row_text(row, 1) != NULL ? row_text(row, 1) : "?",
+              row_text(row, 2) != NULL ? row_text(row, 2) : "no name");
+    return 1;
+}
+
 int link_write(struct sqlite_store *store, size_t target, enum identity_kind kind, int64_t identity, const char *id,
                const struct link *link, struct error *refusal, struct error *error)
 {
@@ -44,10 +60,12 @@ int link_write(struct sqlite_store *store, size_t target, enum identity_kind kin
     int64_t lane = lane_key(row->number, identity);
     int code = link->key == NULL || link->gone ? 0 : find_other_owner(store, row, kind, lane, id, link, refusal, error);
 
+    if (code == 0 && link->gone && link->begun != NULL && link->locator != NULL)
+        code = find_other_beginner(store, row, kind, lane, link, refusal, error);
     if (code != 0)
         return code;
-    return db_run(store->writer, SQL_LINK_WRITE, error, "iiitttiii", lane, row->number, (int64_t)kind, link->key, link->locator,
-                  link->account, (int64_t)link->gone, link->due.us, link->linked.us);
+    return db_run(store->writer, SQL_LINK_WRITE, error, "iiitttiiit", lane, row->number, (int64_t)kind, link->key, link->locator,
+                  link->account, (int64_t)link->gone, link->due.us, link->linked.us, link->begun);
 }
 
 struct put_call {

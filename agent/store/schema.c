@@ -69,7 +69,12 @@ static const char version_4[] =
     "ALTER TABLE claim ADD COLUMN wait INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE claim ADD COLUMN sent TEXT;";
 
-const struct schema_step schema_steps[] = { { version_1 }, { version_2 }, { version_3 }, { version_4 } };
+/* What a group's lane began to write is known to the next attempt, and to another group that finds it. */
+static const char version_5[] =
+    "ALTER TABLE link ADD COLUMN begun TEXT;"
+    "CREATE INDEX link_begun ON link (target, kind, locator) WHERE gone AND begun IS NOT NULL;";
+
+const struct schema_step schema_steps[] = { { version_1 }, { version_2 }, { version_3 }, { version_4 }, { version_5 } };
 const int schema_version = sizeof(schema_steps) / sizeof(schema_steps[0]);
 
 static int check_application(struct db *db, int64_t version, struct error *error)

@@ -26,6 +26,7 @@ void link_clear(struct link *link)
     free(link->key);
     free(link->locator);
     free(link->account);
+    free(link->begun);
     *link = (struct link){ 0 };
 }
 

@@ -387,9 +387,8 @@ static enum outcome memory_apply(struct connector_session *session, const struct
 
     pthread_mutex_lock(&target->lock);
     enum outcome outcome = change_any(target, operation, &made, receipt);
-    bool can_be_lost = !(operation->group && operation->kind == OPERATION_CREATE);
     target->changes++;
-    bool lost = can_be_lost && target->lost_every != 0 && target->changes % target->lost_every == 0;
+    bool lost = target->lost_every != 0 && target->changes % target->lost_every == 0;
     bool slow = target->changes % SLOW_EVERY == 0;
     pthread_mutex_unlock(&target->lock);
     if (slow)

@@ -1,0 +1,109 @@
+#include "deliver/begun.h"
+
+#include "base/str.h"
+
+/* { "name": …, "members": { value: true } }. NULL: out of memory, told in the result. */
+static json_t *read_begun(struct lane_run *run)
+{
+    json_t *begun = run->link.begun != NULL ? json_loads(run->link.begun, 0, NULL) : json_pack("{s:{}}", "members");
+
+    if (begun == NULL)
+        lane_fail(run, OUTCOME_RETRY, "out of memory");
+    return begun;
+}
+
+/* Durable at once, where it is new; `values` may be NULL. */
+static bool keep(struct lane_run *run, const json_t *values)
+{
+    const char *name = run->identity.name.value;
+    json_t *begun = read_begun(run);
+
+    if (begun == NULL)
+        return false;
+    bool whole = json_object_set_new(begun, "name", name != NULL ? json_string(name) : json_null()) == 0 &&
+                 (values == NULL || json_object_update(json_object_get(begun, "members"), (json_t *)(uintptr_t)values) == 0);
+    char *text = whole ? json_dumps(begun, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(begun);
+    if (text == NULL)
+        return lane_fail(run, OUTCOME_RETRY, "out of memory");
+    run->link_dirty = run->link_dirty || !str_equal(text, run->link.begun);
+    free(run->link.begun);
+    run->link.begun = text;
+    return lane_store_link(run);
+}
+
+bool begun_place(struct lane_run *run, const char *place, const json_t *values)
+{
+    if (run->job->kind != IDENTITY_GROUP)
+        return true;
+    bool same = run->linked && run->link.gone && run->link.begun != NULL && str_equal(run->link.locator, place);
+
+    return (same || lane_set_link(run, NULL, place, NULL, true, (struct wall){ 0 })) && keep(run, values);
+}
+
+bool begun_write(struct lane_run *run, const json_t *values)
+{
+    return json_object_size(values) == 0 || keep(run, values);
+}
+
+bool begun_values(struct lane_run *run, json_t *set)
+{
+    json_t *begun = read_begun(run);
+    bool ok = begun != NULL && (json_object_update(set, json_object_get(begun, "members")) == 0 ||
+                                lane_fail(run, OUTCOME_RETRY, "out of memory"));
+
+    json_decref(begun);
+    return ok;
+}
+
+void begun_forget(struct lane_run *run)
+{
+    if (run->link.begun == NULL)
+        return;
+    free(take_pointer(run->link.begun));
+    run->link_dirty = true;
+}
+
+/* By the name that the group had then. */
+static enum outcome read_former(struct lane_run *run, const json_t *begun, struct account *ret_account, struct receipt *receipt)
+{
+    struct identity former = run->identity; /* borrows all */
+    struct plan_query query = { 0 };
+    struct error error = { 0 };
+
+    former.name.value = (char *)json_string_value(json_object_get(begun, "name"));
+    if (plan_query(run->mapping, &former, NULL, &query, &error) < 0)
+        return receipt_set(receipt, OUTCOME_RETRY, 0, "%s", error.text);
+    enum outcome outcome = run->job->ops->read(run->job->session, &query.query, ret_account, receipt);
+    plan_query_clear(&query);
+    return outcome;
+}
+
+/* Ours, unless it is another group's by now. */
+static bool link_found(struct lane_run *run, const struct account *account)
+{
+    cleanup_free char *owner = NULL;
+    const struct lane_job *job = run->job;
+
+    if (account->key == NULL || store_find_owner(job->store, job->target, job->kind, account->key, &owner, NULL) == 0)
+        return true;
+    return lane_set_link(run, account->key, account->locator, NULL, false, (struct wall){ 0 }) && lane_store_link(run);
+}
+
+bool begun_find(struct lane_run *run)
+{
+    struct receipt receipt = { 0 };
+    struct account account = { 0 };
+    json_t *begun;
+
+    if (!run->linked || !run->link.gone || run->link.begun == NULL)
+        return true;
+    if ((begun = read_begun(run)) == NULL)
+        return false;
+    enum outcome outcome = read_former(run, begun, &account, &receipt);
+    bool ok = outcome == OUTCOME_GONE || (outcome == OUTCOME_APPLIED ? link_found(run, &account) : lane_fail_receipt(run, &receipt));
+    account_clear(&account);
+    receipt_clear(&receipt);
+    json_decref(begun);
+    return ok;
+}
