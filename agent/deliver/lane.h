@@ -12,6 +12,8 @@
  *   - A new account is linked before its groups are looked at, and a new group
  *     is linked before its members are read: whichever lane comes second sees
  *     the other, so no membership falls between them.
+ *   - What a group's lane writes is in its link before it is written (begun.h),
+ *     so that the next attempt knows it again.
  *   - After a rename the link keeps the old place until the groups are right,
  *     so that a crash between them is mended.
  *

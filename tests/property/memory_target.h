@@ -26,10 +26,7 @@ struct memory_settings {
 
 extern const struct connector_ops memory_ops;
 
-/* `lost_every`: of so many changes one is made and its answer lost; 0: none.
- * Never that to a group's CREATE: groups are found again by their name alone,
- * so one that is renamed before it is linked leaves an entry that nobody knows
- * to be ours (agent/README.md). People are found by their id. */
+/* `lost_every`: of so many changes one is made and its answer lost; 0: none. */
 struct memory_target *memory_target_new(int lost_every, enum plant plant);
 void memory_target_free(struct memory_target *target);
 /* { dn: { attribute: [values, sorted] } }, the caller's. */

@@ -445,6 +445,7 @@ static void a_link_is_read_back_and_replaced(void **state)
     link.gone = true;
     link.due.us = START + DAY;
     link.locator = (char *)"uid=ann2";
+    link.begun = (char *)"{}";
     assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, "u1", &link, &w->error), 0);
     world_reopen(w);
     assert_int_equal(store_read_link(w->store, "ldap", IDENTITY_USER, "u1", &read, &w->error), 0);
@@ -454,6 +455,7 @@ static void a_link_is_read_back_and_replaced(void **state)
     assert_true(read.gone);
     assert_int_equal(read.due.us, START + DAY);
     assert_int_equal(read.linked.us, START);
+    assert_string_equal(read.begun, "{}");
     link_clear(&read);
 }
 
