@@ -2,7 +2,7 @@
 
 #include "base/str.h"
 
-/* { "name": …, "members": { value: true } }. NULL: out of memory, told in the result. */
+/* { "name": …, "login": …, "members": { value: true } }. NULL: out of memory, told in the result. */
 static json_t *read_begun(struct lane_run *run)
 {
     json_t *begun = run->link.begun != NULL ? json_loads(run->link.begun, 0, NULL) : json_pack("{s:{}}", "members");
@@ -12,15 +12,19 @@ static json_t *read_begun(struct lane_run *run)
     return begun;
 }
 
-/* Durable at once, where it is new; `values` may be NULL. */
-static bool keep(struct lane_run *run, const json_t *values)
+static int put_text(json_t *object, const char *name, const char *text)
 {
-    const char *name = run->identity.name.value;
+    return json_object_set_new(object, name, text != NULL ? json_string(text) : json_null());
+}
+
+/* Into the link, not stored yet; `values` may be NULL. */
+static bool note(struct lane_run *run, const json_t *values)
+{
     json_t *begun = read_begun(run);
 
     if (begun == NULL)
         return false;
-    bool whole = json_object_set_new(begun, "name", name != NULL ? json_string(name) : json_null()) == 0 &&
+    bool whole = put_text(begun, "name", run->identity.name.value) == 0 && put_text(begun, "login", run->identity.login.value) == 0 &&
                  (values == NULL || json_object_update(json_object_get(begun, "members"), (json_t *)(uintptr_t)values) == 0);
     char *text = whole ? json_dumps(begun, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(begun);
@@ -29,7 +33,12 @@ static bool keep(struct lane_run *run, const json_t *values)
     run->link_dirty = run->link_dirty || !str_equal(text, run->link.begun);
     free(run->link.begun);
     run->link.begun = text;
-    return lane_store_link(run);
+    return true;
+}
+
+static bool keep(struct lane_run *run, const json_t *values)
+{
+    return note(run, values) && lane_store_link(run);
 }
 
 bool begun_place(struct lane_run *run, const char *place, const json_t *values)
@@ -44,6 +53,14 @@ bool begun_place(struct lane_run *run, const char *place, const json_t *values)
 bool begun_write(struct lane_run *run, const json_t *values)
 {
     return json_object_size(values) == 0 || keep(run, values);
+}
+
+void begun_unanswered(struct lane_run *run, const char *place)
+{
+    bool known = (run->linked && !run->link.gone) || run->link.account != NULL || run->link.begun != NULL;
+
+    if (!known && lane_set_link(run, NULL, place, NULL, true, (struct wall){ 0 }))
+        note(run, NULL);
 }
 
 bool begun_values(struct lane_run *run, json_t *set)
@@ -64,7 +81,7 @@ void begun_forget(struct lane_run *run)
     run->link_dirty = true;
 }
 
-/* By the name that the group had then. */
+/* By the name and login of then. */
 static enum outcome read_former(struct lane_run *run, const json_t *begun, struct account *ret_account, struct receipt *receipt)
 {
     struct identity former = run->identity; /* borrows all */
@@ -72,6 +89,7 @@ static enum outcome read_former(struct lane_run *run, const json_t *begun, struc
     struct error error = { 0 };
 
     former.name.value = (char *)json_string_value(json_object_get(begun, "name"));
+    former.login.value = (char *)json_string_value(json_object_get(begun, "login"));
     if (plan_query(run->mapping, &former, NULL, &query, &error) < 0)
         return receipt_set(receipt, OUTCOME_RETRY, 0, "%s", error.text);
     enum outcome outcome = run->job->ops->read(run->job->session, &query.query, ret_account, receipt);
@@ -79,7 +97,7 @@ static enum outcome read_former(struct lane_run *run, const json_t *begun, struc
     return outcome;
 }
 
-/* Ours, unless it is another group's by now. */
+/* Ours, unless it is another's by now. */
 static bool link_found(struct lane_run *run, const struct account *account)
 {
     cleanup_free char *owner = NULL;
@@ -106,4 +124,21 @@ bool begun_find(struct lane_run *run)
     receipt_clear(&receipt);
     json_decref(begun);
     return ok;
+}
+
+bool begun_entry(struct lane_run *run, struct link *group)
+{
+    cleanup_free char *key = NULL, *owner = NULL;
+    const struct lane_job *job = run->job;
+
+    if (group->begun == NULL || group->locator == NULL)
+        return true;
+    if (!lane_key_at(run, IDENTITY_GROUP, group->locator, &key))
+        return false;
+    if (key == NULL || store_find_owner(job->store, job->target, IDENTITY_GROUP, key, &owner, NULL) == 0)
+        return true;
+    free(group->key);
+    group->key = take_pointer(key);
+    group->gone = false;
+    return true;
 }

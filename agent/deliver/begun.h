@@ -1,5 +1,5 @@
 /*
- * begun.h: what a group's lane set out to write and does not know the end of.
+ * begun.h: what a lane, mostly a group's, set out to write and does not know the end of.
  *
  * Purpose: an answer that was lost, or an agent that was killed, leaves an
  * entry that may have been made, and values in it that may be old by now. The
@@ -11,7 +11,8 @@
  *
  * A creation that was begun at a place is waited for by any other group that
  * would make or take over an entry there: that one may be the first one's.
- * People need none of this: they are found by their id and have no members.
+ * People are found by their id; of them only an unanswered creation is noted,
+ * with the receipt: who left the scope meanwhile has an account that is ours.
  *
  * Calling sequence: begun_find before the account is read; begun_place or
  * begun_write before writing; begun_values when the members are looked at
@@ -31,8 +32,14 @@ bool begun_find(struct lane_run *run);
 bool begun_place(struct lane_run *run, const char *place, const json_t *values);
 /* Before these values are put into the entry that is linked. */
 bool begun_write(struct lane_run *run, const json_t *values);
+/* After a creation, noted or not, whose end is not known. The result says already what failed. */
+void begun_unanswered(struct lane_run *run, const char *place);
 /* Adds the values that were begun to the keys of `set`. */
 bool begun_values(struct lane_run *run, json_t *set);
 void begun_forget(struct lane_run *run);
+
+/* For a member's lane: a group whose creation was begun may be there already, with an old value in it. What stands at its
+ * place and is nobody's yet counts as its entry: `group` gets the key and is not gone. */
+bool begun_entry(struct lane_run *run, struct link *group);
 
 #endif

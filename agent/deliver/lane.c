@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "deliver/begun.h"
 #include "deliver/claim.h"
+#include "deliver/groups.h"
 #include "deliver/members.h"
 #include "deliver/lane_private.h"
 #include "deliver/sessions.h"
@@ -149,6 +150,15 @@ struct link_view lane_link_view(const struct link *link)
     return (struct link_view){ link->key, link->locator, link->gone, link->due, link->account };
 }
 
+/* For the planner: what was only begun was never there, as far as anybody knows. */
+static const struct link_view *known_link(const struct lane_run *run, struct link_view *view)
+{
+    if (!run->linked || (run->link.gone && run->link.begun != NULL))
+        return NULL;
+    *view = lane_link_view(&run->link);
+    return view;
+}
+
 static enum outcome read_account_as(struct lane_run *run, const struct link_view *view, struct receipt *receipt, struct error *error)
 {
     struct plan_query query = { 0 };
@@ -165,11 +175,11 @@ static bool read_account(struct lane_run *run)
 {
     struct receipt receipt = { 0 };
     struct error error = { 0 };
-    struct link_view view = lane_link_view(&run->link);
+    struct link_view view;
     bool by_key = run->linked && !run->link.gone && run->link.key != NULL;
 
     account_clear(&run->account);
-    enum outcome outcome = read_account_as(run, run->linked ? &view : NULL, &receipt, &error);
+    enum outcome outcome = read_account_as(run, known_link(run, &view), &receipt, &error);
     if (outcome == OUTCOME_GONE && by_key && error.code == 0) {
         receipt_clear(&receipt);
         outcome = read_account_as(run, NULL, &receipt, &error);
@@ -186,10 +196,10 @@ static bool read_account(struct lane_run *run)
     return ok;
 }
 
-bool lane_key_at(struct lane_run *run, const char *place, char **ret_key)
+bool lane_key_at(struct lane_run *run, enum identity_kind kind, const char *place, char **ret_key)
 {
     static const char *const no_names[] = { NULL };
-    struct account_query query = { .group = run->job->kind == IDENTITY_GROUP, .locator = place, .names = no_names };
+    struct account_query query = { .group = kind == IDENTITY_GROUP, .locator = place, .names = no_names };
     struct account account = { 0 };
     struct receipt receipt = { 0 };
 
@@ -277,13 +287,13 @@ static bool takes_out(const struct operation *operation)
 /* Before the plan is known it counts what would be done with an account. */
 void lane_judge_leaving(struct lane_run *run, const struct plan *plan)
 {
-    struct link_view view = lane_link_view(&run->link);
+    struct link_view view;
     bool leaves = false;
 
     if (run->job->kind != IDENTITY_USER)
         return;
     if (plan == NULL)
-        leaves = plan_leaves(run->mapping, &run->identity, run->linked ? &view : NULL, clock_wall(run->job->clock));
+        leaves = plan_leaves(run->mapping, &run->identity, known_link(run, &view), clock_wall(run->job->clock));
     for (size_t i = 0; plan != NULL && i < plan->operation_count; i++)
         leaves = leaves || takes_out(&plan->operations[i]);
     run->result->leaving = leaves ? LEAVING_YES : LEAVING_NO;
@@ -305,14 +315,22 @@ static bool link_earlier(struct lane_run *run, const struct account *made)
            (lane_set_link(run, made->key, made->locator, NULL, false, (struct wall){ 0 }) && lane_store_link(run));
 }
 
+/* After one that could not be made for now. True: plan again. */
+static bool get_round(struct lane_run *run, const struct operation *operation, enum outcome outcome)
+{
+    if (operation->kind == OPERATION_CREATE && !claim_is_settled(outcome))
+        begun_unanswered(run, operation->locator);
+    return swap_step_aside(run, operation);
+}
+
 static bool apply_all(struct lane_run *run, struct plan *plan, bool *ret_again)
 {
     for (size_t i = 0; i < plan->operation_count; i++) {
         struct operation *operation = &plan->operations[i];
         struct account made = { 0 };
-        enum outcome outcome;
+        enum outcome outcome = OUTCOME_UNCHANGED; /* stays so where nothing could be sent */
         if (!lane_apply(run, operation, &made, &outcome)) {
-            *ret_again = swap_step_aside(run, operation);
+            *ret_again = get_round(run, operation, outcome);
             return *ret_again;
         }
         if (outcome == OUTCOME_CONFLICT && !link_earlier(run, &made)) {
@@ -371,13 +389,13 @@ static bool relink(struct lane_run *run, const struct plan *plan)
 static bool make_plan(struct lane_run *run, struct member_list *members, struct plan *plan)
 {
     struct error error = { 0 };
-    struct link_view view = lane_link_view(&run->link);
+    struct link_view view;
 
     if (run->job->kind == IDENTITY_GROUP && member_list_read(run, members) < 0)
         return false;
     struct plan_input input = {
         .identity = &run->identity,
-        .link = run->linked ? &view : NULL,
+        .link = known_link(run, &view),
         .account = run->found ? &run->account : NULL,
         .members = members->list,
         .member_count = members->count,

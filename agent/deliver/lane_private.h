@@ -1,5 +1,5 @@
 /*
- * lane_private.h: what lane.c and members.c share of one run. Private to
+ * lane_private.h: what lane.c, groups.c and members.c share of one run. Private to
  * deliver/; one thread.
  */
 #ifndef PROVOST_DELIVER_LANE_PRIVATE_H
@@ -31,7 +31,7 @@ bool lane_fail_receipt(struct lane_run *run, const struct receipt *receipt);
 
 bool lane_apply(struct lane_run *run, const struct operation *operation, struct account *ret_account, enum outcome *ret_outcome);
 /* The key of what stands there; NULL: nothing does. */
-bool lane_key_at(struct lane_run *run, const char *place, char **ret_key);
+bool lane_key_at(struct lane_run *run, enum identity_kind kind, const char *place, char **ret_key);
 bool lane_store_link(struct lane_run *run);
 /* The link as it shall be stored with the receipt. */
 bool lane_set_link(struct lane_run *run, const char *key, const char *locator, const json_t *values, bool gone, struct wall due);

@@ -1,9 +1,8 @@
 /*
- * members.h: a person's values in the target's groups, and a group's members.
+ * members.h: a group's members, for the group's lane. The other side is groups.h.
  *
- * A group's lane owns the group's entry; each membership value is added or
- * taken out by the member's lane, one value at a time, so that such changes
- * commute. See lane.h for the order of the steps. Private to deliver/.
+ * A group's lane owns the group's entry; it writes values of members only
+ * where their own lanes could not see the entry yet. Private to deliver/.
  * All bool functions: false means that the run's result says why.
  */
 #ifndef PROVOST_DELIVER_MEMBERS_H
@@ -27,13 +26,10 @@ bool members_begin(struct lane_run *run, const struct member_list *members, cons
  */
 bool members_recheck(struct lane_run *run, const struct member_list *written, const char *locator, bool *ret_again);
 
-/* Before anything else, once the account is read and is ours. */
-bool groups_catch_up(struct lane_run *run);
-/* Before the account goes: its values go out of all groups. */
-bool groups_before(struct lane_run *run, const struct plan *plan);
-
-typedef bool relink_function(struct lane_run *run, const struct plan *plan);
-/* After the account is as wanted: the link, and its values in groups. */
-bool groups_after(struct lane_run *run, const struct plan *plan, bool was_there, relink_function *relink);
+/* The value that an account stands with in groups; NULL where it has no place. */
+bool members_value(struct lane_run *run, const char *locator, const json_t *values, char **ret_value);
+/* The last member cannot be taken out of a group that lives by its members:
+ * the group's lane takes the entry away, unless another member came. */
+bool members_is_last(const struct lane_run *run, const struct operation *operation, enum outcome outcome);
 
 #endif

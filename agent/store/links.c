@@ -60,7 +60,7 @@ int link_write(struct sqlite_store *store, size_t target, enum identity_kind kin
     int64_t lane = lane_key(row->number, identity);
     int code = link->key == NULL || link->gone ? 0 : find_other_owner(store, row, kind, lane, id, link, refusal, error);
 
-    if (code == 0 && link->gone && link->begun != NULL && link->locator != NULL)
+    if (code == 0 && kind == IDENTITY_GROUP && link->gone && link->begun != NULL && link->locator != NULL)
         code = find_other_beginner(store, row, kind, lane, link, refusal, error);
     if (code != 0)
         return code;

@@ -165,7 +165,7 @@ struct link { /* identity ↔ account, in a target */
     bool gone;         /* tombstone: the account was removed */
     struct wall due;   /* removal is due then; 0: none */
     struct wall linked;
-    char *begun;       /* JSON text: what a group's lane set out to write and does not know the end of; NULL: nothing */
+    char *begun;       /* JSON text: what a lane set out to write and does not know the end of; NULL: nothing */
 };
 void link_clear(struct link *link);
 
@@ -192,7 +192,7 @@ void store_complete(struct store *store, const struct completion *completion, st
 
 /* Writes a link now and waits for the commit: before memberships follow it.
  * ERROR_EXISTS when the account's key is linked to another identity already,
- * or when another's creation was begun where `link` begins one (`begun`, gone
+ * or when another group's creation was begun where `link` begins one (`begun`, gone
  * until it is there). The sentence names it. */
 int store_put_link(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
                    struct error *error);

@@ -6,7 +6,8 @@
  * accounts that are nobody's yet, as the shipped mapping does.
  *
  * Left out, since the end depends on what was seen and when, by design
- * (agent/README.md): left_scope = "disable", removals after a time, `now`.
+ * (agent/README.md): left_scope = "disable", removals after a time, `now`, and
+ * a scope by groups together with leavers who stay.
  */
 #ifndef PROVOST_TESTS_PROPERTY_POLICY_H
 #define PROVOST_TESTS_PROPERTY_POLICY_H

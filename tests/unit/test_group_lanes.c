@@ -17,9 +17,11 @@ static struct {
     struct world *world;
     struct memory_target *target;
     struct connector_session *session;
-    struct mapping *mapping;
+    struct mapping *people, *groups;
     struct connector_ops ops;
-    bool loses;                   /* the answers of changes */
+    bool with_people;              /* their lanes are worked, too */
+    bool loses;                    /* the answers of changes in groups */
+    bool loses_people;             /* and of people's */
     const char *renamed_meanwhile; /* u1, while the next change is made; NULL: nobody */
     char reason[256];
 } lane;
@@ -39,7 +41,7 @@ static enum outcome apply(struct connector_session *session, const struct operat
     enum outcome outcome = memory_ops.apply(session, operation, &made, receipt);
     if (lane.renamed_meanwhile != NULL)
         put_account("u1", "k-u1", take_pointer(lane.renamed_meanwhile));
-    else if (lane.loses) {
+    else if (operation->group ? lane.loses : lane.loses_people) {
         account_clear(&made);
         receipt_clear(receipt);
         return receipt_set(receipt, OUTCOME_RETRY, 0, "no answer in time");
@@ -48,16 +50,18 @@ static enum outcome apply(struct connector_session *session, const struct operat
     return outcome;
 }
 
-static void load_mapping(void)
+static struct mapping *load(char *text)
 {
-    cleanup_free char *path = str_printf("%s/groups.conf", lane.world->folder), *text = policy_groups(&policies[0]);
+    cleanup_free char *path = str_printf("%s/mapping.conf", lane.world->folder), *owned = text;
     struct problems problems = { 0 };
+    struct mapping *mapping = NULL;
     FILE *file = fopen(path, "w");
 
-    fputs(text, file);
+    fputs(owned, file);
     fclose(file);
-    assert_int_equal(mapping_load(path, &lane.ops, &problems, &lane.mapping), 0);
+    assert_int_equal(mapping_load(path, &lane.ops, &problems, &mapping), 0);
     problems_free(&problems);
+    return mapping;
 }
 
 static int setup(void **state)
@@ -72,7 +76,8 @@ static int setup(void **state)
     lane.target = memory_target_new(0, PLANT_NOTHING);
     const struct memory_settings settings = { lane.target };
     lane.ops.open(&settings, NULL, &lane.session, &receipt);
-    load_mapping();
+    lane.people = load(policy_people(&policies[0]));
+    lane.groups = load(policy_groups(&policies[0]));
     world_route(lane.world);
     return 0;
 }
@@ -81,19 +86,21 @@ static int teardown(void **state)
 {
     lane.ops.close(lane.session);
     memory_target_free(lane.target);
-    mapping_free(lane.mapping);
+    mapping_free(lane.people);
+    mapping_free(lane.groups);
     return world_teardown(state);
 }
 
-/* Works off what is ready; a group that could not be brought to an end waits for a second. */
+/* Works off what is ready; whoever could not be brought to an end waits for a second. */
 static void work(void)
 {
     struct world *w = lane.world;
     struct lease lease;
 
     while (world_lease(w, &lease)) {
-        const struct lane_job job = { .target = "ldap", .ops = &lane.ops, .group_mapping = lane.mapping, .session = lane.session,
-                                      .store = w->store, .clock = &w->clock, .kind = lease.kind, .id = lease.id };
+        const struct lane_job job = { .target = "ldap", .ops = &lane.ops, .user_mapping = lane.with_people ? lane.people : NULL,
+                                      .group_mapping = lane.groups, .session = lane.session, .store = w->store, .clock = &w->clock,
+                                      .kind = lease.kind, .id = lease.id };
         struct lane_result result;
         lane_converge(&job, &result);
         bool good = result.outcome == OUTCOME_APPLIED || result.outcome == OUTCOME_UNCHANGED;
@@ -119,6 +126,15 @@ static void expect(const char *place, const char *members)
 
     assert_string_equal(found != NULL ? found : "null", members);
     json_decref(dump);
+}
+
+static bool stands_at(const char *place)
+{
+    json_t *dump = memory_target_dump(lane.target);
+    bool found = json_object_get(dump, place) != NULL;
+
+    json_decref(dump);
+    return found;
 }
 
 #define NOBODY "[\"" PLACEHOLDER "\"]"
@@ -202,6 +218,52 @@ static void an_old_value_goes_out_after_an_answer_was_lost_on_the_way(void **sta
     expect(STAFF, ONLY(EVE));
 }
 
+static void person(const char *uuid, int64_t published_s, const char *id, const char *login, const char *name)
+{
+    world_take(lane.world, uuid, published_s, STATUS(id, "ACTIVE"), LOGIN(id, login), NAME(id, name));
+    work();
+}
+
+static void a_name_that_was_handed_on_meanwhile_takes_no_groups_along(void **state)
+{
+    (void)state;
+    lane.with_people = true;
+    person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    world_take(lane.world, "m", 1, MEMBER("u1", "g1", true));
+    begin_staff_unanswered();
+    expect(STAFF, ONLY(ANN));
+    lane.loses = true; /* u1's old value stays for now */
+    person("a2", 2, "u1", "eve@example.com", "Ann Lee");
+    lane.loses = false;
+    person("b1", 3, "u2", "ann@example.com", "Bob Roe");
+    person("a3", 4, "u1", "eve@example.com", "Eve Lee");
+    person("b2", 5, "u2", "bob@example.com", "Bob Roe");
+    work_later();
+    expect(STAFF, ONLY(EVE));
+}
+
+static void use_people(const struct policy *policy)
+{
+    mapping_free(lane.people);
+    lane.people = load(policy_people(policy));
+    lane.with_people = true;
+}
+
+static void who_left_the_scope_before_the_creation_was_answered_has_no_account(void **state)
+{
+    (void)state;
+    use_people(&policies[2]);
+    world_take(lane.world, "g", 1, GROUP_NAME("g1", SCOPE_GROUP), GROUP_EXISTS("g1", true));
+    world_take(lane.world, "m", 1, MEMBER("u1", "g1", true));
+    lane.loses_people = true;
+    person("a", 1, "u1", "ann@example.com", "Ann Lee");
+    lane.loses_people = false;
+    world_take(lane.world, "n", 2, MEMBER("u1", "g1", false));
+    work_later();
+    assert_false(stands_at(ANN));
+    expect(STAFF, NOBODY);
+}
+
 static void values_put_in_by_hand_stay(void **state)
 {
     (void)state;
@@ -224,6 +286,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_begun_is_forgotten_at_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(who_left_before_the_creation_was_answered_is_taken_out, setup, teardown),
         cmocka_unit_test_setup_teardown(an_old_value_goes_out_after_an_answer_was_lost_on_the_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_that_was_handed_on_meanwhile_takes_no_groups_along, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_left_the_scope_before_the_creation_was_answered_has_no_account, setup, teardown),
         cmocka_unit_test_setup_teardown(values_put_in_by_hand_stay, setup, teardown),
     };
 
