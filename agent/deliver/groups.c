@@ -111,6 +111,13 @@ static const char *group_id_of(const struct group_list *groups, const struct ope
     return NULL;
 }
 
+/* Borrows. */
+static struct operation entry_place(const json_t *entry)
+{
+    return (struct operation){ .key = (char *)json_string_value(json_object_get(entry, "key")),
+                               .locator = (char *)json_string_value(json_object_get(entry, "locator")) };
+}
+
 /* What one look at a person's groups could not bring to an end. */
 struct unfinished {
     bool moved; /* a group was renamed or changed under our hands, maybe with the member in it */
@@ -176,8 +183,7 @@ static void keep_ours(const struct group_list *groups, const struct identity *he
 {
     for (size_t i = json_array_size(entries); i-- > 0;) {
         const json_t *entry = json_array_get(entries, i);
-        const struct operation at = { .key = (char *)json_string_value(json_object_get(entry, "key")),
-                                      .locator = (char *)json_string_value(json_object_get(entry, "locator")) };
+        const struct operation at = entry_place(entry);
         const char *id = group_id_of(groups, &at);
         if (id == NULL || is_member(heir, id))
             json_array_remove(entries, i);
@@ -201,6 +207,27 @@ static bool leave_to_stranger(struct lane_run *run, json_t *entries)
     return true;
 }
 
+/* Takes out of `entries` the groups in which the value is that of a member who had the name before us, whose own lane has yet
+ * to take it out: nobody put us there by hand. */
+static bool leave_to_members(struct lane_run *run, const char *value, const struct group_list *groups, json_t *entries)
+{
+    const struct lane_job *job = run->job;
+    bool ok = true;
+
+    for (size_t i = json_array_size(entries); ok && i-- > 0;) {
+        const json_t *entry = json_array_get(entries, i);
+        const struct operation at = entry_place(entry);
+        cleanup_free char *id = NULL;
+        bool holds = false;
+        if (group_id_of(groups, &at) == NULL && at.key != NULL &&
+            store_find_owner(job->store, job->target, IDENTITY_GROUP, at.key, &id, NULL) == 0)
+            ok = members_hold(run, id, value, &holds);
+        if (holds)
+            json_array_remove(entries, i);
+    }
+    return ok;
+}
+
 /* The groups that hold the old value. Read before the place is looked at: who
  * comes after that has put it into none yet. */
 static bool read_stale(struct lane_run *run, const struct aim *aim, const struct group_list *groups, json_t **ret_stale)
@@ -208,7 +235,8 @@ static bool read_stale(struct lane_run *run, const struct aim *aim, const struct
     struct identity heir = { 0 };
     bool has = false;
 
-    if (!read_groups(run, aim->old_value, ret_stale) || !read_heir(run, aim->old_place, &has, &heir))
+    if (!read_groups(run, aim->old_value, ret_stale) || !leave_to_members(run, aim->old_value, groups, *ret_stale) ||
+        !read_heir(run, aim->old_place, &has, &heir))
         return false;
     if (has)
         keep_ours(groups, &heir, *ret_stale);

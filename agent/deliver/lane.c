@@ -391,7 +391,7 @@ static bool make_plan(struct lane_run *run, struct member_list *members, struct 
     struct error error = { 0 };
     struct link_view view;
 
-    if (run->job->kind == IDENTITY_GROUP && member_list_read(run, members) < 0)
+    if (run->job->kind == IDENTITY_GROUP && member_list_read(run, run->job->id, members) < 0)
         return false;
     struct plan_input input = {
         .identity = &run->identity,

@@ -38,12 +38,12 @@ void member_list_free(struct member_list *members)
     *members = (struct member_list){ 0 };
 }
 
-int member_list_read(struct lane_run *run, struct member_list *ret_list)
+int member_list_read(struct lane_run *run, const char *group_id, struct member_list *ret_list)
 {
     struct member_list members = { 0 };
     struct error error = { 0 };
 
-    int code = store_read_members(run->job->store, run->job->target, run->job->id, add_member, &members, &error);
+    int code = store_read_members(run->job->store, run->job->target, group_id, add_member, &members, &error);
     if (code < 0) {
         member_list_free(&members);
         lane_fail_error(run, &error);
@@ -146,7 +146,7 @@ static bool recheck_once(struct lane_run *run, const char *locator, json_t **wri
     struct member_list now = { 0 };
     json_t *after = json_object();
 
-    bool ok = member_list_read(run, &now) == 0 && value_set(run, &now, after);
+    bool ok = member_list_read(run, run->job->id, &now) == 0 && value_set(run, &now, after);
     json_t *come = set_without(after, *written), *gone = set_without(*written, after);
     /* in first: a group must not run empty between the two */
     ok = ok && begun_write(run, come) && change_own_all(run, locator, come, true, ret_again) &&
@@ -210,4 +210,20 @@ bool members_recheck(struct lane_run *run, const struct member_list *members, co
         ok = recheck_once(run, locator, &written, &same, ret_again);
     json_decref(written);
     return ok && !same ? lane_fail(run, OUTCOME_RETRY, "a group's members kept changing while it was written") : ok;
+}
+
+bool members_hold(struct lane_run *run, const char *group_id, const char *wanted, bool *ret_holds)
+{
+    struct member_list members = { 0 };
+    bool ok = member_list_read(run, group_id, &members) == 0;
+
+    *ret_holds = false;
+    for (size_t i = 0; ok && !*ret_holds && i < members.count; i++) {
+        cleanup_free char *value = NULL;
+        ok = strcmp(members.list[i].user_id, run->job->id) == 0 ||
+             members_value(run, members.list[i].locator, members.list[i].account, &value);
+        *ret_holds = str_equal(value, wanted);
+    }
+    member_list_free(&members);
+    return ok;
 }

@@ -242,6 +242,24 @@ static void a_name_that_was_handed_on_meanwhile_takes_no_groups_along(void **sta
     expect(STAFF, ONLY(EVE));
 }
 
+static void a_name_s_next_holder_leaves_old_values_to_whose_they_are(void **state)
+{
+    (void)state;
+    lane.with_people = true;
+    person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    world_take(lane.world, "m", 1, MEMBER("u1", "g1", true));
+    world_take(lane.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    work();
+    expect(STAFF, ONLY(ANN));
+    lane.loses = true; /* u1's old value stays for now */
+    person("a2", 2, "u1", "eve@example.com", "Ann Lee");
+    lane.loses = false;
+    person("b1", 3, "u2", "ann@example.com", "Bob Roe");
+    person("b2", 4, "u2", "bob@example.com", "Bob Roe");
+    work_later();
+    expect(STAFF, ONLY(EVE));
+}
+
 static void use_people(const struct policy *policy)
 {
     mapping_free(lane.people);
@@ -287,6 +305,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_left_before_the_creation_was_answered_is_taken_out, setup, teardown),
         cmocka_unit_test_setup_teardown(an_old_value_goes_out_after_an_answer_was_lost_on_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(a_name_that_was_handed_on_meanwhile_takes_no_groups_along, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_s_next_holder_leaves_old_values_to_whose_they_are, setup, teardown),
         cmocka_unit_test_setup_teardown(who_left_the_scope_before_the_creation_was_answered_has_no_account, setup, teardown),
         cmocka_unit_test_setup_teardown(values_put_in_by_hand_stay, setup, teardown),
     };
