@@ -71,11 +71,16 @@ static bool check_file(const char *path, const char *shown, const char *folder, 
 {
     struct error error = { 0 };
     cleanup_free char *text = NULL;
+    size_t bytes = 0;
     bool go_on = true;
     int line = 0;
 
-    if (file_read(path, SETTINGS_BYTES_MAX, &text, NULL, &error) < 0) {
+    if (file_read(path, SETTINGS_BYTES_MAX, &text, &bytes, &error) < 0) {
         problems_add(problems, NULL, 0, 0, "%s", error.text);
+        return true;
+    }
+    if (strlen(text) != bytes) { /* libconfig would read on behind it, and end the process for an include there */
+        problems_add(problems, shown, 0, 0, "there is a NUL byte in it, so it is no text; is it another file, or saved as UTF-16?");
         return true;
     }
     for (char *rest = text, *start; go_on && (start = strsep(&rest, "\n")) != NULL;) {

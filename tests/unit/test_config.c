@@ -419,6 +419,20 @@ static char *replace_folder(char *text, const char *built, const char *usual)
     return replace(text, escaped, usual);
 }
 
+/* What libconfig meets behind it would end the process: an include of a folder does. */
+static void a_file_with_a_nul_byte_is_refused(void **state)
+{
+    static const char text[] = "@include \"\0x\n";
+    FILE *stream = fopen(path, "w");
+
+    (void)state;
+    assert_int_equal(fwrite(text, 1, sizeof(text) - 1, stream), sizeof(text) - 1);
+    assert_int_equal(fclose(stream), 0);
+    assert_true(config_load(path, 0, &loader, &problems, &config) < 0);
+    assert_int_equal(problems.count, 1);
+    assert_non_null(strstr(problems.list[0].text, "NUL byte"));
+}
+
 static void the_manual_lists_the_options_as_they_are(void **state)
 {
     cleanup_free char *options = NULL;
@@ -484,6 +498,7 @@ int main(void)
         TEST(a_connector_of_another_version_is_refused),
         TEST(a_missing_connector_says_where_and_what_there_is),
         TEST(a_file_that_is_no_connector_is_refused),
+        TEST(a_file_with_a_nul_byte_is_refused),
         TEST(the_manual_lists_the_options_as_they_are),
         TEST(the_manual_lists_the_settings_of_the_ldap_connector),
         TEST(the_manual_lists_the_settings_of_the_rest_connector),
