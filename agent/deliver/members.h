@@ -28,7 +28,8 @@ bool members_recheck(struct lane_run *run, const struct member_list *written, co
 
 /* The value that an account stands with in groups; NULL where it has no place. */
 bool members_value(struct lane_run *run, const char *locator, const json_t *values, char **ret_value);
-/* Does a member of the group, other than the run's person, stand with that value by the link? After a rename: until the groups are right. */
+/* Does a member of the group, other than the run's person, stand with that value by the link? After a rename that is so
+ * until the groups are right. */
 bool members_hold(struct lane_run *run, const char *group_id, const char *wanted, bool *ret_holds);
 /* The last member cannot be taken out of a group that lives by its members:
  * the group's lane takes the entry away, unless another member came. */

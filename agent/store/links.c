@@ -13,7 +13,9 @@ int link_from_row(sqlite3_stmt *row, int first, struct link *link)
         .gone = row_number(row, first + 3) != 0, .due.us = row_number(row, first + 4), .linked.us = row_number(row, first + 5),
         .begun = str_dup(row_text(row, first + 6)),
     };
-    const struct { int column; const char *copy; } texts[] = { { 0, link->key }, { 1, link->locator }, { 2, link->account }, { 6, link->begun } };
+    const struct { int column; const char *copy; } texts[] = {
+        { 0, link->key }, { 1, link->locator }, { 2, link->account }, { 6, link->begun },
+    };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         if (row_text(row, first + texts[i].column) != NULL && texts[i].copy == NULL) {
             link_clear(link);
@@ -48,8 +50,8 @@ static int find_other_beginner(struct sqlite_store *store, const struct target_r
     if (code <= 0)
         return code;
     error_set(refusal, ERROR_EXISTS, "%s: the creation of %s was begun for %s (%s), and it is not known yet whether that is what stands "
-              "there: it is looked at once more after that one", target->name, link->locator, row_text(row, 1) != NULL ? row_text(row, 1) : "?",
-              row_text(row, 2) != NULL ? row_text(row, 2) : "no name");
+              "there: it is looked at once more after that one", target->name, link->locator,
+              row_text(row, 1) != NULL ? row_text(row, 1) : "?", row_text(row, 2) != NULL ? row_text(row, 2) : "no name");
     return 1;
 }
 
