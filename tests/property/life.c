@@ -170,6 +170,18 @@ static void change_group(int group)
     }
 }
 
+/* Everybody is gone and every group is no more. */
+static bool is_over(void)
+{
+    bool over = true;
+
+    for (int i = 0; i < USERS_MOST; i++)
+        over = over && now.users[i].state == GONE;
+    for (int i = 0; i < GROUPS_MOST; i++)
+        over = over && now.groups[i].state == NO_MORE;
+    return over;
+}
+
 static void happen(void)
 {
     int user = below(USERS_MOST), group = below(GROUPS_MOST), what = below(100);
@@ -241,7 +253,7 @@ void life_make(uint64_t seed, struct life *ret_life, struct telling *ret_telling
     memset(&now, 0, sizeof(now));
     now.life = ret_life;
     size_t events = 5 + (size_t)below(40);
-    while (ret_life->count < events)
+    while (ret_life->count < events && !is_over())
         happen();
     tell(ret_life, ret_telling);
 }
