@@ -126,6 +126,23 @@ bool begun_find(struct lane_run *run)
     return ok;
 }
 
+bool begun_has(struct lane_run *run, const char *group_id, const char *value, bool *ret_has)
+{
+    struct link link = { 0 };
+    struct error error = { 0 };
+    int code = store_read_link(run->job->store, run->job->target, IDENTITY_GROUP, group_id, &link, &error);
+
+    *ret_has = false;
+    if (code < 0)
+        return code == ERROR_NOTFOUND || lane_fail_error(run, &error);
+    json_t *begun = link.begun != NULL ? json_loads(link.begun, 0, NULL) : NULL;
+    bool ok = link.begun == NULL || begun != NULL || lane_fail(run, OUTCOME_RETRY, "out of memory");
+    *ret_has = json_object_get(json_object_get(begun, "members"), value) != NULL;
+    json_decref(begun);
+    link_clear(&link);
+    return ok;
+}
+
 bool begun_entry(struct lane_run *run, struct link *group)
 {
     cleanup_free char *key = NULL, *owner = NULL;

@@ -38,6 +38,8 @@ void begun_unanswered(struct lane_run *run, const char *place);
 bool begun_values(struct lane_run *run, json_t *set);
 void begun_forget(struct lane_run *run);
 
+/* For a member's lane: has this group's lane set out to write the value, and not come to its end? Then that one takes it out. */
+bool begun_has(struct lane_run *run, const char *group_id, const char *value, bool *ret_has);
 /* For a member's lane: a group whose creation was begun may be there already, with an old value in it. What stands at its
  * place and is nobody's yet counts as its entry: `group` gets the key and is not gone. */
 bool begun_entry(struct lane_run *run, struct link *group);

@@ -207,22 +207,31 @@ static bool leave_to_stranger(struct lane_run *run, json_t *entries)
     return true;
 }
 
-/* Takes out of `entries` the groups in which the value is that of a member who had the name before us, whose own lane has yet
- * to take it out: nobody put us there by hand. */
-static bool leave_to_members(struct lane_run *run, const char *value, const struct group_list *groups, json_t *entries)
+/* Is the value there that of a member who had the name before us, whose own lane has yet to take it out, or one that the
+ * group's lane has just written? Then nobody put us there by hand. */
+static bool is_others(struct lane_run *run, const struct operation *at, const char *value, bool *ret_is)
 {
     const struct lane_job *job = run->job;
+    cleanup_free char *id = NULL;
+
+    *ret_is = false;
+    if (at->key == NULL || (store_find_owner(job->store, job->target, IDENTITY_GROUP, at->key, &id, NULL) < 0 &&
+                            store_find_beginner(job->store, job->target, at->locator, &id, NULL) < 0))
+        return true;
+    return members_hold(run, id, value, ret_is) && (*ret_is || begun_has(run, id, value, ret_is));
+}
+
+/* Takes out of `entries` the groups whose value is somebody else's matter. */
+static bool leave_to_others(struct lane_run *run, const char *value, const struct group_list *groups, json_t *entries)
+{
     bool ok = true;
 
     for (size_t i = json_array_size(entries); ok && i-- > 0;) {
-        const json_t *entry = json_array_get(entries, i);
-        const struct operation at = entry_place(entry);
-        cleanup_free char *id = NULL;
-        bool holds = false;
-        if (group_id_of(groups, &at) == NULL && at.key != NULL &&
-            store_find_owner(job->store, job->target, IDENTITY_GROUP, at.key, &id, NULL) == 0)
-            ok = members_hold(run, id, value, &holds);
-        if (holds)
+        const struct operation at = entry_place(json_array_get(entries, i));
+        bool others = false;
+        if (group_id_of(groups, &at) == NULL)
+            ok = is_others(run, &at, value, &others);
+        if (others)
             json_array_remove(entries, i);
     }
     return ok;
@@ -235,7 +244,7 @@ static bool read_stale(struct lane_run *run, const struct aim *aim, const struct
     struct identity heir = { 0 };
     bool has = false;
 
-    if (!read_groups(run, aim->old_value, ret_stale) || !leave_to_members(run, aim->old_value, groups, *ret_stale) ||
+    if (!read_groups(run, aim->old_value, ret_stale) || !leave_to_others(run, aim->old_value, groups, *ret_stale) ||
         !read_heir(run, aim->old_place, &has, &heir))
         return false;
     if (has)

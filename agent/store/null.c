@@ -140,6 +140,12 @@ static int null_find_owner(struct store *store, const char *target, enum identit
     return nothing_kept(error);
 }
 
+static int null_find_beginner(struct store *store, const char *target, const char *place, char **ret_id, struct error *error)
+{
+    (void)store, (void)target, (void)place, (void)ret_id;
+    return nothing_kept(error);
+}
+
 static int null_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
                              struct error *error)
 {
@@ -205,7 +211,8 @@ static int null_retain(struct store *store, struct error *error)
 static const struct store_ops null_ops = {
     null_close,       null_set_routes,    null_on_ready,        null_take,          null_quarantine,   null_lease,
     null_complete,    null_put_link,      null_claim, null_read_claims, null_touch,         null_hold,         null_is_held,
-    null_retry_dead,  null_drop_dead,     null_read_identity,   null_find_identity, null_read_link,    null_find_owner,     null_read_members,
+    null_retry_dead,  null_drop_dead,     null_read_identity,   null_find_identity, null_read_link,    null_find_owner,
+    null_find_beginner, null_read_members,
     null_list,        null_list,          null_list_quarantine, null_show,          null_count_lanes,  null_count_leavers,
     null_read_status, null_retain,
 };

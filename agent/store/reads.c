@@ -175,6 +175,18 @@ int sqlite_read_link(struct store *base, const char *target, enum identity_kind 
     return code < 0 ? code : 0;
 }
 
+/* The id in the row's second column; `code` is what the step came to. */
+static int id_of_row(sqlite3_stmt *row, int code, const char *none, char **ret_id, struct error *error)
+{
+    if (code <= 0)
+        return code < 0 ? code : error_set(error, ERROR_NOTFOUND, "%s", none);
+    char *id = str_dup(row_text(row, 1));
+    if (id == NULL)
+        return error_nomem(error);
+    *ret_id = id;
+    return 0;
+}
+
 int sqlite_find_owner(struct store *base, const char *target, enum identity_kind kind, const char *key, char **ret_id,
                       struct error *error)
 {
@@ -185,13 +197,20 @@ int sqlite_find_owner(struct store *base, const char *target, enum identity_kind
     if (reader.db == NULL)
         return error != NULL ? error->code : ERROR_IO;
     int code = db_next(reader.db, SQL_LINK_OWNER, &row, error, "iit", target_number(store, target), (int64_t)kind, key);
-    if (code <= 0)
-        return code < 0 ? code : error_set(error, ERROR_NOTFOUND, "%s: account %s is linked to nobody", target, key);
-    char *id = str_dup(row_text(row, 1));
-    if (id == NULL)
-        return error_nomem(error);
-    *ret_id = id;
-    return 0;
+    return id_of_row(row, code, "the account is linked to nobody", ret_id, error);
+}
+
+int sqlite_find_beginner(struct store *base, const char *target, const char *place, char **ret_id, struct error *error)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_statement sqlite3_stmt *row = NULL;
+
+    if (reader.db == NULL)
+        return error != NULL ? error->code : ERROR_IO;
+    int code = db_next(reader.db, SQL_LINK_BEGUN, &row, error, "iiti", target_number(store, target), (int64_t)IDENTITY_GROUP, place,
+                       (int64_t)0);
+    return id_of_row(row, code, "no group's creation was begun there", ret_id, error);
 }
 
 /* ---- members ---- */

@@ -132,6 +132,11 @@ int store_find_owner(struct store *store, const char *target, enum identity_kind
     return store->ops->find_owner(store, target, kind, key, ret_id, error);
 }
 
+int store_find_beginner(struct store *store, const char *target, const char *place, char **ret_id, struct error *error)
+{
+    return store->ops->find_beginner(store, target, place, ret_id, error);
+}
+
 int store_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
                        struct error *error)
 {

@@ -255,6 +255,8 @@ int store_read_link(struct store *store, const char *target, enum identity_kind 
 /* Whose account it is, by the target's key, where its link is not gone. ERROR_NOTFOUND. */
 int store_find_owner(struct store *store, const char *target, enum identity_kind kind, const char *key, char **ret_id,
                      struct error *error);
+/* The group whose entry's creation was begun at this place (`begun`, gone) and is worked on. ERROR_NOTFOUND. */
+int store_find_beginner(struct store *store, const char *target, const char *place, char **ret_id, struct error *error);
 /* Present members of a group whose accounts are linked (not gone) in `target`. */
 typedef int store_member(void *arg, const char *user_id, const struct link *link);
 int store_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
