@@ -1,6 +1,10 @@
 /*
  * deliver_private.h: one target's scheduler, queue and workers. Private to
- * deliver/. All members below `lock` are read and written with it held.
+ * deliver/.
+ *
+ * Locks: `lock` guards all members below it, but for `batch`, which is the scheduler's own, and `unfinished`, which is atomic.
+ * The scheduler, the workers, the store's writer (as it tells of ends) and whoever asks for the state take it, for moments: no call of
+ * the store or of a connector is made with it held.
  */
 #ifndef PROVOST_DELIVER_DELIVER_PRIVATE_H
 #define PROVOST_DELIVER_DELIVER_PRIVATE_H

@@ -1,7 +1,8 @@
 /*
  * secrets.h: the one or two secrets that a request may show (two while they
  * are being rotated).
- * Ownership: copies, wiped when replaced. Threads: all may call it at once.
+ * Ownership: copies, wiped when replaced. Threads: all may call it at once; the endpoint's threads hold `lock` to read while they
+ * compare, a reload holds it to write while it exchanges the two.
  */
 #ifndef PROVOST_RECEIVE_SECRETS_H
 #define PROVOST_RECEIVE_SECRETS_H

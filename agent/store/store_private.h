@@ -8,7 +8,9 @@
  * Threads
  *   `writer`, `now`, `counters`, `routes` and `targets[].delta` belong to the writer thread.
  *   `lock` guards the queue, the status and what others read of `targets`.
- *   `pool.lock` guards the readers.
+ *   `pool.lock` guards the readers; whoever waits for one waits without any other lock.
+ *   `checkpointer.lock` guards its state; the writer and the checkpointer's thread take it, and copy without it.
+ *   None of the three is taken while another is held, nor held through a statement or a caller's function.
  * Errors: a `run` that returns a negative code rolls the whole group back; a
  * refusal of one request alone (a stale lease) is that request's own result.
  */

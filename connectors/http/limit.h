@@ -6,6 +6,7 @@
  * request that is sent → limit_leave; limit_pause and limit_note by what came of
  * it; limit_destroy.
  * Threads: all of it may be called by all sessions of the target at once.
+ * `lock` guards all members but the settings, for moments; it is given up while limit_enter and limit_slot wait.
  * Waiting: limit_enter waits for one in flight, limit_slot for its turn, both
  * at most the target's time-out; a pause longer than PAUSE_INLINE_US is not waited for.
  */

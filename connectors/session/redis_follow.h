@@ -3,8 +3,13 @@
  *
  * follow returns when the index is told to stop, or with a reason in the
  * receipt when the subscription is lost or cannot come about; the caller
- * begins again. `table`, `whole`, `why` and the numbers are guarded by `lock`,
- * the layout is the thread's while it runs.
+ * begins again.
+ *
+ * Locks
+ *   `lock` guards `stopping`, `table`, `whole`, `why` and the numbers; workers and the thread take it, for moments.
+ *   `starting` (of redis_index.c, one for all targets) is held by a worker while it begins or ends the thread, the wait for
+ *   its end included, and guards `running`. Order: starting, lock; the thread never takes `starting`.
+ * The layout is the thread's while it runs.
  */
 #ifndef PROVOST_CONNECTORS_SESSION_REDIS_FOLLOW_H
 #define PROVOST_CONNECTORS_SESSION_REDIS_FOLLOW_H

@@ -38,7 +38,7 @@ struct pass_request {
 };
 
 struct passes {
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* guards all here and what hangs in `waiting`; the pass itself runs without it */
     pthread_cond_t ended;
     struct pass_request *waiting;
     bool running;

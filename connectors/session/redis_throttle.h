@@ -7,7 +7,8 @@
  * t × (100 − share) / share to itself.
  * The time of a step is measured here, with the way there and back: that is
  * more than the server's own, never less.
- * Threads: all. Errors: none.
+ * Threads: all. The lock is taken by throttle_begin and given back by throttle_end: it is held through the step, a network
+ * exchange, so that steps take turns; whoever holds it takes no other lock of the target. Errors: none.
  */
 #ifndef PROVOST_CONNECTORS_SESSION_REDIS_THROTTLE_H
 #define PROVOST_CONNECTORS_SESSION_REDIS_THROTTLE_H
