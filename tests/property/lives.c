@@ -7,13 +7,15 @@
  *     lives SEED               plays one, and shrinks it where it fails
  *     lives --write SEED DIR   people.conf, groups.conf, bodies (one a line), expected.json
  *
- * A life that fails is shrunk and printed as hook bodies, one a line. With what was printed in LOG:
+ * A life that fails is shrunk and printed as hook bodies, one a line. Into an agent that has people.conf and groups.conf of --write:
+ *     ./lives SEED >LOG
  *     sed -n 's/^#   {/{/p' LOG | while read -r body; do printf '%s' "$body" | provostctl send -; done
  */
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +27,7 @@
 #define SEEDS_DEFAULT 2000
 #define PROCESSES 8  /* most of a play is waiting for commits */
 #define TOLD_MOST 1  /* failures that one process shrinks */
+#define BLOCK_BYTES (1 << 20) /* all that is said of a seed is one write: the processes share a log */
 
 /* ---- telling people ---- */
 
@@ -64,9 +67,11 @@ static void write_directory(FILE *out, const char *prefix, const json_t *directo
     }
 }
 
-static void tell_failure(struct player *player, const struct failure *failure)
+/* Below a line that says whose failure it is. */
+static void tell_failure(struct player *player, const struct failure *failure, const char *prefix)
 {
     struct ending ending = { 0 };
+    cleanup_free char *expected = str_printf("%sexpected ", prefix), *found = str_printf("%sfound    ", prefix);
 
     for (int i = 0; i < failure->tries; i++) {
         ending_clear(&ending);
@@ -74,17 +79,22 @@ static void tell_failure(struct player *player, const struct failure *failure)
         if (ending.verdict == failure->verdict)
             break;
     }
-    printf("#   %s, shrunk to %zu events, %d worker(s), an answer lost every %d; hook bodies, in this order:\n", verdict_name(failure->verdict),
-           failure->life.count, failure->telling.workers, failure->telling.lost_every);
-    write_bodies(stdout, "#   ", &failure->life, &failure->telling, true);
-    write_directory(stdout, "#   expected ", ending.expected, ending.found);
-    write_directory(stdout, "#   found    ", ending.found, ending.expected);
-    printf("#   last word: %s\n", ending.reason != NULL && ending.reason[0] != '\0' ? ending.reason : "none");
+    printf("%s%s, shrunk to %zu events, %d worker(s), an answer lost every %d; hook bodies, in this order:\n", prefix,
+           verdict_name(failure->verdict), failure->life.count, failure->telling.workers, failure->telling.lost_every);
+    write_bodies(stdout, prefix, &failure->life, &failure->telling, true);
+    write_directory(stdout, expected, ending.expected, ending.found);
+    write_directory(stdout, found, ending.found, ending.expected);
+    printf("%slast word: %s\n", prefix, ending.reason != NULL && ending.reason[0] != '\0' ? ending.reason : "none");
     fflush(stdout);
     ending_clear(&ending);
 }
 
 /* ---- seeds ---- */
+
+static const char *lost_word(void)
+{
+    return getenv("LOST") != NULL ? "LOST=1 " : "";
+}
 
 static bool play_seed(struct player *player, uint64_t seed, bool tell)
 {
@@ -106,40 +116,66 @@ static bool play_seed(struct player *player, uint64_t seed, bool tell)
     ending_clear(&ending);
     if (!good && tell) {
         shrink(player, &failure);
-        tell_failure(player, &failure);
+        printf("# seed %llu (%s), shrunk; play it alone: %s./lives %llu >LOG\n", (unsigned long long)seed, failure.policy->name,
+               lost_word(), (unsigned long long)seed);
+        tell_failure(player, &failure, "#   ");
     }
     return good;
 }
 
+/* What a process is at; seen by the one that waits for it. */
+struct share {
+    uint64_t seed;
+    bool playing;
+};
+
 /* Every PROCESSES-th seed; how many failed, at most 100. */
-static int play_share(uint64_t first, uint64_t count, uint64_t share)
+static int play_share(uint64_t first, uint64_t count, uint64_t number, struct share *share)
 {
     struct player *player = player_new();
     int bad = 0;
 
-    for (uint64_t i = share; i < count && bad < 100; i += PROCESSES)
+    for (uint64_t i = number; i < count && bad < 100; i += PROCESSES) {
+        *share = (struct share){ first + i, true };
         bad += !play_seed(player, first + i, bad < TOLD_MOST);
+        share->playing = false;
+    }
     player_free(player);
     return bad;
 }
 
+/* How many failed; a seed that ended its process is one of them. */
+static int share_ended(const struct share *share, int status)
+{
+    if (share->playing)
+        printf("# seed %llu ended the process (%s %d), the rest of its share was not played: %s./lives %llu plays it again\n",
+               (unsigned long long)share->seed, WIFSIGNALED(status) ? "signal" : "status",
+               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), lost_word(), (unsigned long long)share->seed);
+    return share->playing || WIFSIGNALED(status) ? 1 : WEXITSTATUS(status);
+}
+
 static int play_seeds(uint64_t first, uint64_t count)
 {
+    struct share *shares = mmap(NULL, PROCESSES * sizeof(*shares), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t children[PROCESSES];
     int bad = 0, status;
 
+    if (shares == MAP_FAILED)
+        err(1, "mmap");
     fflush(stdout);
-    for (uint64_t share = 0; share < PROCESSES; share++) {
-        children[share] = fork();
-        if (children[share] < 0)
+    for (uint64_t i = 0; i < PROCESSES; i++) {
+        children[i] = fork();
+        if (children[i] < 0)
             err(1, "fork");
-        if (children[share] == 0)
-            exit(play_share(first, count, share));
+        if (children[i] == 0)
+            exit(play_share(first, count, i, &shares[i]));
     }
     for (int i = 0; i < PROCESSES; i++) {
-        waitpid(children[i], &status, 0);
-        bad += WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        if (waitpid(children[i], &status, 0) < 0)
+            err(1, "waitpid");
+        bad += share_ended(&shares[i], status);
     }
+    munmap(shares, PROCESSES * sizeof(*shares));
     return bad;
 }
 
@@ -166,9 +202,9 @@ static size_t shrink_plant(struct player *player, enum plant plant, enum verdict
         ending_clear(&ending);
         if (failure.verdict == AS_EXPECTED)
             continue;
-        printf("# the mistake that was planted:\n");
         shrink(player, &failure);
-        tell_failure(player, &failure);
+        printf("# seed %llu (%s) shows the mistake that was planted:\n", (unsigned long long)seed, failure.policy->name);
+        tell_failure(player, &failure, "#     plant "); /* no body of a failure */
         return failure.life.count;
     }
     return 0;
@@ -240,6 +276,7 @@ int main(int argc, char **argv)
 {
     long long seed;
 
+    setvbuf(stdout, NULL, _IOFBF, BLOCK_BYTES);
     if (argc == 1)
         return run_tests();
     if (argc == 4 && strcmp(argv[1], "--write") == 0 && str_to_int64(argv[2], &seed))
