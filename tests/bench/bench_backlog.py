@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 import time
-from statistics import median
+from statistics import mean, median
 
 from bench_intake import wrk
 
@@ -114,11 +114,11 @@ def bench_backlog(world, row):
     idle.end()
     agents = prepared(world, SIZES)
     bench_waiting(agents[WAITING], row)
-    print(f"intake with many events stored, each about another person ({CONNECTIONS} connections, the middle of {ROUNDS})")
+    print(f"intake with many events stored, each about another person ({CONNECTIONS} connections, the mean of {ROUNDS})")
     rounds = [[intake_rate(agent, run) for agent in agents.values()] for run in range(ROUNDS)]
     for (size, key), rates in zip(SIZES.items(), zip(*rounds)):
-        row(f"{size:,} events stored", median(rates), "events/s", key=key)
-    few, many = median(each[0] for each in rounds), median(each[-1] for each in rounds)
+        row(f"{size:,} events stored", mean(rates), "events/s", key=key)
+    few, many = mean(each[0] for each in rounds), mean(each[-1] for each in rounds)
     row(f"{max(SIZES):,} / {min(SIZES):,}", many / few, "", 0.9)
     for agent in agents.values():
         os.unlink(agent.path("provost.db"))

@@ -10,8 +10,9 @@
 
 Words on the command line choose of these (make bench BENCH="rest sessions"); without, the first four: under five minutes.
 Ratios are what to compare between machines; the aims are the design's. tests/bench/results.json in the build folder has
-the main figures. PROVOST_BENCH_SECONDS (default 3) is the length of one wrk run, PROVOST_BENCH_ACCOUNTS (default 2000) the
-number of accounts, PROVOST_BENCH_SAMPLES (default 300) of latencies. A busy machine misses aims: nothing fails.
+the main figures, each from the last run that measured it. PROVOST_BENCH_SECONDS (default 3) is the length of one wrk
+run, PROVOST_BENCH_ACCOUNTS (default 2000) the number of accounts, PROVOST_BENCH_SAMPLES (default 300) of latencies. A busy
+machine misses aims: nothing fails.
 """
 
 import os

@@ -24,11 +24,22 @@ class Table:
         print(f"  {name:<44} {value:>10,.{2 if value < 100 else 0}f} {unit:<9}{verdict}", flush=True)
 
     def close(self, path):
+        """A run of a few parts leaves the others' figures as they were."""
         if self.results:
+            results = kept(path) | self.results
             with open(path, "w", encoding="utf-8") as file:
-                json.dump(self.results, file, indent=4)
+                json.dump(results, file, indent=4)
                 file.write("\n")
         print("all aims met" if not self.missed else "aims missed: " + "; ".join(self.missed))
+
+
+def kept(path):
+    """What an earlier run wrote; nothing where there was none or it was cut off."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def machine():
