@@ -1,12 +1,14 @@
 /*
- * Memory runs out at the n-th allocation, for every n: the source's parser, the planner and the store answer with an
- * error and leave their outputs alone, or do all of their work. The linker puts the functions below in the place of libc's (Makefile.am).
+ * Memory runs out at the n-th allocation, for every n: the source's parser, expressions, the planner and the store answer
+ * with an error and leave their outputs alone, or do all of their work. Counted is what our code asks for (the linker puts
+ * the functions below in the place of libc's, Makefile.am) and what jansson does; not what SQLite and libc ask for themselves.
  */
 #include <jansson.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/problem.h"
+#include "plan/expr.h"
 #include "plan/plan.h"
 #include "source/okta.h"
 #include "tests/support/api_ops.h"
@@ -103,6 +105,67 @@ static void a_hook_body_is_refused_as_a_whole(void **state)
     assert_int_equal(parse_hook(&facts), 0);
     assert_true(facts > 3);
     try_each(parse_hook, &facts);
+}
+
+/* ---- expressions; compiling them is a part of loading a mapping file ---- */
+
+static const char *const templates[] = {
+    "{login | before '@' | upper}", "{login | after '@' | lower | replace 'x' 'yy' | trim}", "{name | last_word}-{name | first_word}",
+    "{profile.csv | split ','}", "{profile.tags | join '+'}", "{now | date '%F'}", "{[id, login]}", "{profile.none ?? profile.tags}",
+    "{id in ['8', login, '7']}", "{(login | upper) ends with '@X' and not (name contains 'Lou')}",
+};
+
+struct rendering {
+    const struct template *template;
+    struct identity identity;
+    json_t *whole; /* rendered with all the memory in the world */
+};
+
+static int render(void *arg)
+{
+    struct rendering *rendering = arg;
+    const struct expr_input input = { .identity = &rendering->identity };
+    json_t *value = NULL;
+    struct error error = { 0 };
+    int code = template_render(rendering->template, &input, &value, &error);
+
+    atomic_store(&left, -1);
+    if (code < 0) {
+        assert_int_equal(code, ERROR_NOMEM);
+        assert_null(value);
+        return code;
+    }
+    assert_non_null(value); /* without memory is not absent */
+    if (rendering->whole == NULL)
+        rendering->whole = json_incref(value);
+    assert_true(json_equal(value, rendering->whole));
+    json_decref(value);
+    return 0;
+}
+
+static void an_expression_without_memory_is_not_absent(void **state)
+{
+    struct rendering rendering = {
+        .identity = { .kind = IDENTITY_USER, .id = (char *)"7", .status = { (char *)"ACTIVE", { START } },
+                      .login = { (char *)"ann@x", { START } }, .name = { (char *)"Ann Lee", { START } } },
+    };
+
+    (void)state;
+    rendering.identity.profile = json_loads("{\"csv\":\"a,b\",\"tags\":[\"c\",\"d\"],\"none\":null}", 0, NULL);
+    for (size_t i = 0; i < sizeof(templates) / sizeof(templates[0]); i++) {
+        struct template *template = NULL;
+        struct expr_error error = { 0 };
+        if (template_compile(templates[i], NAMES_USER, ESCAPE_NONE, "dn", &template, &error) < 0)
+            fail_msg("%s: %s", templates[i], error.text);
+        rendering.template = template;
+        print_message("# %s\n", templates[i]);
+        assert_int_equal(render(&rendering), 0);
+        try_each(render, &rendering);
+        json_decref(rendering.whole);
+        rendering.whole = NULL;
+        template_free(template);
+    }
+    json_decref(rendering.identity.profile);
 }
 
 /* ---- the planner; loading a mapping file may end the process ---- */
@@ -328,6 +391,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hook_body_is_refused_as_a_whole),
+        cmocka_unit_test(an_expression_without_memory_is_not_absent),
         cmocka_unit_test(a_plan_is_made_whole_or_not_at_all),
         cmocka_unit_test_setup_teardown(the_store_takes_an_event_whole_or_not_at_all, world_setup, world_teardown),
     };
