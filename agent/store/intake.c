@@ -121,11 +121,10 @@ static int route_known(struct arrival *arrival, const struct known *known, struc
     return code;
 }
 
-/* Writes what is at hand and lets go of it. */
-static int flush_known(struct arrival *arrival, struct error *error)
+/* Writes what is at hand and lets go of it. After a failure (`code`) it only lets go: SQLite may have rolled back by itself, and
+ * what is written then would be committed row by row. */
+static int flush_known(struct arrival *arrival, int code, struct error *error)
 {
-    int code = 0;
-
     for (size_t i = 0; i < arrival->known_count; i++) {
         struct known *known = &arrival->known[i];
         if (code == 0)
@@ -245,7 +244,7 @@ static int merge_fact(struct arrival *arrival, const struct fact *fact, struct e
     if (fact->id == NULL)
         return 0;
     if (arrival->known_count + 2 > KNOWN_MOST)
-        code = flush_known(arrival, error);
+        code = flush_known(arrival, 0, error);
     if (code == 0)
         code = get_known(arrival, fact->identity_kind, fact->id, &known, error);
     if (code < 0)
@@ -328,8 +327,7 @@ static int take_event(struct sqlite_store *store, const struct event *event, str
     code = chain_subject(&arrival, error);
     for (size_t i = 0; i < event->fact_count && code == 0; i++)
         code = merge_fact(&arrival, &event->facts[i], error);
-    int flushed = flush_known(&arrival, code < 0 ? NULL : error);
-    code = code < 0 ? code : flushed;
+    code = flush_known(&arrival, code, error);
     *ret_effect = event_effect_of(arrival.effect);
     store->counters.events++;
     return code < 0 ? code : write_event(&arrival, *ret_effect, error);

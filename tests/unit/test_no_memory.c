@@ -1,9 +1,10 @@
 /*
  * Memory runs out at the n-th allocation, for every n: the source's parser, expressions, the planner and the store answer
  * with an error and leave their outputs alone, or do all of their work. Counted is what our code asks for (the linker puts
- * the functions below in the place of libc's, Makefile.am) and what jansson does; not what SQLite and libc ask for themselves.
+ * the functions below in the place of libc's, Makefile.am) and what jansson and SQLite do; not what libc asks for itself.
  */
 #include <jansson.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -387,6 +388,28 @@ static void the_store_takes_an_event_whole_or_not_at_all(void **state)
     try_each(take_and_read, &taking);
 }
 
+/* SQLite is a library of its own: its calls are not the linker's to replace. */
+static sqlite3_mem_methods libc_methods;
+
+static void *sqlite_malloc(int size)
+{
+    return fails() ? NULL : libc_methods.xMalloc(size);
+}
+
+static void *sqlite_realloc(void *old, int size)
+{
+    return fails() ? NULL : libc_methods.xRealloc(old, size);
+}
+
+static void count_sqlite(void)
+{
+    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &libc_methods);
+    sqlite3_mem_methods counted = libc_methods;
+    counted.xMalloc = sqlite_malloc;
+    counted.xRealloc = sqlite_realloc;
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_MALLOC, &counted), SQLITE_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,5 +420,6 @@ int main(void)
     };
 
     json_set_alloc_funcs(__wrap_malloc, free);
+    count_sqlite();
     return cmocka_run_group_tests_name("no_memory", tests, NULL, NULL);
 }
