@@ -57,7 +57,7 @@ static const struct option_row listen_rows[] = {
                 "the largest request body that is read; a larger one is answered 413"),
     OPTION_INT(struct loaded, config.listen.connections_most, "connections", 0, "4096", 1, 1000000, "connections open at the same time"),
     OPTION_DURATION(struct loaded, config.listen.timeout_us, "timeout", "10 s", SECOND_US, 3600 * SECOND_US,
-                    "a connection on which nothing moves for so long is closed"),
+                    "a request that has not arrived whole in that time is closed on, however steadily it trickles; an idle connection, too"),
     OPTION_INT(struct loaded, config.listen.threads, "threads", 0, "0", 0, 256,
                "threads that serve connections; 0: one for each core, at most 4"),
     OPTION_END
