@@ -344,7 +344,7 @@ def an_encrypted_connection_checks_who_is_there(kind, server):
             assert server.sql("SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'provost' AND state = 'idle' AND ssl")
         expect(good.revoke(user="ann", **GENERIC), "applied", 1, 1)
         denied_words(expect(Drive(**server.settings(tls=True, ca_file=server.path("other.pem"))).probe(), "target_down"), "ca_file")
-        elsewhere = server.settings(tls=True, ca_file=server.path("ca.pem"), address=[f"localhost:{server.port}"])
+        elsewhere = server.settings(tls=True, ca_file=server.path("ca.pem"), address=[f"127.0.0.2:{server.port}"])
         denied_words(expect(Drive(**elsewhere).probe(), "target_down"), "certificate")
         denied_words(expect(Drive(**server.settings(tls=True, ca_file="/nowhere/ca.pem")).probe(), "target_down"), "ca_file")
     finally:

@@ -190,10 +190,10 @@ class PostgreSQL(Server):
         self.make_certificates()
         self.run(self.program(f"{self.bin}/initdb"), "-D", self.path("data"), "-U", "admin", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
         with open(self.path("data/pg_hba.conf"), "w", encoding="utf-8") as file:
-            file.write("local all admin trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+            file.write("local all admin trust\nhost all all 127.0.0.0/8 scram-sha-256\n")
 
     def command(self):
-        return [self.program(f"{self.bin}/postgres"), "-D", self.path("data"), "-p", str(self.port), "-k", self.folder, "-h", "127.0.0.1",
+        return [self.program(f"{self.bin}/postgres"), "-D", self.path("data"), "-p", str(self.port), "-k", self.folder, "-h", "127.0.0.1,127.0.0.2",
                 "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "ssl=on", "-c", f"ssl_cert_file={self.path('server.pem')}",
                 "-c", f"ssl_key_file={self.path('server.key')}"]
 
@@ -242,7 +242,7 @@ class MariaDB(Server):
                  "--skip-test-db", "--force")
 
     def command(self):
-        return [self.program("usr/sbin/mariadbd"), "--no-defaults", *self._places(), f"--port={self.port}", "--bind-address=127.0.0.1",
+        return [self.program("usr/sbin/mariadbd"), "--no-defaults", *self._places(), f"--port={self.port}", "--bind-address=127.0.0.1,127.0.0.2",
                 f"--socket={self.path('sock')}", f"--pid-file={self.path('pid')}", "--innodb-flush-log-at-trx-commit=2",
                 "--innodb-buffer-pool-size=16M", "--skip-log-bin", f"--ssl-ca={self.path('ca.pem')}", f"--ssl-cert={self.path('server.pem')}",
                 f"--ssl-key={self.path('server.key')}"]

@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 FOLDER = os.environ["APP_FOLDER"]
 
 app = flask.Flask(__name__)
-app.config.update(SECRET_KEY="cookie-secret", SESSION_TYPE="redis", SESSION_REDIS=redis.Redis(port=int(os.environ["APP_REDIS"])))
+app.config.update(SECRET_KEY="cookie-secret", SESSION_TYPE="redis", SESSION_REDIS=redis.Redis("127.0.0.1", int(os.environ["APP_REDIS"])))
 Session(app)
 logins = flask_login.LoginManager(app)
 
