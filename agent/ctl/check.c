@@ -89,9 +89,10 @@ static json_t *targets_json(const struct config *config, bool connect, bool *ret
 
 static void print_note(const char *note)
 {
-    if (note != NULL)
+    if (note != NULL) {
         printf("; ");
-    table_put_text(note != NULL ? note : "");
+        table_put_text(note);
+    }
     putchar('\n');
 }
 

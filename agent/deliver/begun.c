@@ -2,10 +2,10 @@
 
 #include "base/str.h"
 
-/* { "name": …, "login": …, "members": { value: true } }. NULL: out of memory, told in the result. */
-static json_t *read_begun(struct lane_run *run)
+/* { "name": …, "login": …, "members": { value: true } } of a link. NULL: out of memory, told in the result. */
+static json_t *read_begun(struct lane_run *run, const struct link *link)
 {
-    json_t *begun = run->link.begun != NULL ? json_loads(run->link.begun, 0, NULL) : json_pack("{s:{}}", "members");
+    json_t *begun = link->begun != NULL ? json_loads(link->begun, 0, NULL) : json_pack("{s:{}}", "members");
 
     if (begun == NULL)
         lane_fail(run, OUTCOME_RETRY, "out of memory");
@@ -20,7 +20,7 @@ static int put_text(json_t *object, const char *name, const char *text)
 /* Into the link, not stored yet; `values` may be NULL. */
 static bool note(struct lane_run *run, const json_t *values)
 {
-    json_t *begun = read_begun(run);
+    json_t *begun = read_begun(run, &run->link);
 
     if (begun == NULL)
         return false;
@@ -65,7 +65,7 @@ void begun_unanswered(struct lane_run *run, const char *place)
 
 bool begun_values(struct lane_run *run, json_t *set)
 {
-    json_t *begun = read_begun(run);
+    json_t *begun = read_begun(run, &run->link);
     bool ok = begun != NULL && (json_object_update(set, json_object_get(begun, "members")) == 0 ||
                                 lane_fail(run, OUTCOME_RETRY, "out of memory"));
 
@@ -116,7 +116,7 @@ bool begun_find(struct lane_run *run)
 
     if (!run->linked || !run->link.gone || run->link.begun == NULL)
         return true;
-    if ((begun = read_begun(run)) == NULL)
+    if ((begun = read_begun(run, &run->link)) == NULL)
         return false;
     enum outcome outcome = read_former(run, begun, &account, &receipt);
     bool ok = outcome == OUTCOME_GONE || (outcome == OUTCOME_APPLIED ? link_found(run, &account) : lane_fail_receipt(run, &receipt));
@@ -135,8 +135,8 @@ bool begun_has(struct lane_run *run, const char *group_id, const char *value, bo
     *ret_has = false;
     if (code < 0)
         return code == ERROR_NOTFOUND || lane_fail_error(run, &error);
-    json_t *begun = link.begun != NULL ? json_loads(link.begun, 0, NULL) : NULL;
-    bool ok = link.begun == NULL || begun != NULL || lane_fail(run, OUTCOME_RETRY, "out of memory");
+    json_t *begun = read_begun(run, &link);
+    bool ok = begun != NULL;
     *ret_has = json_object_get(json_object_get(begun, "members"), value) != NULL;
     json_decref(begun);
     link_clear(&link);

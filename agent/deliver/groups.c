@@ -213,11 +213,16 @@ static bool is_others(struct lane_run *run, const struct operation *at, const ch
 {
     const struct lane_job *job = run->job;
     cleanup_free char *id = NULL;
+    struct error error = { 0 };
 
     *ret_is = false;
-    if (at->key == NULL || (store_find_owner(job->store, job->target, IDENTITY_GROUP, at->key, &id, NULL) < 0 &&
-                            store_find_beginner(job->store, job->target, at->locator, &id, NULL) < 0))
+    if (at->key == NULL)
         return true;
+    int code = store_find_owner(job->store, job->target, IDENTITY_GROUP, at->key, &id, &error);
+    if (code == ERROR_NOTFOUND)
+        code = store_find_beginner(job->store, job->target, at->locator, &id, &error);
+    if (code < 0) /* nobody's group, or the store cannot say */
+        return code == ERROR_NOTFOUND || lane_fail_error(run, &error);
     return members_hold(run, id, value, ret_is) && (*ret_is || begun_has(run, id, value, ret_is));
 }
 

@@ -62,17 +62,24 @@ bool members_value(struct lane_run *run, const char *locator, const json_t *valu
     return true;
 }
 
-/* The list's values as the keys of a JSON object; owned by the caller, false or not. */
+/* A set is a JSON object whose keys are the values. One that lacks a value for want of memory would have its member taken out
+ * of the group: then nothing is done. */
+static bool set_add(struct lane_run *run, json_t *set, const char *value)
+{
+    return json_object_set_new_nocheck(set, value, json_true()) == 0 || lane_fail(run, OUTCOME_RETRY, "out of memory");
+}
+
+/* Adds the list's values to `set`. */
 static bool value_set(struct lane_run *run, const struct member_list *members, json_t *set)
 {
     for (size_t i = 0; i < members->count; i++) {
         cleanup_free char *value = NULL;
         if (!members_value(run, members->list[i].locator, members->list[i].account, &value))
             return false;
-        if (value != NULL)
-            json_object_set_new_nocheck(set, value, json_true());
+        if (value != NULL && !set_add(run, set, value))
+            return false;
     }
-    return true;
+    return set != NULL || lane_fail(run, OUTCOME_RETRY, "out of memory");
 }
 
 bool members_is_last(const struct lane_run *run, const struct operation *operation, enum outcome outcome)
@@ -126,28 +133,29 @@ static bool change_own_all(struct lane_run *run, const char *locator, json_t *va
     return ok;
 }
 
-static json_t *set_without(json_t *set, const json_t *other)
+/* Adds to `left` what `set` has and `other` has not. */
+static bool set_without(struct lane_run *run, json_t *set, const json_t *other, json_t *left)
 {
-    json_t *left = json_object();
     const char *value;
     json_t *unused;
+    bool ok = true;
 
     json_object_foreach(set, value, unused)
     {
-        if (json_object_get(other, value) == NULL)
-            json_object_set_new_nocheck(left, value, json_true());
+        if (ok && json_object_get(other, value) == NULL)
+            ok = set_add(run, left, value);
     }
-    return left;
+    return ok;
 }
 
 /* One look at what the members are now; *written becomes that. */
 static bool recheck_once(struct lane_run *run, const char *locator, json_t **written, bool *ret_same, bool *ret_again)
 {
     struct member_list now = { 0 };
-    json_t *after = json_object();
+    json_t *after = json_object(), *come = json_object(), *gone = json_object();
 
-    bool ok = member_list_read(run, run->job->id, &now) == 0 && value_set(run, &now, after);
-    json_t *come = set_without(after, *written), *gone = set_without(*written, after);
+    bool ok = member_list_read(run, run->job->id, &now) == 0 && value_set(run, &now, after) &&
+              set_without(run, after, *written, come) && set_without(run, *written, after, gone);
     /* in first: a group must not run empty between the two */
     ok = ok && begun_write(run, come) && change_own_all(run, locator, come, true, ret_again) &&
          change_own_all(run, locator, gone, false, ret_again);
