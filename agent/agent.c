@@ -350,6 +350,7 @@ static void retire(struct agent *agent, struct deliverer *deliverer, struct conf
 {
     if (!deliver_stop(deliverer, config->stop_us)) {
         log_warning("work with the old configuration goes on in the background");
+        agent->left_running = true;
         return;
     }
     deliver_free(deliverer);
@@ -402,16 +403,13 @@ int agent_reload(struct agent *agent, struct error *error)
 
 bool agent_stop(struct agent *agent)
 {
-    bool all = true;
-
     control_stop(agent->control); /* first: its thread looks at all the others */
     receive_stop(agent->receiver, RECEIVE_DRAIN_US);
     struct deliverer *deliverer = swap_deliverer(agent, NULL);
-    if (deliverer != NULL)
-        all = deliver_stop(deliverer, agent->config->stop_us);
+    bool all = deliverer == NULL || deliver_stop(deliverer, agent->config->stop_us);
+    if (!all || agent->left_running)
+        return false; /* threads still use the store, too: the process ends under them */
     store_close(agent->store);
-    if (!all)
-        return false; /* threads still run: the process ends under them */
     deliver_free(deliverer);
     status_log_close(agent->log);
     if (agent->config != agent->first_config)

@@ -24,7 +24,7 @@ struct agent_settings {
 int agent_start(const struct agent_settings *settings, struct agent **ret_agent, struct error *error);
 /* Checks the new files first and keeps the old ones when they are wrong. */
 int agent_reload(struct agent *agent, struct error *error);
-/* False when work in flight had not ended within the bound. */
+/* False when work in flight had not ended within the bound: its threads still run, and the process is to end with _exit. */
 bool agent_stop(struct agent *agent);
 
 #endif

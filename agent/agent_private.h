@@ -29,7 +29,8 @@ struct agent {
     struct store *store;
     struct status_log *log;
     struct control *control;
-    pthread_mutex_t reload_lock;
+    pthread_mutex_t reload_lock; /* and left_running */
+    bool left_running;           /* threads of an old configuration may still be at work */
     pthread_mutex_t refusal_lock; /* the two below */
     int64_t refusal_second;
     long refusals;

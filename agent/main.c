@@ -88,6 +88,7 @@ static int forbid_core_files(void)
     return 0;
 }
 
+/* exit() would run the libraries' own ends, which free what a thread that still waits for an answer uses. */
 static int run(const struct agent_settings *settings)
 {
     struct agent *agent;
@@ -98,7 +99,7 @@ static int run(const struct agent_settings *settings)
     block_signals(&signals);
     if (agent_start(settings, &agent, &error) < 0) {
         log_error("not started: %s", error.text);
-        return EXIT_FAILURE;
+        _exit(EXIT_FAILURE);
     }
     notify_manager("READY=1");
     while (sigwait(&signals, &number) == 0 && number == SIGHUP)
@@ -107,6 +108,8 @@ static int run(const struct agent_settings *settings)
     log_notice("stopping");
     bool all = agent_stop(agent);
     log_notice(all ? "stopped" : "stopped; work that was in flight goes on at the next start");
+    if (!all)
+        _exit(EXIT_SUCCESS);
     return EXIT_SUCCESS;
 }
 

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """The directory away, refusing or untrusted, and the agent stopped under load: nothing is lost, and the state is told."""
 
+import contextlib
 import os
+import signal
 import sys
 
 sys.dont_write_bytecode = True
@@ -138,25 +140,45 @@ def an_orderly_stop_under_load_loses_nothing(world):
     await_people(world.directory(), load.users)
 
 
-@test
-def a_stop_while_the_directory_hangs_ends_within_its_bound(world):
-    import signal
-    directory = world.own_directory("--nosync")
-    agent = world.agent(directory=directory, top={"stop_within": "2 s"})
-    agent.send(okta.create(ANN))
-    await_people(directory, [ANN])
+@contextlib.contextmanager
+def hanging(directory):
     with open(os.path.join(directory.folder, "pid"), encoding="utf-8") as file:
         pid = int(file.read())
     os.kill(pid, signal.SIGSTOP)
     try:
-        bob = User("00ubob", "bob@example.com", "Bob Roe")
-        agent.send(okta.create(bob))
-        await_condition("the lane is being worked on", lambda: agent.target_status()["leased"] == 1)
-        agent.stop(within_s=15)
+        yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def stop_while_the_directory_hangs(world, before_stop):
+    directory = world.own_directory("--nosync")
+    agent = world.agent(directory=directory, top={"stop_within": "2 s"})
+    agent.send(okta.create(ANN))
+    await_people(directory, [ANN])
+    bob = User("00ubob", "bob@example.com", "Bob Roe")
+    with hanging(directory):
+        agent.send(okta.create(bob))
+        await_condition("the lane is being worked on", lambda: agent.target_status()["leased"] == 1)
+        before_stop(agent)
+        assert agent.stop(within_s=15) == 0, agent.evidence()
     agent.start()
     await_people(directory, [bob])
+
+
+@test
+def a_stop_while_the_directory_hangs_ends_within_its_bound(world):
+    stop_while_the_directory_hangs(world, lambda agent: None)
+
+
+@test
+def a_stop_after_a_reload_while_the_directory_hangs_leaves_the_old_work_its_store(world):
+    def reload(agent):
+        code, out, err = agent.ctl("reload")
+        assert code == 0, out + err
+        assert agent.said("work with the old configuration goes on in the background"), agent.evidence()
+
+    stop_while_the_directory_hangs(world, reload)
 
 
 run()
