@@ -164,7 +164,7 @@ static void advise(const struct ctl *ctl, enum ctl_colour colour, const char *fo
     printf("%s\n", ctl_paint(ctl, COLOUR_NONE));
 }
 
-static void advise_leavers(const struct ctl *ctl, const json_t *target)
+static bool advise_leavers(const struct ctl *ctl, const json_t *target)
 {
     const json_t *leavers = json_object_get(target, "leavers");
     int64_t count = number_of(leavers, "not_out");
@@ -173,6 +173,7 @@ static void advise_leavers(const struct ctl *ctl, const json_t *target)
         advise(ctl, leavers_are_late(target) ? COLOUR_BAD : COLOUR_WARN,
                "%" PRId64 " leaver%s not out of %s yet, the oldest since %s: `provostctl log --target %s` tells why.", count,
                count == 1 ? " is" : "s are", text_of(target, "name"), text_of(leavers, "since"), text_of(target, "name"));
+    return count > 0;
 }
 
 static void put_revokes(const json_t *targets)
@@ -191,52 +192,48 @@ static void put_revokes(const json_t *targets)
     }
 }
 
+/* Whether anything was said. */
 static bool advise_target(const struct ctl *ctl, const json_t *target)
 {
     const char *name = text_of(target, "name"), *state = text_of(target, "state");
+    bool down = str_equal(state, "down"), held = str_equal(state, "held");
     int64_t dead = number_of(target, "dead");
-    bool well = true;
 
-    if (str_equal(state, "down")) {
+    if (down)
         advise(ctl, COLOUR_BAD, "%s is down since %s: %s. Work waits and goes on by itself; `provostctl check --connect` probes it.", name,
                text_of(target, "since"), text_of(target, "last_error"));
-        well = false;
-    }
-    if (str_equal(state, "held"))
+    if (held)
         advise(ctl, COLOUR_WARN, "%s is held: nothing is written to it until `provostctl resume %s`.", name, name);
-    advise_leavers(ctl, target);
-    well = well && !leavers_are_late(target);
-    if (dead > 0) {
+    bool leavers = advise_leavers(ctl, target);
+    if (dead > 0)
         advise(ctl, COLOUR_BAD, "%s has %" PRId64 " dead letter%s: `provostctl dead --target %s` tells why, `provostctl retry %s` tries again.",
                name, dead, dead == 1 ? "" : "s", name, name);
-        well = false;
-    }
-    return well;
+    return down || held || leavers || dead > 0;
 }
 
+/* Whether anything was said. */
 static bool advise_all(const struct ctl *ctl, const json_t *status)
 {
     const json_t *store = json_object_get(status, "store");
     const char *last_error = json_string_value(json_object_get(store, "last_error"));
-    int64_t unauthorized = number_of(json_object_get(status, "endpoint"), "unauthorized");
-    bool well = true;
+    int64_t unauthorized = number_of(json_object_get(status, "endpoint"), "unauthorized"), quarantined = number_of(store, "quarantined");
+    bool advised = last_error != NULL || unauthorized > 0 || quarantined > 0;
     size_t index;
     const json_t *target;
 
-    if (last_error != NULL) {
+    if (last_error != NULL)
         advise(ctl, COLOUR_BAD, "The store cannot commit: %s. Okta is answered 503 until it can.", last_error);
-        well = false;
-    }
     if (unauthorized > 0)
         advise(ctl, COLOUR_WARN, "%" PRId64 " request%s had a wrong or no secret; compare the hook's secret in Okta with hook.secret.",
                unauthorized, unauthorized == 1 ? "" : "s");
-    if (number_of(store, "quarantined") > 0)
+    if (quarantined > 0)
         advise(ctl, COLOUR_WARN, "Bodies that could not be understood are in quarantine; journalctl -u provostd has the reasons.");
     json_array_foreach(json_object_get(status, "targets"), index, target)
-        well = advise_target(ctl, target) && well;
-    return well;
+        advised = advise_target(ctl, target) || advised;
+    return advised;
 }
 
+/* Nothing needs a person; what was advised may still be worth a look. */
 static bool is_well(const json_t *status)
 {
     size_t index;
@@ -269,8 +266,9 @@ int ctl_status(struct ctl *ctl)
     put_targets(ctl, json_object_get(status, "targets"));
     put_revokes(json_object_get(status, "targets"));
     putchar('\n');
-    if (advise_all(ctl, status))
-        advise(ctl, COLOUR_GOOD, "All is well.");
+    bool advised = advise_all(ctl, status);
+    if (well)
+        advise(ctl, COLOUR_GOOD, advised ? "All else is well." : "All is well.");
     json_decref(status);
     return well ? CTL_OK : CTL_UNWELL;
 }

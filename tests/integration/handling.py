@@ -206,6 +206,66 @@ def status_tells_agent_store_and_targets(world):
     assert TARGET in text and "up" in text and "\x1b" not in text, text
 
 
+def end_of_status(agent, *advised, code=0):
+    """Its last line, after advice that has these words, each in a line of its own."""
+    text = out_of(agent, "status", code=code)
+    advice = [line for line in text.splitlines() if line.startswith("* ")]
+    for word in advised:
+        assert [line for line in advice if word in line], f"no advice has {word!r}:\n{text}"
+    well = [line for line in advice if "is well" in line]
+    assert len(advice) == len(advised) + len(well) and well in ([], advice[-1:]), text
+    return advice[-1]
+
+
+def advised_by_status(advised, do):
+    """Worth a look, though it needs nobody at once: exit 0."""
+    @test
+    def no_all_is_well(world):
+        agent = world.agent()
+        assert end_of_status(agent) == "* All is well."
+        do(agent)
+        assert end_of_status(agent, advised) == "* All else is well."
+    no_all_is_well.__name__ = f"status_does_not_say_that_all_is_well_after_{do.__name__}"
+
+
+def a_hold(agent):
+    out_of(agent, "hold", TARGET)
+
+
+def a_wrong_secret(agent):
+    assert agent.post(okta.body(okta.create(ANN)), secret="guess") == 401
+
+
+def a_body_in_quarantine(agent):
+    assert agent.post(b"{") == 400
+    await_condition("it is kept", lambda: agent.status()["store"]["quarantined"] == 1)
+
+
+advised_by_status("is held", a_hold)
+advised_by_status("wrong or no secret", a_wrong_secret)
+advised_by_status("in quarantine", a_body_in_quarantine)
+
+
+@test
+def status_says_no_word_of_well_where_somebody_is_needed(world):
+    agent = one_dead(world)
+    assert "dead letter" in end_of_status(agent, "dead letter", code=1)
+    out_of(agent, "hold", TARGET)
+    assert "dead letter" in end_of_status(agent, "dead letter", "is held", code=1)
+
+
+@test
+def a_leaver_who_has_just_left_is_told_by_status_and_needs_nobody_yet(world):
+    agent = world.agent()
+    agent.send(okta.create(ANN), okta.activate(ANN))
+    await_account(world, ANN)
+    agent.settle()
+    out_of(agent, "hold", TARGET)
+    agent.send(okta.deactivate(ANN))
+    await_condition("she is to go", lambda: agent.target_status()["leavers"]["not_out"] == 1)
+    assert end_of_status(agent, "is held", "1 leaver is not out") == "* All else is well."
+
+
 @test
 def show_tells_all_that_followed_from_an_event_and_a_person(world):
     agent = world.agent()
@@ -258,7 +318,7 @@ def a_running_agent_is_asked_even_while_mistakes_are_in_the_file(world):
     agent = world.agent()
     agent.target = {"wrkers": 2}
     agent.write_config()
-    assert "All is well" in out_of(agent, "status")
+    assert end_of_status(agent) == "* All is well."
     code, out, err = agent.ctl("reload")
     assert code == 1 and err.count("wrkers") == 1 and "workers" in err, f"exit {code}: {out}{err}"
 
