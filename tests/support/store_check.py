@@ -31,6 +31,8 @@ def _check(database, accepted):
         rows[uuid] = (first, count)
     lost = set(accepted) - set(rows)
     assert not lost, f"{len(lost)} of {len(accepted)} accepted events are not in the store: {sorted(lost)[:3]}"
+    forgotten = [uuid for uuid in accepted if rows[uuid][1] == 0]
+    assert not forgotten, f"{len(forgotten)} of {len(accepted)} accepted events have no delivery: {sorted(forgotten)[:3]}"
     outcomes = dict(database.execute("SELECT id, outcome FROM delivery"))
     hanging, dead = _pending(database)
     states = collections.Counter()
@@ -44,7 +46,8 @@ def _check(database, accepted):
 
 
 def check_store(path, accepted):
-    """Sound, each accepted uuid once, each delivery done, dead or pending in one lane. How many of each."""
+    """Sound, each accepted uuid once and with a delivery, each delivery done, dead or pending in one lane. How many of each.
+    `accepted` are events that change something a mapping of some target reads: others have no delivery, and rightly."""
     with tempfile.TemporaryDirectory(prefix="pv-store-") as folder:
         copy = os.path.join(folder, "copy.db")
         for suffix in ("", "-wal"):
