@@ -226,20 +226,60 @@ static bool is_others(struct lane_run *run, const struct operation *at, const ch
     return members_hold(run, id, value, ret_is) && (*ret_is || begun_has(run, id, value, ret_is));
 }
 
-/* Takes out of `entries` the groups whose value is somebody else's matter. */
-static bool leave_to_others(struct lane_run *run, const char *value, const struct group_list *groups, json_t *entries)
+/* Does somebody else's link say the place? He had it before us, and his rename is not at its end; or he has it now. */
+static bool is_shared(struct lane_run *run, const char *place, bool *ret_is)
 {
-    bool ok = true;
+    const struct lane_job *job = run->job;
+    cleanup_free char *id = NULL;
+    struct error error = { 0 };
+
+    *ret_is = false;
+    if (place == NULL || job->ops->assigns_locator)
+        return true;
+    int code = store_find_placed(job->store, job->target, place, job->id, &id, &error);
+    *ret_is = code == 0;
+    return code == 0 || code == ERROR_NOTFOUND || lane_fail_error(run, &error);
+}
+
+static bool has_entry(const json_t *entries, const json_t *wanted)
+{
+    bool has = false;
+
+    for (size_t i = 0; !has && i < json_array_size(entries); i++)
+        has = json_equal(json_array_get(entries, i), wanted);
+    return has;
+}
+
+/* Whose value it was may have come to his end and taken it out between our look at the groups and that at the links. */
+static bool drop_gone(struct lane_run *run, const char *value, json_t *entries)
+{
+    json_t *now = NULL;
+
+    if (!read_groups(run, value, &now))
+        return false;
+    for (size_t i = json_array_size(entries); i-- > 0;)
+        if (!has_entry(now, json_array_get(entries, i)))
+            json_array_remove(entries, i);
+    json_decref(now);
+    return true;
+}
+
+/* Takes out of `entries` the groups whose value is somebody else's matter. */
+static bool leave_to_others(struct lane_run *run, const struct aim *aim, const struct group_list *groups, json_t *entries)
+{
+    bool shared, ok = is_shared(run, aim->old_place, &shared), by_hand = false;
 
     for (size_t i = json_array_size(entries); ok && i-- > 0;) {
         const struct operation at = entry_place(json_array_get(entries, i));
-        bool others = false;
-        if (group_id_of(groups, &at) == NULL)
-            ok = is_others(run, &at, value, &others);
+        bool others = shared;
+        if (group_id_of(groups, &at) != NULL)
+            continue;
+        ok = others || is_others(run, &at, aim->old_value, &others);
         if (others)
             json_array_remove(entries, i);
+        by_hand = by_hand || !others;
     }
-    return ok;
+    return ok && (!by_hand || drop_gone(run, aim->old_value, entries));
 }
 
 /* The groups that hold the old value. Read before the place is looked at: who
@@ -249,7 +289,7 @@ static bool read_stale(struct lane_run *run, const struct aim *aim, const struct
     struct identity heir = { 0 };
     bool has = false;
 
-    if (!read_groups(run, aim->old_value, ret_stale) || !leave_to_others(run, aim->old_value, groups, *ret_stale) ||
+    if (!read_groups(run, aim->old_value, ret_stale) || !leave_to_others(run, aim, groups, *ret_stale) ||
         !read_heir(run, aim->old_place, &has, &heir))
         return false;
     if (has)
@@ -369,38 +409,65 @@ static bool linked_value(struct lane_run *run, char **ret_value)
     return ok;
 }
 
-/* The link says again what it said before the rename, so that the next attempt knows of the old value. */
-static bool stays_renaming(struct lane_run *run, const char *old_place, const char *old_account)
+static bool note_former(struct lane_run *run, const struct aim *aim)
 {
-    cleanup_free char *key = str_dup(run->link.key);
-    json_t *values = old_account != NULL ? json_loads(old_account, 0, NULL) : NULL;
+    free(run->link.former);
+    free(run->link.former_value);
+    run->link.former = str_dup(aim->old_place);
+    run->link.former_value = str_dup(aim->old_value);
+    run->link_dirty = true;
+    return (run->link.former != NULL && run->link.former_value != NULL) || lane_fail(run, OUTCOME_RETRY, "out of memory");
+}
 
-    lane_set_link(run, key, old_place, values, false, run->link.due);
-    json_decref(values);
-    return false;
+static bool leave_former(struct lane_run *run, const struct aim *aim)
+{
+    if (!hand_over(run, aim))
+        return false;
+    free(take_pointer(run->link.former));
+    free(take_pointer(run->link.former_value));
+    run->link_dirty = true;
+    return true;
+}
+
+/* With the new place in the link: a group that was written meanwhile may have taken the old value in. Until that is looked
+ * at, the link says the old place, too: for the next attempt, and for whoever has the place by then. */
+static bool link_and_leave(struct lane_run *run, const struct aim *aim)
+{
+    return note_former(run, aim) && lane_store_link(run) && leave_former(run, aim);
 }
 
 /* Stands the account elsewhere than its link says? A rename whose answer or
  * receipt was lost: its groups come first, under the name that it has now, or
  * that name would be forgotten with the next rename. */
-bool groups_catch_up(struct lane_run *run)
+static bool catch_up_moved(struct lane_run *run)
 {
-    cleanup_free char *old_value = NULL, *value = NULL, *old_place = str_dup(linked_place(run)), *old_account = str_dup(run->link.account);
+    cleanup_free char *old_value = NULL, *value = NULL, *old_place = str_dup(linked_place(run));
     bool moved = run->found && run->linked && !run->link.gone && str_equal(run->link.key, run->account.key) &&
                  !str_equal(run->link.locator, run->account.locator);
 
-    if (!has_groups(run) || !moved)
+    if (!moved)
         return true;
     if (!linked_value(run, &old_value) || !members_value(run, run->account.locator, run->account.values, &value))
         return false;
     const struct aim aim = { value, old_value, old_place, .waits = true };
     if (str_equal(old_value, value))
         return true;
-    if (!hand_over(run, &aim) ||
-        !lane_set_link(run, run->account.key, run->account.locator, run->account.values, false, run->link.due) || !lane_store_link(run))
+    return hand_over(run, &aim) &&
+           lane_set_link(run, run->account.key, run->account.locator, run->account.values, false, run->link.due) &&
+           link_and_leave(run, &aim);
+}
+
+bool groups_catch_up(struct lane_run *run)
+{
+    cleanup_free char *value = NULL, *former = str_dup(run->link.former), *former_value = str_dup(run->link.former_value);
+    const bool renaming = former != NULL;
+
+    if (!has_groups(run))
+        return true;
+    if (renaming && !linked_value(run, &value))
         return false;
-    /* a group that was written meanwhile may have taken the old value in */
-    return hand_over(run, &aim) || stays_renaming(run, old_place, old_account);
+    const struct aim aim = { value, former_value, former, .waits = true };
+    return (!renaming || leave_former(run, &aim)) && catch_up_moved(run);
 }
 
 /* An account that the plan does not touch is somebody else's, and so are its groups. */
@@ -454,7 +521,6 @@ bool groups_after(struct lane_run *run, const struct plan *plan, bool was_there,
     if (!plan->present)
         return groups_left(run, plan, relink);
     cleanup_free char *old_place = str_dup(linked_place(run));
-    cleanup_free char *old_account = str_dup(run->link.account);
     bool had = was_there || is_unfinished(run);
     if (!linked_value(run, &old_value) || !members_value(run, plan->wanted.locator, plan->wanted.values, &new_value))
         return false;
@@ -469,5 +535,5 @@ bool groups_after(struct lane_run *run, const struct plan *plan, bool was_there,
     /* the link first: whoever makes a group now sees this account in it */
     if (!renamed)
         return lane_store_link(run) && converge_groups(run, &aim);
-    return lane_store_link(run) && (hand_over(run, &aim) || stays_renaming(run, old_place, old_account));
+    return link_and_leave(run, &aim);
 }

@@ -223,6 +223,8 @@ bool lane_set_link(struct lane_run *run, const char *key, const char *locator, c
         .due = due,
         .linked = run->linked && run->link.linked.us != 0 ? run->link.linked : clock_wall(run->job->clock),
         .begun = take_pointer(run->link.begun),
+        .former = take_pointer(run->link.former),
+        .former_value = take_pointer(run->link.former_value),
     };
 
     link_clear(&run->link);

@@ -458,7 +458,7 @@ static void end_finish(struct request *request, int code, const struct error *er
 /* Every string of a completion, one after the other. */
 static size_t list_strings(struct end_call *call, char ***ret_strings)
 {
-    size_t most = 11 + call->completion.operation_count * 7, n = 0;
+    size_t most = 13 + call->completion.operation_count * 7, n = 0;
     char ***strings = (char ***)calloc(most, sizeof(char **));
 
     *ret_strings = (char **)strings;
@@ -474,6 +474,8 @@ static size_t list_strings(struct end_call *call, char ***ret_strings)
     ADD(call->link.locator);
     ADD(call->link.account);
     ADD(call->link.begun);
+    ADD(call->link.former);
+    ADD(call->link.former_value);
     for (size_t i = 0; i < call->completion.operation_count; i++) {
         ADD(call->operations[i].kind);
         ADD(call->operations[i].locator);

@@ -11,10 +11,11 @@ int link_from_row(sqlite3_stmt *row, int first, struct link *link)
     *link = (struct link){
         .key = str_dup(row_text(row, first)), .locator = str_dup(row_text(row, first + 1)), .account = str_dup(row_text(row, first + 2)),
         .gone = row_number(row, first + 3) != 0, .due.us = row_number(row, first + 4), .linked.us = row_number(row, first + 5),
-        .begun = str_dup(row_text(row, first + 6)),
+        .begun = str_dup(row_text(row, first + 6)), .former = str_dup(row_text(row, first + 7)),
+        .former_value = str_dup(row_text(row, first + 8)),
     };
     const struct { int column; const char *copy; } texts[] = {
-        { 0, link->key }, { 1, link->locator }, { 2, link->account }, { 6, link->begun },
+        { 0, link->key }, { 1, link->locator }, { 2, link->account }, { 6, link->begun }, { 7, link->former }, { 8, link->former_value },
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         if (row_text(row, first + texts[i].column) != NULL && texts[i].copy == NULL) {
@@ -66,8 +67,9 @@ int link_write(struct sqlite_store *store, size_t target, enum identity_kind kin
         code = find_other_beginner(store, row, kind, lane, link, refusal, error);
     if (code != 0)
         return code;
-    return db_run(store->writer, SQL_LINK_WRITE, error, "iiitttiiit", lane, row->number, (int64_t)kind, link->key, link->locator,
-                  link->account, (int64_t)link->gone, link->due.us, link->linked.us, link->begun);
+    return db_run(store->writer, SQL_LINK_WRITE, error, "iiitttiiittt", lane, row->number, (int64_t)kind, link->key, link->locator,
+                  link->account, (int64_t)link->gone, link->due.us, link->linked.us, link->begun, link->former,
+                  link->former_value);
 }
 
 struct put_call {

@@ -146,6 +146,13 @@ static int null_find_beginner(struct store *store, const char *target, const cha
     return nothing_kept(error);
 }
 
+static int null_find_placed(struct store *store, const char *target, const char *place, const char *but, char **ret_id,
+                            struct error *error)
+{
+    (void)store, (void)target, (void)place, (void)but, (void)ret_id;
+    return nothing_kept(error);
+}
+
 static int null_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
                              struct error *error)
 {
@@ -212,7 +219,7 @@ static const struct store_ops null_ops = {
     null_close,       null_set_routes,    null_on_ready,        null_take,          null_quarantine,   null_lease,
     null_complete,    null_put_link,      null_claim, null_read_claims, null_touch,         null_hold,         null_is_held,
     null_retry_dead,  null_drop_dead,     null_read_identity,   null_find_identity, null_read_link,    null_find_owner,
-    null_find_beginner, null_read_members,
+    null_find_beginner, null_find_placed, null_read_members,
     null_list,        null_list,          null_list_quarantine, null_show,          null_count_lanes,  null_count_leavers,
     null_read_status, null_retain,
 };

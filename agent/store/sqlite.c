@@ -24,7 +24,7 @@ static const struct store_ops sqlite_ops = {
     sqlite_close,       sqlite_set_routes,    sqlite_on_ready,      sqlite_take,          sqlite_quarantine,  sqlite_lease,
     sqlite_complete,    sqlite_put_link,      sqlite_claim, sqlite_read_claims, sqlite_touch,         sqlite_hold,        sqlite_is_held,
     sqlite_retry_dead,  sqlite_drop_dead,     sqlite_read_identity, sqlite_find_identity, sqlite_read_link,   sqlite_find_owner,
-    sqlite_find_beginner, sqlite_read_members,
+    sqlite_find_beginner, sqlite_find_placed, sqlite_read_members,
     sqlite_list_events, sqlite_list_dead,     sqlite_list_quarantine, sqlite_show,        sqlite_count_lanes, sqlite_count_leavers,
     sqlite_read_status, sqlite_retain,
 };

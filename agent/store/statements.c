@@ -12,7 +12,7 @@
 #define EVENT_COLUMNS                                                                                                          \
     "id, received, published, uuid, type, outcome, effect, actor, kind, subject_id, subject_name, previous, delivery, "        \
     "deliveries"
-#define LINK_COLUMNS "l.key, l.locator, l.account, l.gone, l.due, l.linked, l.begun"
+#define LINK_COLUMNS "l.key, l.locator, l.account, l.gone, l.due, l.linked, l.begun, l.former, l.former_value"
 #define OPERATION_COLUMNS "o.id, o.delivery, o.at, o.kind, o.locator, o.outcome, o.changes, o.before, o.sessions_found, "   \
     "o.sessions_ended, o.note"
 #define LANE_COLUMNS                                                                                                           \
@@ -111,14 +111,19 @@ static const char *const sql_texts[SQL_COUNT] = {
                          "LEFT JOIN event e ON e.id = d.event WHERE l.key = ?",
 
     [SQL_LINK_READ] = "SELECT " LINK_COLUMNS " FROM link l WHERE l.lane = ?",
-    [SQL_LINK_WRITE] = "INSERT INTO link (lane, target, kind, key, locator, account, gone, due, linked, begun) VALUES (?,?,?,?,?,?,?,?,?,?) "
+    [SQL_LINK_WRITE] = "INSERT INTO link (lane, target, kind, key, locator, account, gone, due, linked, begun, former, "
+                       "former_value) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
                        "ON CONFLICT (lane) DO UPDATE SET key=excluded.key, locator=excluded.locator, account=excluded.account, "
-                       "gone=excluded.gone, due=excluded.due, linked=excluded.linked, begun=excluded.begun",
+                       "gone=excluded.gone, due=excluded.due, linked=excluded.linked, begun=excluded.begun, "
+                       "former=excluded.former, former_value=excluded.former_value",
     [SQL_LINK_OWNER] = "SELECT l.lane, i.id, coalesce(i.login, i.name) FROM link l LEFT JOIN identity i ON i.n = " IDENTITY_OF_LANE
                        "l.lane) WHERE l.target = ? AND l.kind = ? AND l.key = ? AND NOT l.gone",
     [SQL_LINK_BEGUN] = "SELECT l.lane, i.id, i.name FROM link l LEFT JOIN identity i ON i.n = " IDENTITY_OF_LANE
                        "l.lane) JOIN lane w ON w.key = l.lane WHERE l.target = ? AND l.kind = ? AND l.locator = ? AND l.gone "
                        "AND l.begun IS NOT NULL AND l.lane <> ?",
+    [SQL_LINK_PLACED] = "SELECT l.lane, i.id FROM link l JOIN identity i ON i.n = " IDENTITY_OF_LANE "l.lane) "
+                        "WHERE l.target = ? AND l.kind = 0 AND (l.former = ? OR (l.locator = ? AND (NOT l.gone OR l.account IS NOT NULL))) "
+                        "AND i.id <> ?",
     [SQL_LINKS_OF_IDENTITY] = "SELECT t.name, " LINK_COLUMNS " FROM target t JOIN link l ON l.lane = (t.id << 40) | ? ORDER BY t.name",
 
     [SQL_OPERATION_ADD] = "INSERT INTO operation (id, delivery, lane, identity, at, kind, locator, outcome, changes, before, "

@@ -27,6 +27,8 @@ void link_clear(struct link *link)
     free(link->locator);
     free(link->account);
     free(link->begun);
+    free(link->former);
+    free(link->former_value);
     *link = (struct link){ 0 };
 }
 
@@ -135,6 +137,11 @@ int store_find_owner(struct store *store, const char *target, enum identity_kind
 int store_find_beginner(struct store *store, const char *target, const char *place, char **ret_id, struct error *error)
 {
     return store->ops->find_beginner(store, target, place, ret_id, error);
+}
+
+int store_find_placed(struct store *store, const char *target, const char *place, const char *but, char **ret_id, struct error *error)
+{
+    return store->ops->find_placed(store, target, place, but, ret_id, error);
 }
 
 int store_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,

@@ -53,6 +53,7 @@ struct store_ops {
     int (*find_owner)(struct store *store, const char *target, enum identity_kind kind, const char *key, char **ret_id,
                       struct error *error);
     int (*find_beginner)(struct store *store, const char *target, const char *place, char **ret_id, struct error *error);
+    int (*find_placed)(struct store *store, const char *target, const char *place, const char *but, char **ret_id, struct error *error);
     int (*read_members)(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
                         struct error *error);
     int (*list_events)(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error);
@@ -344,6 +345,7 @@ SQLITE_OP(find_identity);
 SQLITE_OP(read_link);
 SQLITE_OP(find_owner);
 SQLITE_OP(find_beginner);
+SQLITE_OP(find_placed);
 SQLITE_OP(read_members);
 SQLITE_OP(list_events);
 SQLITE_OP(list_dead);

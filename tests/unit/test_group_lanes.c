@@ -9,6 +9,7 @@
 #include "tests/property/policy.h"
 
 #define ANN "uid=ann,ou=people,dc=example,dc=org"
+#define BOB "uid=bob,ou=people,dc=example,dc=org"
 #define EVE "uid=eve,ou=people,dc=example,dc=org"
 #define CREW "cn=crew,ou=groups,dc=example,dc=org"
 #define STAFF "cn=staff,ou=groups,dc=example,dc=org"
@@ -23,14 +24,31 @@ static struct {
     bool loses;                    /* the answers of changes in groups */
     bool loses_people;             /* and of people's */
     const char *renamed_meanwhile; /* u1, while the next change is made; NULL: nobody */
+    const char *left_meanwhile;    /* u1 takes this value out and is at his end once it was read; NULL: nobody */
     char reason[256];
 } lane;
 
-static void put_account(const char *user, const char *key, const char *place)
+static void put_renamed(const char *user, const char *key, const char *place, const char *former)
 {
-    const struct link link = { .key = (char *)key, .locator = (char *)place, .account = (char *)"{}", .linked = { START } };
+    const struct link link = { .key = (char *)key, .locator = (char *)place, .account = (char *)"{}", .linked = { START },
+                               .former = (char *)former, .former_value = (char *)former };
 
     assert_int_equal(store_put_link(lane.world->store, "ldap", IDENTITY_USER, user, &link, &lane.world->error), 0);
+}
+
+static void put_account(const char *user, const char *key, const char *place)
+{
+    put_renamed(user, key, place, NULL);
+}
+
+static void change_by_hand(enum operation_kind kind, const char *value)
+{
+    const struct operation by_hand = { .kind = kind, .group = true, .locator = (char *)STAFF, .attribute = (char *)"member",
+                                       .value = (char *)value, .placeholder = (char *)PLACEHOLDER };
+    struct account none = { 0 };
+    struct receipt receipt = { 0 };
+
+    assert_int_equal(memory_ops.apply(lane.session, &by_hand, &none, &receipt), OUTCOME_APPLIED);
 }
 
 static enum outcome apply(struct connector_session *session, const struct operation *operation, struct account *ret_account,
@@ -47,6 +65,18 @@ static enum outcome apply(struct connector_session *session, const struct operat
         return receipt_set(receipt, OUTCOME_RETRY, 0, "no answer in time");
     }
     *ret_account = made;
+    return outcome;
+}
+
+static enum outcome read_groups(struct connector_session *session, const char *attribute, const char *value, const json_t *settings,
+                                json_t **ret_groups, struct receipt *receipt)
+{
+    enum outcome outcome = memory_ops.read_groups(session, attribute, value, settings, ret_groups, receipt);
+
+    if (lane.left_meanwhile != NULL && strcmp(value, lane.left_meanwhile) == 0) {
+        change_by_hand(OPERATION_MEMBER_REMOVE, take_pointer(lane.left_meanwhile));
+        put_account("u1", "k-u1", EVE);
+    }
     return outcome;
 }
 
@@ -73,6 +103,7 @@ static int setup(void **state)
     lane.world = *state;
     lane.ops = memory_ops;
     lane.ops.apply = apply;
+    lane.ops.read_groups = read_groups;
     lane.target = memory_target_new(0, PLANT_NOTHING);
     const struct memory_settings settings = { lane.target };
     lane.ops.open(&settings, NULL, &lane.session, &receipt);
@@ -286,13 +317,90 @@ static void values_put_in_by_hand_stay(void **state)
 {
     (void)state;
     begin_staff_unanswered();
-    const struct operation by_hand = { .kind = OPERATION_MEMBER_ADD, .group = true, .locator = (char *)STAFF,
-                                       .attribute = (char *)"member", .value = (char *)EVE };
-    struct account none = { 0 };
-    struct receipt receipt = { 0 };
-    assert_int_equal(memory_ops.apply(lane.session, &by_hand, &none, &receipt), OUTCOME_APPLIED);
+    change_by_hand(OPERATION_MEMBER_ADD, EVE);
     work_later();
     expect(STAFF, ONLY(EVE));
+}
+
+/* u2 stands at ANN, and staff holds that for whatever reason; u1 had the name before and has no lane that would be worked. */
+static void begin_staff_with_ann(const char *u1_at, const char *u1_was_at)
+{
+    lane.with_people = true;
+    world_take(lane.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    work();
+    change_by_hand(OPERATION_MEMBER_ADD, ANN);
+    person("b1", 2, "u2", "ann@example.com", "Bob Roe");
+    put_renamed("u1", "k-u1", u1_at, u1_was_at);
+}
+
+static void rename_u2(void)
+{
+    person("b2", 3, "u2", "bob@example.com", "Bob Roe");
+    assert_string_equal(lane.reason, "");
+}
+
+static void a_value_put_in_by_hand_moves_along_with_a_rename(void **state)
+{
+    (void)state;
+    begin_staff_with_ann(EVE, NULL);
+    rename_u2();
+    expect(STAFF, ONLY(BOB));
+}
+
+static void a_value_is_left_to_whose_link_still_says_the_place(void **state)
+{
+    (void)state;
+    begin_staff_with_ann(ANN, NULL);
+    rename_u2();
+    expect(STAFF, ONLY(ANN));
+}
+
+static void a_value_is_left_to_whose_rename_is_not_at_its_end(void **state)
+{
+    (void)state;
+    begin_staff_with_ann(EVE, ANN);
+    rename_u2();
+    expect(STAFF, ONLY(ANN));
+}
+
+static void a_value_that_was_taken_out_meanwhile_does_not_move_along(void **state)
+{
+    (void)state;
+    begin_staff_with_ann(ANN, NULL);
+    lane.left_meanwhile = ANN;
+    rename_u2();
+    expect(STAFF, NOBODY);
+}
+
+static void a_value_is_left_to_the_group_that_set_out_to_write_it(void **state)
+{
+    struct link link;
+
+    (void)state;
+    begin_staff_with_ann(EVE, NULL);
+    assert_int_equal(store_read_link(lane.world->store, "ldap", IDENTITY_GROUP, "g1", &link, &lane.world->error), 0);
+    link.begun = strdup("{\"name\":\"staff\",\"login\":null,\"members\":{\"" ANN "\":true}}");
+    assert_int_equal(store_put_link(lane.world->store, "ldap", IDENTITY_GROUP, "g1", &link, &lane.world->error), 0);
+    link_clear(&link);
+    rename_u2();
+    expect(STAFF, ONLY(ANN));
+}
+
+static void a_rename_that_was_cut_off_is_brought_to_its_end(void **state)
+{
+    (void)state;
+    lane.with_people = true;
+    person("a1", 1, "u1", "eve@example.com", "Ann Lee");
+    world_take(lane.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    work();
+    change_by_hand(OPERATION_MEMBER_ADD, ANN);
+    struct link link;
+    assert_int_equal(store_read_link(lane.world->store, "ldap", IDENTITY_USER, "u1", &link, &lane.world->error), 0);
+    put_renamed("u1", link.key, EVE, ANN);
+    link_clear(&link);
+    person("a2", 2, "u1", "eve@example.com", "Eve Lee");
+    expect(STAFF, ONLY(EVE));
+    assert_int_equal(world_number(lane.world, "SELECT count(*) FROM link WHERE former IS NOT NULL OR former_value IS NOT NULL"), 0);
 }
 
 int main(void)
@@ -308,6 +416,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_name_s_next_holder_leaves_old_values_to_whose_they_are, setup, teardown),
         cmocka_unit_test_setup_teardown(who_left_the_scope_before_the_creation_was_answered_has_no_account, setup, teardown),
         cmocka_unit_test_setup_teardown(values_put_in_by_hand_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_value_put_in_by_hand_moves_along_with_a_rename, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_value_is_left_to_whose_link_still_says_the_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_value_is_left_to_whose_rename_is_not_at_its_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_value_that_was_taken_out_meanwhile_does_not_move_along, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_value_is_left_to_the_group_that_set_out_to_write_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rename_that_was_cut_off_is_brought_to_its_end, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

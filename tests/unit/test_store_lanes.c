@@ -446,6 +446,8 @@ static void a_link_is_read_back_and_replaced(void **state)
     link.due.us = START + DAY;
     link.locator = (char *)"uid=ann2";
     link.begun = (char *)"{}";
+    link.former = (char *)"uid=ann";
+    link.former_value = (char *)"ann";
     assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, "u1", &link, &w->error), 0);
     world_reopen(w);
     assert_int_equal(store_read_link(w->store, "ldap", IDENTITY_USER, "u1", &read, &w->error), 0);
@@ -456,6 +458,8 @@ static void a_link_is_read_back_and_replaced(void **state)
     assert_int_equal(read.due.us, START + DAY);
     assert_int_equal(read.linked.us, START);
     assert_string_equal(read.begun, "{}");
+    assert_string_equal(read.former, "uid=ann");
+    assert_string_equal(read.former_value, "ann");
     link_clear(&read);
 }
 
