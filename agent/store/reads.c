@@ -221,7 +221,7 @@ int sqlite_find_placed(struct store *base, const char *target, const char *place
 
     if (reader.db == NULL)
         return error != NULL ? error->code : ERROR_IO;
-    int code = db_next(reader.db, SQL_LINK_PLACED, &row, error, "ittt", target_number(store, target), place, place, but);
+    int code = db_next(reader.db, SQL_LINK_PLACED, &row, error, "itt", target_number(store, target), place, but);
     return id_of_row(row, code, "nobody else's link says this place", ret_id, error);
 }
 

@@ -121,9 +121,10 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_LINK_BEGUN] = "SELECT l.lane, i.id, i.name FROM link l LEFT JOIN identity i ON i.n = " IDENTITY_OF_LANE
                        "l.lane) JOIN lane w ON w.key = l.lane WHERE l.target = ? AND l.kind = ? AND l.locator = ? AND l.gone "
                        "AND l.begun IS NOT NULL AND l.lane <> ?",
-    [SQL_LINK_PLACED] = "SELECT l.lane, i.id FROM link l JOIN identity i ON i.n = " IDENTITY_OF_LANE "l.lane) "
-                        "WHERE l.target = ? AND l.kind = 0 AND (l.former = ? OR (l.locator = ? AND (NOT l.gone OR l.account IS NOT NULL))) "
-                        "AND i.id <> ?",
+    /* two lookups: with OR all links of the target would be read */
+    [SQL_LINK_PLACED] = "SELECT l.lane, i.id FROM (SELECT lane FROM link WHERE target = ?1 AND kind = 0 AND former = ?2 UNION ALL "
+                        "SELECT lane FROM link WHERE target = ?1 AND kind = 0 AND locator = ?2 AND (NOT gone OR account IS NOT NULL)) l "
+                        "JOIN identity i ON i.n = " IDENTITY_OF_LANE "l.lane) WHERE i.id <> ?3",
     [SQL_LINKS_OF_IDENTITY] = "SELECT t.name, " LINK_COLUMNS " FROM target t JOIN link l ON l.lane = (t.id << 40) | ? ORDER BY t.name",
 
     [SQL_OPERATION_ADD] = "INSERT INTO operation (id, delivery, lane, identity, at, kind, locator, outcome, changes, before, "
