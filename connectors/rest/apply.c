@@ -91,17 +91,21 @@ static enum outcome say_not_yet(const struct connector_session *session, const s
     return OUTCOME_RETRY;
 }
 
-/* A leaver who is told to be out has to be out: where the answer shows nothing, one more look does. */
+/* A leaver who is told to be out has to be out, and who is hired again is to be paid: where the answer shows nothing, one
+ * more look does. */
 static enum outcome look_again(struct connector_session *session, const struct operation *operation, const struct call *call,
-                               enum outcome done, struct receipt *receipt)
+                               int wanted, enum outcome done, struct receipt *receipt)
 {
     cleanup_found struct found found = { 0 };
     int status = receipt->remote_code;
     enum outcome outcome = find_by_key(session, operation->settings, operation->key, &found, receipt);
+    bool shows_other = outcome == OUTCOME_APPLIED && found.disabled == !wanted;
 
-    if (outcome == OUTCOME_GONE || (outcome == OUTCOME_APPLIED && found.disabled != 0))
+    if (shows_other)
+        return say_not_yet(session, call, status, wanted ? "enabled" : "disabled", receipt);
+    if (outcome == OUTCOME_APPLIED || (outcome == OUTCOME_GONE && wanted))
         return receipt_set(receipt, done, status, NULL);
-    return outcome == OUTCOME_APPLIED ? say_not_yet(session, call, status, "enabled", receipt) : outcome;
+    return outcome;
 }
 
 /* "Success" that was none: a 2xx whose own document still says otherwise, or a promise that is not kept. */
@@ -113,8 +117,8 @@ static enum outcome check_done(struct connector_session *session, const struct o
     if (wanted < 0 || shown == wanted || call->result.disabled == NULL)
         return receipt->outcome;
     if (shown < 0 || status == STATUS_ACCEPTED) {
-        bool looks = wanted == 1 && (status != STATUS_ACCEPTED || is_promise(session, call, status));
-        return looks ? look_again(session, operation, call, receipt->outcome, receipt) : receipt->outcome;
+        bool looks = status != STATUS_ACCEPTED || is_promise(session, call, status);
+        return looks ? look_again(session, operation, call, wanted, receipt->outcome, receipt) : receipt->outcome;
     }
     return session_say(session, call, OUTCOME_REJECTED, status, receipt,
                        "%d, but the account in the answer is %s: nothing was done, or result.disabled is wrong", status,

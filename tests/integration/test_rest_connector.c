@@ -630,6 +630,21 @@ static void a_termination_that_was_only_accepted_is_looked_at_until_it_is_so(voi
     assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), UNCHANGED);
 }
 
+static void who_is_hired_again_is_looked_at_until_it_is_so(void **state)
+{
+    cleanup_free char *key = made_ann();
+
+    (void)state;
+    assert_outcome(change(OPERATION_DISABLE, key, NULL, NULL, NULL, NULL), APPLIED);
+    payroll_trouble(&payroll, "{\"only\": \"POST /employees/1/rehire\", \"status\": 202, \"times\": 1}");
+    assert_outcome(change(OPERATION_ENABLE, key, NULL, NULL, NULL, NULL), RETRY);
+    assert_reason("POST /employees/1/rehire: 202, but read again the account is still disabled: nothing was done, or not yet");
+    payroll_trouble(&payroll, "{\"only\": \"POST /employees/1/rehire\", \"pretend\": true, \"spoil\": \"empty\", \"times\": 1}");
+    assert_outcome(change(OPERATION_ENABLE, key, NULL, NULL, NULL, NULL), RETRY);
+    assert_reason("POST /employees/1/rehire: 200, but read again the account is still disabled");
+    assert_outcome(change(OPERATION_ENABLE, key, NULL, NULL, NULL, NULL), APPLIED);
+}
+
 static void a_removal_that_was_only_accepted_is_looked_at_until_it_is_so(void **state)
 {
     cleanup_free char *key = made_ann();
@@ -803,6 +818,7 @@ int main(void)
         REST_TEST(a_leaver_is_terminated_once_and_rehired_once),
         REST_TEST(a_termination_that_was_none_does_not_count),
         REST_TEST(a_termination_that_was_only_accepted_is_looked_at_until_it_is_so),
+        REST_TEST(who_is_hired_again_is_looked_at_until_it_is_so),
         REST_TEST(a_removal_that_was_only_accepted_is_looked_at_until_it_is_so),
         REST_TEST(a_202_is_enough_where_the_mapping_says_so),
         REST_TEST(a_termination_whose_answer_is_lost_is_found_done),
