@@ -10,6 +10,7 @@
 #include "base/str.h"
 
 #define SETTINGS_BYTES_MAX (16u << 20)
+#define SETTINGS_RESERVE_BYTES (32 << 20) /* more than a large file takes */
 #define INCLUDE_DEPTH_MAX 10 /* libconfig's own bound */
 
 static char *folder_of(const char *path)
@@ -92,6 +93,17 @@ static bool check_file(const char *path, const char *shown, const char *folder, 
     return go_on;
 }
 
+/* libconfig does not look whether it got any, and would end the process. */
+static bool has_memory(const char *path, struct problems *problems)
+{
+    void *volatile reserve = malloc(SETTINGS_RESERVE_BYTES); /* volatile: or the compiler leaves out both lines */
+
+    free(reserve);
+    if (reserve == NULL)
+        problems_add(problems, path, 0, 0, "not enough memory to read it: give the process %d MiB more", SETTINGS_RESERVE_BYTES >> 20);
+    return reserve != NULL;
+}
+
 int settings_read(config_t *config, const char *path, struct problems *problems)
 {
     size_t before = problems->count;
@@ -104,6 +116,8 @@ int settings_read(config_t *config, const char *path, struct problems *problems)
     check_file(path, path, folder, 0, problems);
     if (problems->count != before)
         return ERROR_SYNTAX;
+    if (!has_memory(path, problems))
+        return ERROR_NOMEM;
     config_set_include_dir(config, folder);
     if (config_read_file(config, path) == CONFIG_TRUE)
         return 0;

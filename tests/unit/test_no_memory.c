@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/problem.h"
+#include "base/settings.h"
 #include "plan/expr.h"
 #include "plan/plan.h"
 #include "source/okta.h"
@@ -167,6 +168,33 @@ static void an_expression_without_memory_is_not_absent(void **state)
         template_free(template);
     }
     json_decref(rendering.identity.profile);
+}
+
+/* ---- settings, as far as it is our code: libconfig's own allocations may end the process ---- */
+
+static int read_settings(void *arg)
+{
+    struct problems problems = { 0 };
+    config_t config;
+
+    config_init(&config);
+    int code = settings_read(&config, arg, &problems);
+    assert_true(code < 0 || config_lookup(&config, "a") != NULL);
+    problems_free(&problems);
+    config_destroy(&config);
+    return code;
+}
+
+static void a_settings_file_is_not_read_without_memory(void **state)
+{
+    char path[] = "/tmp/provost-memory-XXXXXX";
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_int_equal(write(fd, "a = 1;\n", 7), 7);
+    close(fd);
+    try_each(read_settings, path);
+    unlink(path);
 }
 
 /* ---- the planner; loading a mapping file may end the process ---- */
@@ -416,6 +444,7 @@ int main(void)
         cmocka_unit_test(a_hook_body_is_refused_as_a_whole),
         cmocka_unit_test(an_expression_without_memory_is_not_absent),
         cmocka_unit_test(a_plan_is_made_whole_or_not_at_all),
+        cmocka_unit_test(a_settings_file_is_not_read_without_memory),
         cmocka_unit_test_setup_teardown(the_store_takes_an_event_whole_or_not_at_all, world_setup, world_teardown),
     };
 
