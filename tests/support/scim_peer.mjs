@@ -26,10 +26,14 @@ function stored(map, show = (item) => item) {
     };
 }
 
+// A value that is added twice is there once (RFC 7644 3.5.2.1), which SCIMMY leaves to whoever stores.
+const once = (members) => [...new Map(members.map((member) => [member.value, member])).values()];
+
 function storing(map, unique, show = (item) => item) {
     return (resource, data) => {
         const id = resource.id ?? randomUUID();
         const item = JSON.parse(JSON.stringify({ ...data, id }));
+        if (item.members) item.members = once(item.members);
         for (const other of map.values())
             if (other.id !== id && other[unique]?.toLowerCase() === item[unique]?.toLowerCase())
                 throw new SCIMMY.Types.Error(409, "uniqueness", `${unique} is taken`);
