@@ -241,12 +241,19 @@ static bool is_shared(struct lane_run *run, const char *place, bool *ret_is)
     return code == 0 || code == ERROR_NOTFOUND || lane_fail_error(run, &error);
 }
 
+static bool same_entry(const json_t *one, const json_t *other)
+{
+    const struct operation a = entry_place(one), b = entry_place(other);
+
+    return a.key != NULL ? str_equal(a.key, b.key) : str_equal(a.locator, b.locator);
+}
+
 static bool has_entry(const json_t *entries, const json_t *wanted)
 {
     bool has = false;
 
     for (size_t i = 0; !has && i < json_array_size(entries); i++)
-        has = json_equal(json_array_get(entries, i), wanted);
+        has = same_entry(json_array_get(entries, i), wanted);
     return has;
 }
 
@@ -411,12 +418,14 @@ static bool linked_value(struct lane_run *run, char **ret_value)
 
 static bool note_former(struct lane_run *run, const struct aim *aim)
 {
+    char *place = str_dup(aim->old_place), *value = str_dup(aim->old_value);
+
     free(run->link.former);
     free(run->link.former_value);
-    run->link.former = str_dup(aim->old_place);
-    run->link.former_value = str_dup(aim->old_value);
-    run->link_dirty = true;
-    return (run->link.former != NULL && run->link.former_value != NULL) || lane_fail(run, OUTCOME_RETRY, "out of memory");
+    run->link.former = place;
+    run->link.former_value = value;
+    run->link_dirty = place != NULL && value != NULL; /* else the stored link keeps the old place */
+    return run->link_dirty || lane_fail(run, OUTCOME_RETRY, "out of memory");
 }
 
 static bool leave_former(struct lane_run *run, const struct aim *aim)
@@ -460,11 +469,15 @@ static bool catch_up_moved(struct lane_run *run)
 bool groups_catch_up(struct lane_run *run)
 {
     cleanup_free char *value = NULL, *former = str_dup(run->link.former), *former_value = str_dup(run->link.former_value);
-    const bool renaming = former != NULL;
+    const bool renaming = run->link.former != NULL && run->link.former_value != NULL;
+    const bool here = run->found && str_equal(run->link.key, run->account.key);
 
     if (!has_groups(run))
         return true;
-    if (renaming && !linked_value(run, &value))
+    if (renaming && (former == NULL || former_value == NULL))
+        return lane_fail(run, OUTCOME_RETRY, "out of memory");
+    /* where it is not there any more the old value only goes out */
+    if (renaming && here && !members_value(run, run->account.locator, run->account.values, &value))
         return false;
     const struct aim aim = { value, former_value, former, .waits = true };
     return (!renaming || leave_former(run, &aim)) && catch_up_moved(run);
