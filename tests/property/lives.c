@@ -9,7 +9,9 @@
  *
  * A life that fails is shrunk and printed as hook bodies, one a line. Into an agent that has people.conf and groups.conf of --write:
  *     ./lives SEED >LOG
- *     sed -n 's/^#   {/{/p' LOG | while read -r body; do printf '%s' "$body" | provostctl send -; done
+ *     sed -n 's/^#   //p' LOG | while read -r line; do
+ *         case $line in '{'*) printf '%s' "$line" | provostctl send - ;; '-- rest') sleep 3 ;; '-- restart') restart the agent ;; esac
+ *     done
  */
 #include <err.h>
 #include <stdio.h>
@@ -119,6 +121,7 @@ static bool play_seed(struct player *player, uint64_t seed, bool tell)
         printf("# seed %llu (%s), shrunk; play it alone: %s./lives %llu >LOG\n", (unsigned long long)seed, failure.policy->name,
                lost_word(), (unsigned long long)seed);
         tell_failure(player, &failure, "#   ");
+        puts("# to play it into an agent by provostctl send: see the head of tests/property/lives.c");
     }
     return good;
 }
