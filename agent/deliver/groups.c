@@ -207,38 +207,38 @@ static bool leave_to_stranger(struct lane_run *run, json_t *entries)
     return true;
 }
 
-/* Is the value there that of a member who had the name before us, whose own lane has yet to take it out, or one that the
- * group's lane has just written? Then nobody put us there by hand. */
-static bool is_others(struct lane_run *run, const struct operation *at, const char *value, bool *ret_is)
+/* Does somebody else's link say the place, or the value as that of before? He had it before us, and his rename is not at its
+ * end; or he has it now. */
+static bool is_shared(struct lane_run *run, const struct aim *aim, bool *ret_is)
 {
     const struct lane_job *job = run->job;
+    const char *place = job->ops->assigns_locator ? NULL : aim->old_place; /* the target's own id is never another's */
     cleanup_free char *id = NULL;
     struct error error = { 0 };
 
-    *ret_is = false;
-    if (at->key == NULL)
-        return true;
+    int code = store_find_placed(job->store, job->target, place, aim->old_value, job->id, &id, &error);
+    *ret_is = code == 0;
+    return code == 0 || code == ERROR_NOTFOUND || lane_fail_error(run, &error);
+}
+
+/* Is the value there that of somebody who had the name before us, whose own lane has yet to take it out, or one that the
+ * group's lane has just written? Then nobody put us there by hand. */
+static bool is_others(struct lane_run *run, const struct operation *at, const struct aim *aim, bool *ret_is)
+{
+    const struct lane_job *job = run->job;
+    const char *value = aim->old_value;
+    cleanup_free char *id = NULL;
+    struct error error = { 0 };
+
+    bool ok = is_shared(run, aim, ret_is);
+    if (!ok || *ret_is || at->key == NULL)
+        return ok;
     int code = store_find_owner(job->store, job->target, IDENTITY_GROUP, at->key, &id, &error);
     if (code == ERROR_NOTFOUND)
         code = store_find_beginner(job->store, job->target, at->locator, &id, &error);
     if (code < 0) /* nobody's group, or the store cannot say */
         return code == ERROR_NOTFOUND || lane_fail_error(run, &error);
     return members_hold(run, id, value, ret_is) && (*ret_is || begun_has(run, id, value, ret_is));
-}
-
-/* Does somebody else's link say the place? He had it before us, and his rename is not at its end; or he has it now. */
-static bool is_shared(struct lane_run *run, const char *place, bool *ret_is)
-{
-    const struct lane_job *job = run->job;
-    cleanup_free char *id = NULL;
-    struct error error = { 0 };
-
-    *ret_is = false;
-    if (place == NULL || job->ops->assigns_locator)
-        return true;
-    int code = store_find_placed(job->store, job->target, place, job->id, &id, &error);
-    *ret_is = code == 0;
-    return code == 0 || code == ERROR_NOTFOUND || lane_fail_error(run, &error);
 }
 
 static bool same_entry(const json_t *one, const json_t *other)
@@ -274,14 +274,14 @@ static bool drop_gone(struct lane_run *run, const char *value, json_t *entries)
 /* Takes out of `entries` the groups whose value is somebody else's matter. */
 static bool leave_to_others(struct lane_run *run, const struct aim *aim, const struct group_list *groups, json_t *entries)
 {
-    bool shared, ok = is_shared(run, aim->old_place, &shared), by_hand = false;
+    bool ok = true, by_hand = false;
 
     for (size_t i = json_array_size(entries); ok && i-- > 0;) {
         const struct operation at = entry_place(json_array_get(entries, i));
-        bool others = shared;
+        bool others = false;
         if (group_id_of(groups, &at) != NULL)
             continue;
-        ok = others || is_others(run, &at, aim->old_value, &others);
+        ok = is_others(run, &at, aim, &others);
         if (others)
             json_array_remove(entries, i);
         by_hand = by_hand || !others;

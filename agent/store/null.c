@@ -146,10 +146,10 @@ static int null_find_beginner(struct store *store, const char *target, const cha
     return nothing_kept(error);
 }
 
-static int null_find_placed(struct store *store, const char *target, const char *place, const char *but, char **ret_id,
+static int null_find_placed(struct store *store, const char *target, const char *place, const char *value, const char *but, char **ret_id,
                             struct error *error)
 {
-    (void)store, (void)target, (void)place, (void)but, (void)ret_id;
+    (void)store, (void)target, (void)place, (void)value, (void)but, (void)ret_id;
     return nothing_kept(error);
 }
 

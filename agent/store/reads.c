@@ -213,7 +213,8 @@ int sqlite_find_beginner(struct store *base, const char *target, const char *pla
     return id_of_row(row, code, "no group's creation was begun there", ret_id, error);
 }
 
-int sqlite_find_placed(struct store *base, const char *target, const char *place, const char *but, char **ret_id, struct error *error)
+int sqlite_find_placed(struct store *base, const char *target, const char *place, const char *value, const char *but, char **ret_id,
+                       struct error *error)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
@@ -221,8 +222,8 @@ int sqlite_find_placed(struct store *base, const char *target, const char *place
 
     if (reader.db == NULL)
         return error != NULL ? error->code : ERROR_IO;
-    int code = db_next(reader.db, SQL_LINK_PLACED, &row, error, "itt", target_number(store, target), place, but);
-    return id_of_row(row, code, "nobody else's link says this place", ret_id, error);
+    int code = db_next(reader.db, SQL_LINK_PLACED, &row, error, "ittt", target_number(store, target), place, value, but);
+    return id_of_row(row, code, "nobody else's link says this place or value", ret_id, error);
 }
 
 /* ---- members ---- */

@@ -74,13 +74,13 @@ static const char version_5[] =
     "ALTER TABLE link ADD COLUMN begun TEXT;"
     "CREATE INDEX link_begun ON link (target, kind, locator) WHERE gone AND begun IS NOT NULL;";
 
-/* Who stands at a place by the link, or stood there and may have left a value in a group. */
+/* Who stands at a place by the link, or may have left a value of before in a group. */
 static const char version_6[] =
     "ALTER TABLE link ADD COLUMN former TEXT;"
     "ALTER TABLE link ADD COLUMN former_value TEXT;"
     "DROP INDEX link_begun;"
     "CREATE INDEX link_place ON link (target, kind, locator);"
-    "CREATE INDEX link_former ON link (target, kind, former) WHERE former IS NOT NULL;";
+    "CREATE INDEX link_former ON link (target, kind, former_value) WHERE former_value IS NOT NULL;";
 
 const struct schema_step schema_steps[] = { { version_1 }, { version_2 }, { version_3 }, { version_4 }, { version_5 }, { version_6 } };
 const int schema_version = sizeof(schema_steps) / sizeof(schema_steps[0]);

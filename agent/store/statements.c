@@ -122,9 +122,9 @@ static const char *const sql_texts[SQL_COUNT] = {
                        "l.lane) JOIN lane w ON w.key = l.lane WHERE l.target = ? AND l.kind = ? AND l.locator = ? AND l.gone "
                        "AND l.begun IS NOT NULL AND l.lane <> ?",
     /* two lookups: with OR all links of the target would be read */
-    [SQL_LINK_PLACED] = "SELECT l.lane, i.id FROM (SELECT lane FROM link WHERE target = ?1 AND kind = 0 AND former = ?2 UNION ALL "
-                        "SELECT lane FROM link WHERE target = ?1 AND kind = 0 AND locator = ?2 AND (NOT gone OR account IS NOT NULL)) l "
-                        "JOIN identity i ON i.n = " IDENTITY_OF_LANE "l.lane) WHERE i.id <> ?3",
+    [SQL_LINK_PLACED] = "SELECT l.lane, i.id FROM (SELECT lane FROM link WHERE target = ?1 AND kind = 0 AND locator = ?2 AND "
+                        "(NOT gone OR account IS NOT NULL) UNION ALL SELECT lane FROM link WHERE target = ?1 AND kind = 0 AND former_value = ?3) l "
+                        "JOIN identity i ON i.n = " IDENTITY_OF_LANE "l.lane) WHERE i.id <> ?4",
     [SQL_LINKS_OF_IDENTITY] = "SELECT t.name, " LINK_COLUMNS " FROM target t JOIN link l ON l.lane = (t.id << 40) | ? ORDER BY t.name",
 
     [SQL_OPERATION_ADD] = "INSERT INTO operation (id, delivery, lane, identity, at, kind, locator, outcome, changes, before, "

@@ -139,9 +139,10 @@ int store_find_beginner(struct store *store, const char *target, const char *pla
     return store->ops->find_beginner(store, target, place, ret_id, error);
 }
 
-int store_find_placed(struct store *store, const char *target, const char *place, const char *but, char **ret_id, struct error *error)
+int store_find_placed(struct store *store, const char *target, const char *place, const char *value, const char *but, char **ret_id,
+                      struct error *error)
 {
-    return store->ops->find_placed(store, target, place, but, ret_id, error);
+    return store->ops->find_placed(store, target, place, value, but, ret_id, error);
 }
 
 int store_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,

@@ -165,7 +165,7 @@ struct link { /* identity ↔ account, in a target */
     bool gone;         /* tombstone: the account was removed */
     struct wall due;   /* removal is due then; 0: none */
     struct wall linked;
-    char *begun;       /* JSON text: what a lane set out to write and does not know the end of; NULL: nothing */
+    char *begun;        /* JSON text: what a lane set out to write and does not know the end of; NULL: nothing */
     char *former;       /* the place before a rename whose groups may not be right yet; NULL: none */
     char *former_value; /* what the account stood with in groups then */
 };
@@ -259,9 +259,10 @@ int store_find_owner(struct store *store, const char *target, enum identity_kind
                      struct error *error);
 /* The group whose entry's creation was begun at this place (`begun`, gone) and is worked on. ERROR_NOTFOUND. */
 int store_find_beginner(struct store *store, const char *target, const char *place, char **ret_id, struct error *error);
-/* A person, other than `but`, whose link says this place: the account stands there, or a group may hold its value from then
- * (a lane that is not at its end, a tombstone with an account, `former`). ERROR_NOTFOUND. */
-int store_find_placed(struct store *store, const char *target, const char *place, const char *but, char **ret_id, struct error *error);
+/* A person, other than `but`, of whom a group may hold the value: the link says the place (NULL: not looked at; tombstones that
+ * keep their account count), or the value as that of before a rename. ERROR_NOTFOUND. */
+int store_find_placed(struct store *store, const char *target, const char *place, const char *value, const char *but, char **ret_id,
+                      struct error *error);
 /* Present members of a group whose accounts are linked (not gone) in `target`. */
 typedef int store_member(void *arg, const char *user_id, const struct link *link);
 int store_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,

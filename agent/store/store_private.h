@@ -53,7 +53,8 @@ struct store_ops {
     int (*find_owner)(struct store *store, const char *target, enum identity_kind kind, const char *key, char **ret_id,
                       struct error *error);
     int (*find_beginner)(struct store *store, const char *target, const char *place, char **ret_id, struct error *error);
-    int (*find_placed)(struct store *store, const char *target, const char *place, const char *but, char **ret_id, struct error *error);
+    int (*find_placed)(struct store *store, const char *target, const char *place, const char *value, const char *but, char **ret_id,
+                       struct error *error);
     int (*read_members)(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
                         struct error *error);
     int (*list_events)(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error);

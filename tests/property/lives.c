@@ -10,7 +10,7 @@
  * A life that fails is shrunk and printed as hook bodies, one a line. Into an agent that has people.conf and groups.conf of --write:
  *     ./lives SEED >LOG
  *     sed -n 's/^#   //p' LOG | while read -r line; do
- *         case $line in '{'*) printf '%s' "$line" | provostctl send - ;; '-- rest') sleep 3 ;; '-- restart') restart the agent ;; esac
+ *         case $line in '{'*) printf '%s' "$line" | provostctl send - ;; '-- rest') until provostctl status shows nothing ready or leased ;; '-- restart') restart the agent ;; esac
  *     done
  */
 #include <err.h>

@@ -489,6 +489,41 @@ static void the_null_store_answers_at_once(void **state)
     w->store = mine;
 }
 
+/* An account's lane asks these at each change: a part of an index would be read for all the target's links. */
+static void expect_whole_index(struct db *db, sqlite3_stmt *statement)
+{
+    cleanup_free char *sql = str_printf("EXPLAIN QUERY PLAN %s", sqlite3_sql(statement));
+    sqlite3_stmt *plan = NULL;
+    int looks = 0;
+
+    assert_int_equal(sqlite3_prepare_v2(db->handle, sql, -1, &plan, NULL), SQLITE_OK);
+    while (sqlite3_step(plan) == SQLITE_ROW) {
+        const char *detail = row_text(plan, 3);
+        bool link = strstr(detail, "INDEX link_") != NULL;
+        if (strstr(detail, "SCAN") != NULL || (link && strstr(detail, "kind=? AND ") == NULL))
+            fail_msg("%s: %s", sqlite3_sql(statement), detail);
+        looks += link;
+    }
+    assert_true(looks > 0);
+    sqlite3_finalize(plan);
+}
+
+static void links_are_looked_up_by_whole_indexes(void **state)
+{
+    struct world *w = *state;
+    sqlite3_stmt *owner = NULL, *begun = NULL, *placed = NULL;
+    struct db *db;
+
+    assert_int_equal(db_open(w->path, true, &db, &w->error), 0);
+    assert_int_equal(db_next(db, SQL_LINK_OWNER, &owner, &w->error, "iit", (int64_t)1, (int64_t)0, "key"), 0);
+    assert_int_equal(db_next(db, SQL_LINK_BEGUN, &begun, &w->error, "iiti", (int64_t)1, (int64_t)1, "place", (int64_t)0), 0);
+    assert_int_equal(db_next(db, SQL_LINK_PLACED, &placed, &w->error, "ittt", (int64_t)1, "place", "value", "u1"), 0);
+    expect_whole_index(db, db->statements[SQL_LINK_OWNER]);
+    expect_whole_index(db, db->statements[SQL_LINK_BEGUN]);
+    expect_whole_index(db, db->statements[SQL_LINK_PLACED]);
+    db_close(db);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -515,6 +550,7 @@ int main(void)
         TEST(quarantine_keeps_the_newest_bodies),
         TEST(status_tells_of_the_store),
         TEST(the_null_store_answers_at_once),
+        TEST(links_are_looked_up_by_whole_indexes),
     };
 
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
