@@ -453,6 +453,18 @@ static bool nothing_appears(struct lane_run *run, const struct plan *plan, bool 
                      "is looked for once more");
 }
 
+/* A leaver is out, whatever becomes of his groups; what failed with those stays the result. Where they may yet succeed, a name
+ * does not change under them. */
+static bool leave_anyway(struct lane_run *run, struct plan *plan)
+{
+    bool in_place = plan->present && plan->operation_count > 0 && plan->operations[0].new_locator == NULL;
+    bool again = false;
+
+    if (run->result->leaving == LEAVING_YES && (in_place || run->result->outcome == OUTCOME_REJECTED))
+        apply_all(run, plan, &again);
+    return false;
+}
+
 /* True: go on (again or to the end); false: the result is final. */
 static bool round_once(struct lane_run *run, bool *ret_again)
 {
@@ -474,7 +486,7 @@ static bool round_once(struct lane_run *run, bool *ret_again)
     if (ok && !*ret_again)
         ok = nothing_appears(run, &plan, ret_again);
     if (ok && !*ret_again)
-        ok = groups_catch_up(run) && groups_before(run, &plan) && members_begin(run, &members, &plan) &&
+        ok = ((groups_catch_up(run) && groups_before(run, &plan)) || leave_anyway(run, &plan)) && members_begin(run, &members, &plan) &&
              apply_all(run, &plan, ret_again);
     if (ok && !*ret_again)
         ok = groups_after(run, &plan, was_there, relink) && (remember_account(run, &plan), true) &&

@@ -14,6 +14,8 @@
  *     the other, so no membership falls between them.
  *   - What a group's lane writes is in its link before it is written (begun.h),
  *     so that the next attempt knows it again.
+ *   - Groups come before an account that goes, but a leaver does not wait for
+ *     groups that cannot be written.
  *   - After a rename the link keeps the old place until the groups are right,
  *     so that a crash between them is mended.
  *

@@ -23,6 +23,8 @@ static struct {
     bool with_people;              /* their lanes are worked, too */
     bool loses;                    /* the answers of changes in groups */
     bool loses_people;             /* and of people's */
+    bool refuses;                  /* changes in groups, for good */
+    int looks;                     /* at the groups of people; the last of so many fails; 0: none does */
     const char *renamed_meanwhile; /* u1, while the next change is made; NULL: nobody */
     const char *left_meanwhile;    /* u1 takes this value out and is at his end once it was read; NULL: nobody */
     char reason[256];
@@ -56,6 +58,8 @@ static enum outcome apply(struct connector_session *session, const struct operat
 {
     struct account made = { 0 };
 
+    if (operation->group && lane.refuses)
+        return receipt_set(receipt, OUTCOME_REJECTED, 50, "no right to write to the group");
     enum outcome outcome = memory_ops.apply(session, operation, &made, receipt);
     if (lane.renamed_meanwhile != NULL)
         put_account("u1", "k-u1", take_pointer(lane.renamed_meanwhile));
@@ -71,6 +75,8 @@ static enum outcome apply(struct connector_session *session, const struct operat
 static enum outcome read_groups(struct connector_session *session, const char *attribute, const char *value, const json_t *settings,
                                 json_t **ret_groups, struct receipt *receipt)
 {
+    if (lane.looks > 0 && --lane.looks == 0)
+        return receipt_set(receipt, OUTCOME_RETRY, 0, "no answer in time");
     enum outcome outcome = memory_ops.read_groups(session, attribute, value, settings, ret_groups, receipt);
 
     if (lane.left_meanwhile != NULL && strcmp(value, lane.left_meanwhile) == 0) {
@@ -291,6 +297,28 @@ static void a_name_s_next_holder_leaves_old_values_to_whose_they_are(void **stat
     expect(STAFF, ONLY(EVE));
 }
 
+static void expect_former(const char *wanted)
+{
+    struct link link;
+
+    assert_int_equal(store_read_link(lane.world->store, "ldap", IDENTITY_USER, "u1", &link, &lane.world->error), 0);
+    assert_string_equal(link.former != NULL ? link.former : "", wanted);
+    assert_string_equal(link.former_value != NULL ? link.former_value : "", wanted);
+    link_clear(&link);
+}
+
+static void a_rename_says_the_former_place_until_its_groups_are_right(void **state)
+{
+    (void)state;
+    lane.with_people = true;
+    person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    lane.looks = 4; /* at the new and the old value, before the link and after: the last one fails */
+    person("a2", 2, "u1", "eve@example.com", "Ann Lee");
+    expect_former(ANN);
+    work_later();
+    expect_former("");
+}
+
 static void use_people(const struct policy *policy)
 {
     mapping_free(lane.people);
@@ -403,6 +431,58 @@ static void a_rename_that_was_cut_off_is_brought_to_its_end(void **state)
     assert_int_equal(world_number(lane.world, "SELECT count(*) FROM link WHERE former IS NOT NULL OR former_value IS NOT NULL"), 0);
 }
 
+static void a_value_is_left_to_a_tombstone_that_has_its_account(void **state)
+{
+    struct link link;
+
+    (void)state;
+    begin_staff_with_ann(ANN, NULL);
+    assert_int_equal(store_read_link(lane.world->store, "ldap", IDENTITY_USER, "u1", &link, &lane.world->error), 0);
+    link.gone = true;
+    assert_int_equal(store_put_link(lane.world->store, "ldap", IDENTITY_USER, "u1", &link, &lane.world->error), 0);
+    link_clear(&link);
+    rename_u2();
+    expect(STAFF, ONLY(ANN));
+}
+
+/* He stands in a group that refuses to be written, and his rename has not come to its end there. */
+static void leave_with_a_group_that_refuses(const struct policy *policy)
+{
+    use_people(policy);
+    person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    world_take(lane.world, "m", 1, MEMBER("u1", "g1", true));
+    world_take(lane.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    work();
+    expect(STAFF, ONLY(ANN));
+    lane.refuses = true;
+    person("a2", 2, "u1", "eve@example.com", "Ann Lee");
+    assert_non_null(strstr(lane.reason, "no right"));
+    world_take(lane.world, "b", 3, STATUS("u1", "DEPROVISIONED"));
+    work();
+    assert_non_null(strstr(lane.reason, "no right")); /* which is told all the same */
+}
+
+static void a_leaver_is_disabled_although_a_group_refuses(void **state)
+{
+    (void)state;
+    leave_with_a_group_that_refuses(&policies[0]);
+    json_t *dump = memory_target_dump(lane.target);
+    assert_non_null(json_object_get(json_object_get(dump, EVE), "description"));
+    json_decref(dump);
+}
+
+static void a_leaver_is_removed_although_a_group_refuses(void **state)
+{
+    const struct policy removed = { "removed", .leaver_stays = false, .staged_has_account = true };
+
+    (void)state;
+    leave_with_a_group_that_refuses(&removed);
+    assert_false(stands_at(ANN) || stands_at(EVE));
+    lane.refuses = false;
+    work_later();
+    expect(STAFF, NOBODY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +502,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_value_that_was_taken_out_meanwhile_does_not_move_along, setup, teardown),
         cmocka_unit_test_setup_teardown(a_value_is_left_to_the_group_that_set_out_to_write_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rename_that_was_cut_off_is_brought_to_its_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rename_says_the_former_place_until_its_groups_are_right, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_value_is_left_to_a_tombstone_that_has_its_account, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_leaver_is_disabled_although_a_group_refuses, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_leaver_is_removed_although_a_group_refuses, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
