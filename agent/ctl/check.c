@@ -100,11 +100,12 @@ static void print_target(const struct ctl *ctl, const json_t *target)
 {
     size_t index;
     const json_t *file, *answers = json_object_get(target, "answers");
+    json_int_t workers = json_integer_value(json_object_get(target, "workers"));
 
     printf("  ");
     table_put_text(json_string_value(json_object_get(target, "name")));
-    printf(": %s, %" JSON_INTEGER_FORMAT " workers, mappings", json_string_value(json_object_get(target, "connector")),
-           json_integer_value(json_object_get(target, "workers")));
+    printf(": %s, %" JSON_INTEGER_FORMAT " worker%s, mappings", json_string_value(json_object_get(target, "connector")), workers,
+           workers == 1 ? "" : "s");
     json_array_foreach(json_object_get(target, "mappings"), index, file) {
         printf("%s ", index == 0 ? "" : ",");
         table_put_text(json_string_value(file));
