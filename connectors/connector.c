@@ -54,6 +54,7 @@ enum outcome receipt_set(struct receipt *receipt, enum outcome outcome, int remo
     }
     free(receipt->reason);
     receipt->outcome = outcome;
+    receipt->refusal = REFUSAL_SURE;
     receipt->remote_code = remote_code;
     receipt->reason = format != NULL ? buf_take(&reason) : NULL;
     return outcome;

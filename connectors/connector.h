@@ -51,7 +51,7 @@
 #include "base/option.h"
 #include "base/problem.h"
 
-#define CONNECTOR_ABI 3u
+#define CONNECTOR_ABI 4u
 #define CONNECTOR_SYMBOL "provost_connector"
 
 /* code, name (as in the status log), what the agent does with it */
@@ -73,18 +73,32 @@ enum outcome {
 };
 const char *outcome_name(enum outcome outcome); /* never NULL */
 
+/*
+ * Whose refusal is it: this record's, or the target's? Many codes can be either (HTTP 403, LDAP 50 and 53). A connector's table says
+ * for each code whether it alone tells; where it does not, the agent judges by what happens to other records.
+ */
+enum refusal {
+    REFUSAL_SURE,         /* as the outcome says: TARGET_DOWN is the target's, all else this record's */
+    REFUSAL_UNSURE,       /* with RETRY: this record's or the target's */
+    REFUSAL_UNSURE_LOGIN, /* the same, and it may be about whom we are (HTTP 401): tried again after minutes */
+    REFUSAL_LOGIN,        /* with TARGET_DOWN: the target refused our log-in: tried again after minutes, growing */
+};
+
 /* What came of a call. The caller owns it and clears it. */
 struct receipt {
     enum outcome outcome;
+    enum refusal refusal;
+    bool answered;          /* the target's answer to the last change is known: nothing of it is still under way */
+    bool partial;           /* read_groups: there are places that could not be looked at; `note` names them */
     int remote_code;        /* LDAP result code, HTTP status, …; 0: none */
-    char *reason;           /* one sentence for a person; NULL when applied */
+    char *reason;           /* one sentence for a person, with the target's own words; NULL when applied */
     int64_t retry_after_us; /* the target's own wish; 0: none */
     int64_t sessions_found; /* REVOKE: the person's sessions that this sweep saw */
     int64_t sessions_ended; /* and of these, ended */
     char *note;             /* what a person should know although it went well ("cookie-only: cannot be ended"); NULL: none */
 };
 void receipt_clear(struct receipt *receipt);
-/* Sets all three and returns `outcome`; out of memory leaves reason NULL. */
+/* Sets outcome, code and reason, the refusal to SURE, and returns `outcome`; out of memory leaves reason NULL. */
 enum outcome receipt_set(struct receipt *receipt, enum outcome outcome, int remote_code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -113,9 +127,18 @@ struct account_query {
     bool group;                 /* a group's entry, not a person's */
     const char *key;            /* of the link; NULL: not linked yet */
     const char *locator;        /* where it should stand (rendered), or NULL */
+    const char *base;           /* below which the mapping puts its entries (the fixed end of its dn), or NULL */
     const char *const *match;   /* rendered filters, tried in order; NULL-terminated or NULL */
     const char *const *names;   /* attributes to read; NULL-terminated */
     const json_t *settings;     /* the connector's own groups of the mapping, see struct connector_group; or NULL */
+};
+
+/* Which groups are meant: those that hold a member's value. All borrowed for the call. */
+struct group_query {
+    const char *attribute;
+    const char *value;
+    const char *base;       /* below which the mapping puts its groups, or NULL */
+    const json_t *settings; /* as in account_query */
 };
 
 enum operation_kind {
@@ -249,6 +272,7 @@ struct connector_ops {
     const struct connector_place *places;
     const char *locator_attribute; /* the account attribute that is the locator ("dn", "key"); NULL: none */
     bool assigns_locator;          /* the target gives the locator: no mapping sets it */
+    const char *const *locks;      /* the attributes of `disable` that can stop a log-in, NULL-terminated; NULL: any change may */
     const struct connector_group *groups; /* { NULL, … } at the end; NULL: none */
 
     /* Looks at parsed settings as a whole (two options that exclude each
@@ -290,16 +314,21 @@ struct connector_ops {
     enum outcome (*read)(struct connector_session *session, const struct account_query *query, struct account *ret_account,
                          struct receipt *receipt);
 
-    /* The keys of all groups that hold `value` in `attribute`: a JSON array of
-     * {"key", "locator"}, owned by the caller. `settings` as in the query.
+    /* The groups that hold query->value: a JSON array of {"key", "locator"}, owned by the caller. APPLIED, with `partial` in the
+     * receipt where some places could not be looked at: what was found counts, what is missing may be there. Else a failure.
      * NULL: no groups. */
-    enum outcome (*read_groups)(struct connector_session *session, const char *attribute, const char *value,
-                                const json_t *settings, json_t **ret_groups, struct receipt *receipt);
+    enum outcome (*read_groups)(struct connector_session *session, const struct group_query *query, json_t **ret_groups,
+                                struct receipt *receipt);
 
     /* Makes one change. After CREATE *ret_account (may be NULL) has key and
      * locator; after a rename, the new locator. */
     enum outcome (*apply)(struct connector_session *session, const struct operation *operation, struct account *ret_account,
                           struct receipt *receipt);
+
+    /* For `check --connect`: can this mapping's `disable` stop a log-in here, as whom we are? Looks and writes nothing. `base` as in
+     * account_query; `names`: the attributes of `disable`, NULL-terminated. The receipt's note: what an administrator should know,
+     * a sentence a line. NULL: it cannot tell. */
+    enum outcome (*check_locks)(struct connector_session *session, const char *base, const char *const *names, struct receipt *receipt);
 
     /* All accounts (or groups) that the target has, in any order. NULL:
      * cannot be listed. */

@@ -89,7 +89,8 @@ static bool read_groups(struct lane_run *run, const char *value, json_t **ret_gr
 
     if (plan_settings(run->job->group_mapping, &view, &settings, &error) < 0)
         return lane_fail_error(run, &error);
-    enum outcome outcome = run->job->ops->read_groups(run->job->session, attribute, value, settings, ret_groups, &receipt);
+    const struct group_query query = { attribute, value, mapping_base(run->job->group_mapping), settings };
+    enum outcome outcome = run->job->ops->read_groups(run->job->session, &query, ret_groups, &receipt);
     json_decref(settings);
     bool ok = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
     if (outcome == OUTCOME_GONE) {

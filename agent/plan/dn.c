@@ -237,3 +237,15 @@ int dn_aside(const char *dn, const char *mark, char **ret_dn)
     *ret_dn = aside;
     return 0;
 }
+
+const char *dn_behind(const char *dn, size_t end)
+{
+    const char *c = dn;
+
+    while (*c != '\0' && ((size_t)(c - dn) < end || (*c != ',' && *c != ';')))
+        c += *c == '\\' && c[1] != '\0' ? 2 : 1;
+    if (*c == '\0')
+        return NULL;
+    c += 1 + strspn(c + 1, " ");
+    return *c != '\0' ? c : NULL;
+}

@@ -27,6 +27,9 @@ bool dn_same(const char *a, const char *b);
 /* The same place but for `~mark` at the end of the naming value: "uid=ann~17,ou=people". `mark`: letters, digits and -. */
 int dn_aside(const char *dn, const char *mark, char **ret_dn);
 
+/* The part of a DN behind the RDN that `end` lies in: "ou=people,dc=org" of "uid=x,ou=people,dc=org" and 4. NULL: nothing is. Borrowed. */
+const char *dn_behind(const char *dn, size_t end);
+
 /* The attributes of the first RDN, as { "uid": "ann" }, unescaped. */
 int dn_first_rdn(const char *dn, json_t **ret_object);
 

@@ -31,6 +31,7 @@ void mapping_free(struct mapping *mapping)
         value_free(mapping->groups[i]);
     free(mapping->groups);
     value_free(mapping->locator);
+    free(mapping->base);
     value_free(mapping->disable_locator);
     expr_free(mapping->scope);
     free(mapping->members.attribute);
@@ -55,6 +56,11 @@ const char *mapping_target(const struct mapping *mapping)
 enum identity_kind mapping_kind(const struct mapping *mapping)
 {
     return mapping->kind;
+}
+
+const char *mapping_base(const struct mapping *mapping)
+{
+    return mapping->base;
 }
 
 const char *mapping_member_attribute(const struct mapping *group_mapping)

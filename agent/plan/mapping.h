@@ -69,6 +69,7 @@ struct mapping {
     bool directory;                  /* values are lists of texts, locators are DNs */
     const char *locator_name;        /* "dn"; NULL: none */
     struct value *locator;
+    char *base; /* the fixed end of a directory's locator; NULL: none */
     struct value *disable_locator;
     bool locator_once;
     struct expr *scope; /* NULL: all */

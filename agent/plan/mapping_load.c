@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/settings.h"
 #include "base/str.h"
+#include "plan/dn.h"
 #include "plan/loader.h"
 
 #define FILE_BYTES_MOST ((size_t)1 << 20)
@@ -209,6 +210,16 @@ static bool is_directory(const struct connector_ops *ops)
     return false;
 }
 
+/* The fixed end of the dn, by a text in which each interpolation is one character that no mapping has. */
+static char *fixed_end(const struct value *locator)
+{
+    cleanup_free char *sample = template_sample(locator->template, "\001");
+    const char *last = sample != NULL ? strrchr(sample, '\001') : NULL;
+    const char *end = sample != NULL ? dn_behind(sample, last != NULL ? (size_t)(last - sample) : 0) : NULL;
+
+    return str_dup(end);
+}
+
 static void list_names(struct mapping *mapping)
 {
     mapping->names = calloc(mapping->attribute_count + 2, sizeof(*mapping->names));
@@ -239,6 +250,8 @@ int mapping_load(const char *path, const struct connector_ops *ops, struct probl
         file_read(path, FILE_BYTES_MOST, &loader.source, NULL, NULL); /* without it, lines alone are told */
         load_root(&loader, config_root_setting(&config));
         list_names(mapping);
+        if (mapping->directory && mapping->locator != NULL && mapping->locator->kind == VALUE_TEMPLATE)
+            mapping->base = fixed_end(mapping->locator);
     }
     config_destroy(&config);
     free(loader.source);

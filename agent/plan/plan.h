@@ -91,6 +91,7 @@ const char *mapping_target(const struct mapping *mapping); /* as the file says *
 enum identity_kind mapping_kind(const struct mapping *mapping);
 unsigned mapping_facts(const struct mapping *mapping); /* FACT_BITs that touch its lanes */
 unsigned mapping_triggers(const struct mapping *mapping); /* TRIGGER_BITs of sessions void that do; 0: it keeps accounts */
+const char *mapping_base(const struct mapping *mapping); /* the fixed end of its dn: "ou=people,dc=example,dc=org"; NULL: it has none */
 bool mapping_ends_sessions(const struct mapping *mapping); /* instead of keeping accounts */
 bool mapping_keeps_markers(const struct mapping *mapping); /* has to be read before planning */
 

@@ -74,6 +74,7 @@ int plan_query(const struct mapping *mapping, const struct identity *identity, c
         .group = mapping->kind == IDENTITY_GROUP,
         .key = key,
         .locator = query.locator,
+        .base = mapping->base,
         .match = query.match[0] != NULL ? (const char *const *)query.match : NULL,
         .names = (const char *const *)query.names,
         .settings = query.settings,

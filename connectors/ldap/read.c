@@ -313,11 +313,11 @@ static int collect_group(const struct account *account, void *arg)
     return json_array_append_new(groups, json_pack("{s:s,s:s}", "key", account->key, "locator", account->locator));
 }
 
-enum outcome ldap_read_groups(struct connector_session *session, const char *attribute, const char *value,
-                              const json_t *settings, json_t **ret_groups, struct receipt *receipt)
+enum outcome ldap_read_groups(struct connector_session *session, const struct group_query *wanted, json_t **ret_groups,
+                              struct receipt *receipt)
 {
     static const char *const no_names[] = { NULL };
-    cleanup_free char *filter = filter_equals(attribute, value);
+    cleanup_free char *filter = filter_equals(wanted->attribute, wanted->value);
     json_t *groups = json_array();
     const char *match[] = { filter, NULL };
     struct account_query query = { .group = true, .match = match, .names = no_names };
@@ -325,7 +325,6 @@ enum outcome ldap_read_groups(struct connector_session *session, const char *att
     enum outcome outcome;
     size_t i = 0;
 
-    (void)settings;
     if (filter == NULL || groups == NULL) {
         json_decref(groups);
         return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");

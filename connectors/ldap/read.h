@@ -9,8 +9,8 @@
 
 enum outcome ldap_read(struct connector_session *session, const struct account_query *query, struct account *ret_account,
                        struct receipt *receipt);
-enum outcome ldap_read_groups(struct connector_session *session, const char *attribute, const char *value,
-                              const json_t *settings, json_t **ret_groups, struct receipt *receipt);
+enum outcome ldap_read_groups(struct connector_session *session, const struct group_query *query, json_t **ret_groups,
+                              struct receipt *receipt);
 enum outcome ldap_list(struct connector_session *session, const struct account_query *query, connector_list_entry *entry, void *arg,
                        struct receipt *receipt);
 

@@ -198,15 +198,14 @@ static int take_group(void *arg, const json_t *item, const struct reply *reply, 
     return -1;
 }
 
-enum outcome rest_read_groups(struct connector_session *session, const char *attribute, const char *value, const json_t *settings,
-                              json_t **ret_groups, struct receipt *receipt)
+enum outcome rest_read_groups(struct connector_session *session, const struct group_query *query, json_t **ret_groups,
+                              struct receipt *receipt)
 {
     struct error error = { 0 };
     struct call call;
 
-    (void)attribute, (void)value; /* groups_of was rendered with both */
-    session_forget(session);
-    if (call_find(settings, CALL_GROUPS_OF, false, &call, &error) < 0)
+    session_forget(session); /* attribute and value are in what groups_of was rendered to */
+    if (call_find(query->settings, CALL_GROUPS_OF, false, &call, &error) < 0)
         return session_say_error(&error, receipt);
     struct groups groups = { session, &call, json_array() };
     enum outcome outcome = groups.list != NULL ? pages_walk(session, &call, take_group, &groups, receipt) : NOMEM(receipt);

@@ -673,14 +673,14 @@ static void the_groups_that_hold_a_member_are_told_with_their_keys(void **state)
     (void)state;
     slapd_add(&slapd, STAFF, "objectClass: groupOfNames\ncn: staff\nmember: " ANN);
     slapd_add(&slapd, "cn=crew," SLAPD_GROUPS, "objectClass: groupOfNames\ncn: crew\nmember: " BOB "|" ANN);
-    assert_outcome(ops->read_groups(session, "member", ANN, NULL, &groups, &receipt), APPLIED);
+    assert_outcome(ops->read_groups(session, &(struct group_query){ .attribute = "member", .value = ANN }, &groups, &receipt), APPLIED);
     assert_int_equal(json_array_size(groups), 2);
     cleanup_free char *uuid = slapd_value(&slapd, STAFF, "entryUUID");
     assert_string_equal(json_string_value(json_object_get(json_array_get(groups, 0), "key")), uuid);
     assert_string_equal(json_string_value(json_object_get(json_array_get(groups, 0), "locator")), STAFF);
     json_decref(groups);
     groups = NULL;
-    assert_outcome(ops->read_groups(session, "member", "x)(cn=*", NULL, &groups, &receipt), APPLIED);
+    assert_outcome(ops->read_groups(session, &(struct group_query){ .attribute = "member", .value = "x)(cn=*" }, &groups, &receipt), APPLIED);
     assert_int_equal(json_array_size(groups), 0);
     json_decref(groups);
 }

@@ -412,7 +412,7 @@ static void the_groups_of_a_member_are_told(void **state)
            *groups = NULL;
 
     (void)state;
-    assert_outcome(ops->read_groups(session, "members", "7", settings, &groups, &receipt), APPLIED);
+    assert_outcome(ops->read_groups(session, &(struct group_query){ "members", "7", NULL, settings }, &groups, &receipt), APPLIED);
     assert_int_equal(json_array_size(groups), ITEMS);
     assert_string_equal(json_string_value(json_object_get(json_array_get(groups, 6), "key")), "6");
     json_decref(groups);

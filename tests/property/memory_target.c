@@ -194,16 +194,15 @@ static enum outcome memory_read(struct connector_session *session, const struct 
                      : receipt_set(receipt, OUTCOME_AMBIGUOUS, 0, "%zu entries match", hits);
 }
 
-static enum outcome memory_read_groups(struct connector_session *session, const char *attribute, const char *value,
-                                       const json_t *settings, json_t **ret_groups, struct receipt *receipt)
+static enum outcome memory_read_groups(struct connector_session *session, const struct group_query *query, json_t **ret_groups,
+                                       struct receipt *receipt)
 {
     struct memory_target *target = session->target;
     json_t *groups = json_array();
 
-    (void)settings;
     pthread_mutex_lock(&target->lock);
     for (size_t i = 0; i < target->count; i++)
-        if (find_value(json_object_get(target->entries[i].values, attribute), value) >= 0)
+        if (find_value(json_object_get(target->entries[i].values, query->attribute), query->value) >= 0)
             json_array_append_new(groups, json_pack("{s:s,s:s}", "key", target->entries[i].key, "locator", target->entries[i].dn));
     pthread_mutex_unlock(&target->lock);
     *ret_groups = groups;

@@ -72,14 +72,14 @@ static enum outcome apply(struct connector_session *session, const struct operat
     return outcome;
 }
 
-static enum outcome read_groups(struct connector_session *session, const char *attribute, const char *value, const json_t *settings,
-                                json_t **ret_groups, struct receipt *receipt)
+static enum outcome read_groups(struct connector_session *session, const struct group_query *query, json_t **ret_groups,
+                                struct receipt *receipt)
 {
     if (lane.looks > 0 && --lane.looks == 0)
         return receipt_set(receipt, OUTCOME_RETRY, 0, "no answer in time");
-    enum outcome outcome = memory_ops.read_groups(session, attribute, value, settings, ret_groups, receipt);
+    enum outcome outcome = memory_ops.read_groups(session, query, ret_groups, receipt);
 
-    if (lane.left_meanwhile != NULL && strcmp(value, lane.left_meanwhile) == 0) {
+    if (lane.left_meanwhile != NULL && strcmp(query->value, lane.left_meanwhile) == 0) {
         change_by_hand(OPERATION_MEMBER_REMOVE, take_pointer(lane.left_meanwhile));
         put_account("u1", "k-u1", EVE);
     }
