@@ -24,6 +24,7 @@ static const struct config_loader loader = {
     .free_mapping = mapping_free,
     .mapping_target = mapping_target,
     .mapping_kind = kind_of,
+    .mapping_version = mapping_version,
 };
 
 static int load_config(const char *path, struct config **ret_config, struct error *error)
@@ -58,11 +59,26 @@ static void taken(void *arg, int code, const struct error *error, const struct e
     free(intake);
 }
 
+/* To measure the bare endpoint: the answer goes out at once. */
+static void forget(struct event_batch *batch, store_taken *next, void *next_arg)
+{
+    cleanup_free enum event_effect *effects = calloc(batch->count + 1, sizeof(*effects));
+    struct error error = { 0 };
+
+    for (size_t i = 0; effects != NULL && i < batch->count; i++)
+        effects[i] = EVENT_RECORDED;
+    next(next_arg, effects != NULL ? 0 : error_nomem(&error), effects != NULL ? NULL : &error, batch, effects);
+    event_batch_free(batch);
+}
+
 static void take(void *arg, struct event_batch *batch, struct wall received, store_taken *next, void *next_arg)
 {
     struct agent *agent = arg;
+    if (agent->forgets) {
+        forget(batch, next, next_arg);
+        return;
+    }
     struct intake *intake = malloc(sizeof(*intake));
-
     if (intake == NULL) { /* no line for it, but the event is kept */
         store_take(agent->store, batch, received, next, next_arg);
         return;
@@ -136,7 +152,7 @@ static void target_changed(void *arg, const char *target, enum target_state stat
 
 /* ---- the stages ---- */
 
-static int open_store(struct agent *agent, bool null_store, struct error *error)
+static int open_store(struct agent *agent, struct error *error)
 {
     struct store_settings settings = {
         .path = agent->config->store,
@@ -147,7 +163,7 @@ static int open_store(struct agent *agent, bool null_store, struct error *error)
         .clock = clock_system(),
     };
 
-    int code = null_store ? store_open_null(&agent->store) : store_open(&settings, &agent->store, error);
+    int code = store_open(&settings, &agent->store, error);
     if (code == 0)
         store_on_ready(agent->store, ready, agent);
     return code;
@@ -188,20 +204,17 @@ static int set_routes(struct agent *agent, const struct config *config)
     return code;
 }
 
-static int start_deliverer(struct agent *agent, const struct config *config, struct deliverer **ret_deliverer, struct error *error)
+static void release(void *config)
 {
-    struct deliver_settings settings = {
-        .store = agent->store,
-        .clock = clock_system(),
-        .random = random_system(),
-        .lease_us = LEASE_US,
-        .sink = { agent, delivered, target_changed },
-    };
+    config_free(config);
+}
+
+/* One for each target of the configuration, which each of them holds. */
+static struct deliver_target *deliver_targets(struct agent *agent, struct config *config)
+{
     struct deliver_target *targets = calloc(config->target_count + 1, sizeof(*targets));
 
-    if (targets == NULL)
-        return error_nomem(error);
-    for (size_t i = 0; i < config->target_count; i++) {
+    for (size_t i = 0; targets != NULL && i < config->target_count; i++) {
         const struct config_target *target = &config->targets[i];
         targets[i] = (struct deliver_target){
             .name = target->name,
@@ -214,11 +227,26 @@ static int start_deliverer(struct agent *agent, const struct config *config, str
             .retry_most_us = target->retry.most_us,
             .probe_us = target->probe_us,
             .held = target->hold || store_is_held(agent->store, target->name),
+            .version = target->version,
+            .release = release,
+            .owner = config_hold(config),
         };
     }
-    int code = deliver_start(&settings, targets, config->target_count, ret_deliverer, error);
-    free(targets);
-    return code;
+    return targets;
+}
+
+static int start_deliverer(struct agent *agent, struct config *config, struct deliverer **ret_deliverer, struct error *error)
+{
+    const struct deliver_settings settings = {
+        .store = agent->store,
+        .clock = clock_system(),
+        .random = random_system(),
+        .lease_us = LEASE_US,
+        .sink = { agent, delivered, target_changed },
+    };
+    cleanup_free struct deliver_target *targets = deliver_targets(agent, config);
+
+    return targets != NULL ? deliver_start(&settings, targets, config->target_count, ret_deliverer, error) : error_nomem(error);
 }
 
 static struct deliverer *swap_deliverer(struct agent *agent, struct deliverer *next)
@@ -273,11 +301,12 @@ static int start_stages(struct agent *agent, const struct agent_settings *settin
     struct deliverer *deliverer = NULL;
     int code = load_config(settings->config_path, &agent->config, error);
 
+    agent->forgets = settings->null_store;
     agent->first_config = agent->config;
     if (code == 0)
         code = status_log_open(agent->config->log, clock_system(), &agent->log, error);
     if (code == 0)
-        code = open_store(agent, settings->null_store, error);
+        code = open_store(agent, error);
     if (code == 0 && (code = set_routes(agent, agent->config)) < 0)
         error_set(error, code, "the targets could not be written to the store %s: %s", agent->config->store, error_sentence(code));
     if (code == 0)
@@ -344,32 +373,32 @@ static void say_what_stays(const struct config *old, const struct config *new)
         log_warning("listen.port was changed: it takes effect at the next restart");
 }
 
-/* Nobody uses the old configuration once its deliverer has ended. The one of
- * the start stays: the receiver borrows from it. */
-static void retire(struct agent *agent, struct deliverer *deliverer, struct config *config)
-{
-    if (!deliver_stop(deliverer, config->stop_us)) {
-        log_warning("work with the old configuration goes on in the background");
-        agent->left_running = true;
-        return;
-    }
-    deliver_free(deliverer);
-    if (config != agent->first_config)
-        config_free(config);
-}
-
-static void use(struct agent *agent, struct config *config, struct deliverer *deliverer)
+static struct config *swap_config(struct agent *agent, struct config *config)
 {
     pthread_rwlock_wrlock(&agent->lock);
+    struct config *old = agent->config;
     agent->config = config;
-    agent->deliverer = deliverer;
     pthread_rwlock_unlock(&agent->lock);
+    return old;
+}
+
+/* Targets that did not change go on; each other one is retired and started by itself. */
+static int use_targets(struct agent *agent, struct config *config, struct error *error)
+{
+    cleanup_free struct deliver_target *targets = deliver_targets(agent, config);
+    int code = targets == NULL ? error_nomem(error) : set_routes(agent, config);
+
+    if (code < 0)
+        return error_set(error, code, "the targets could not be written to the store: %s", error_sentence(code));
+    code = deliver_use(agent->deliverer, targets, config->target_count, error);
+    if (deliver_count_retired(agent->deliverer) > 0)
+        log_notice("work with the old configuration goes on in the background; new work uses the new one");
+    return code;
 }
 
 static int reload_locked(struct agent *agent, struct error *error)
 {
-    struct config *config, *old = agent->config;
-    struct deliverer *deliverer = NULL, *old_deliverer;
+    struct config *config;
 
     if (agent->receiver == NULL)
         return error_set(error, ERROR_CLOSED, "the agent did not start; its log says why");
@@ -380,14 +409,12 @@ static int reload_locked(struct agent *agent, struct error *error)
         return code;
     say_what_stays(agent->first_config, config);
     receive_set_secrets(agent->receiver, config->hook.secret, config->hook.previous_secret);
-    old_deliverer = swap_deliverer(agent, NULL);
-    if (old_deliverer != NULL)
-        retire(agent, old_deliverer, old);
-    if (set_routes(agent, config) < 0 || start_deliverer(agent, config, &deliverer, error) < 0) {
-        use(agent, config, NULL);
-        return error_set(error, ERROR_NOMEM, "the new configuration is right but its workers cannot be started; restart the agent");
-    }
-    use(agent, config, deliverer);
+    struct config *old = swap_config(agent, config);
+    code = use_targets(agent, config, error);
+    if (old != agent->first_config)
+        config_free(old);
+    if (code < 0)
+        return error_prefix(error, "the new configuration is right, but not all of its targets could be started; restart the agent");
     say_what_is_not_used(config);
     log_notice("reloaded %s", agent->config_path);
     return 0;
@@ -406,8 +433,7 @@ bool agent_stop(struct agent *agent)
     control_stop(agent->control); /* first: its thread looks at all the others */
     receive_stop(agent->receiver, RECEIVE_DRAIN_US);
     struct deliverer *deliverer = swap_deliverer(agent, NULL);
-    bool all = deliverer == NULL || deliver_stop(deliverer, agent->config->stop_us);
-    if (!all || agent->left_running)
+    if (deliverer != NULL && !deliver_stop(deliverer, agent->config->stop_us))
         return false; /* threads still use the store, too: the process ends under them */
     store_close(agent->store);
     deliver_free(deliverer);

@@ -29,15 +29,15 @@ struct agent {
     struct store *store;
     struct status_log *log;
     struct control *control;
-    pthread_mutex_t reload_lock; /* and left_running */
-    bool left_running;           /* threads of an old configuration may still be at work */
+    pthread_mutex_t reload_lock;
+    bool forgets;                /* events are answered and not kept: to measure the endpoint */
     pthread_mutex_t refusal_lock; /* the two below */
     int64_t refusal_second;
     long refusals;
 
     pthread_rwlock_t lock;
     struct config *config;
-    struct deliverer *deliverer; /* NULL while reloading */
+    struct deliverer *deliverer; /* NULL until it is started */
     struct receiver *receiver;   /* NULL until it is started */
     char *listening;             /* URL; the same */
 };

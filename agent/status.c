@@ -4,6 +4,8 @@
 #include "agent_private.h"
 #include "base/str.h"
 
+#define LEAVERS_NAMED 3
+
 static json_t *time_or_null(struct wall wall)
 {
     char text[WALL_TEXT_BYTES];
@@ -73,6 +75,23 @@ static json_t *mappings_json(const struct config_target *target)
     return array;
 }
 
+/* Whoever waits for longest is named. */
+static json_t *leavers_first(const struct agent *agent, const char *target)
+{
+    json_t *lanes = NULL, *first = json_array();
+    size_t index;
+    const json_t *lane;
+
+    if (store_list_leavers(agent->store, target, LEAVERS_NAMED, &lanes, NULL) < 0)
+        return first;
+    json_array_foreach(lanes, index, lane) {
+        json_t *name = json_object_get(lane, "user");
+        json_array_append(first, json_is_string(name) ? name : json_object_get(lane, "id"));
+    }
+    json_decref(lanes);
+    return first;
+}
+
 static json_t *leavers_json(const struct agent *agent, const char *target)
 {
     int64_t count = 0, wait_us = 0;
@@ -81,8 +100,8 @@ static json_t *leavers_json(const struct agent *agent, const char *target)
     store_count_leavers(agent->store, target, &count, &since, NULL);
     if (since.us != 0)
         wait_us = clock_wall(clock_system()).us - since.us;
-    return json_pack("{s:I, s:o, s:I}", "not_out", (json_int_t)count, "since", time_or_null(since), "waited_s",
-                     (json_int_t)(wait_us > 0 ? wait_us / 1000000 : 0));
+    return json_pack("{s:I, s:o, s:I, s:o}", "not_out", (json_int_t)count, "since", time_or_null(since), "waited_s",
+                     (json_int_t)(wait_us > 0 ? wait_us / 1000000 : 0), "first", count > 0 ? leavers_first(agent, target) : json_array());
 }
 
 static json_t *revokes_json(const struct deliver_status *status)

@@ -30,7 +30,7 @@
     X(STORE_COMMIT, "store.commit", "before the commit")                                       \
     X(STORE_COMMITTED, "store.committed", "after the commit, before anybody is told")          \
     X(DELIVER_LEASED, "deliver.leased", "a worker has taken a lane")                           \
-    X(DELIVER_CLAIMED, "deliver.claimed", "before a change is handed to the connector")        \
+    X(DELIVER_INTENDED, "deliver.intended", "before a change is handed to the connector")        \
     X(DELIVER_APPLIED, "deliver.applied", "after a change, before the next or the receipt")    \
     X(DELIVER_LINKED, "deliver.linked", "a link was stored before the work that follows it")   \
     X(DELIVER_COMPLETE, "deliver.complete", "before the end of a lane goes to the store")      \

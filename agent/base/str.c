@@ -113,6 +113,13 @@ char *str_dup(const char *text)
     return text != NULL ? strdup(text) : NULL;
 }
 
+uint64_t str_hash(uint64_t hash, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(1099511628211);
+    return hash;
+}
+
 bool str_starts(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;

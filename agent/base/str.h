@@ -19,6 +19,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -68,6 +69,10 @@ bool str_is_utf8(const char *bytes, size_t length);
 size_t str_character(const char *text, bool *ret_safe);
 /* Adds `text`, the bytes of what is not safe to show as \xNN. */
 void buf_add_visible(struct buf *buf, const char *text);
+
+/* FNV-1a, from STR_HASH_START or an earlier hash on: tells texts apart that nobody made to be alike. */
+#define STR_HASH_START UINT64_C(14695981039346656037)
+uint64_t str_hash(uint64_t hash, const char *bytes, size_t length);
 
 /* The entry of a NULL-terminated list that is nearest to `word` (edit distance
  * of at most a third of its length), or NULL: for "did you mean". */

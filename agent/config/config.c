@@ -207,11 +207,17 @@ static void load_groups(struct loaded *loaded, unsigned flags, struct problems *
     resolve_log(&loaded->config);
 }
 
+struct config *config_hold(struct config *config)
+{
+    atomic_fetch_add(&config->holders, 1);
+    return config;
+}
+
 void config_free(struct config *config)
 {
     struct loaded *loaded = (struct loaded *)config;
 
-    if (config == NULL)
+    if (config == NULL || atomic_fetch_sub(&config->holders, 1) > 1)
         return;
     targets_free(config, loaded->loader);
     for (size_t i = 0; i < sizeof(all_rows) / sizeof(all_rows[0]); i++)
@@ -232,6 +238,7 @@ int config_load(const char *path, unsigned flags, const struct config_loader *lo
     if (loaded == NULL)
         return ERROR_NOMEM;
     config = &loaded->config;
+    config->holders = 1;
     config_init(&loaded->file);
     loaded->loader = loader;
     config->path = strdup(path);

@@ -15,6 +15,8 @@
 #ifndef PROVOST_CONFIG_CONFIG_H
 #define PROVOST_CONFIG_CONFIG_H
 
+#include <stdatomic.h>
+
 #include "base/option.h"
 #include "connectors/connector.h"
 
@@ -39,9 +41,11 @@ struct config_target {
     struct config_retry retry;
     int64_t probe_us;          /* between probes while down */
     bool hold;                 /* starts held */
+    uint64_t version;          /* of all that it says, of its secrets and its mappings: another one where they changed */
 };
 
 struct config {
+    atomic_int holders;        /* config_hold, config_free */
     char *path;
     struct {
         char *address;
@@ -71,6 +75,7 @@ struct config_loader {
     void (*free_mapping)(struct mapping *mapping);
     const char *(*mapping_target)(const struct mapping *mapping);
     const char *(*mapping_kind)(const struct mapping *mapping); /* "user", …: one file per target and kind; NULL: not checked */
+    uint64_t (*mapping_version)(const struct mapping *mapping); /* another one where the file changed; NULL: not looked at */
 };
 
 #define CONFIG_SECRETS 1u  /* resolve them; without it they stay NULL, and a connector's check() is not called */
@@ -78,7 +83,9 @@ struct config_loader {
 
 int config_load(const char *path, unsigned flags, const struct config_loader *loader, struct problems *problems,
                 struct config **ret_config);
-void config_free(struct config *config); /* NULL is allowed */
+/* One more who uses it, and calls config_free. */
+struct config *config_hold(struct config *config);
+void config_free(struct config *config); /* the last one frees it; NULL is allowed */
 
 /* All option tables as man(7) source: provost.conf(5) is written from it. */
 void config_print_man(FILE *stream);

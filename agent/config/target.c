@@ -25,7 +25,7 @@ static const struct option_row target_rows[] = {
     OPTION_BOOL(struct entry, target.hold, "hold", "false",
                 "starts held: events are taken and kept, nothing is written until provostctl resume"),
     OPTION_DURATION(struct entry, target.probe_us, "probe", "5 s", SECOND_US / 10, DAY_US,
-                    "how often a target that is down is asked whether it is back"),
+                    "how often a target that is down is asked whether it is back, and the longest wait before one that refuses all changes is tried"),
     OPTION_GROUP(struct entry, retry, "retry", 0, "how work that failed is tried again"),
     OPTION_GROUP(struct entry, settings, "settings", 0, "the connector's own options"),
     OPTION_END
@@ -184,6 +184,53 @@ static void load_parts(const struct context *context, struct entry *entry)
         load_mappings(context, target, settings_good);
 }
 
+/* ---- has it changed? ---- */
+
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    return str_hash(hash, text != NULL ? text : "", text != NULL ? strlen(text) + 1 : 1);
+}
+
+/* Names and values, as written. */
+static uint64_t hash_setting(uint64_t hash, const config_setting_t *setting)
+{
+    cleanup_free char *number = NULL;
+
+    hash = hash_text(hash, config_setting_name(setting));
+    if (config_setting_is_aggregate(setting)) {
+        for (int i = 0; i < config_setting_length(setting); i++)
+            hash = hash_setting(hash, config_setting_get_elem(setting, (unsigned)i));
+        return hash;
+    }
+    if (config_setting_type(setting) == CONFIG_TYPE_FLOAT)
+        number = str_printf("%.17g", config_setting_get_float(setting));
+    else if (config_setting_type(setting) != CONFIG_TYPE_STRING)
+        number = str_printf("%lld", config_setting_type(setting) == CONFIG_TYPE_BOOL ? config_setting_get_bool(setting)
+                                                                                      : config_setting_get_int64(setting));
+    return hash_text(hash, number != NULL ? number : config_setting_get_string(setting));
+}
+
+static uint64_t hash_secrets(uint64_t hash, const struct option_row *rows, const void *values)
+{
+    for (const struct option_row *row = rows; row->name != NULL; row++)
+        if (row->type == OPTION_TYPE_SECRET)
+            hash = hash_text(hash, *(char *const *)((const char *)values + row->offset));
+    return hash;
+}
+
+static uint64_t hash_target(const struct context *context, const struct config_target *target)
+{
+    uint64_t hash = hash_setting(STR_HASH_START, context->setting);
+
+    if (target->settings != NULL)
+        hash = hash_secrets(hash, target->ops->options, target->settings);
+    for (struct mapping **mapping = target->mappings; mapping != NULL && *mapping != NULL; mapping++) {
+        uint64_t version = context->loader->mapping_version != NULL ? context->loader->mapping_version(*mapping) : 0;
+        hash = str_hash(hash, (const char *)&version, sizeof(version));
+    }
+    return hash;
+}
+
 static void load_target(const struct context *context, size_t index, struct config_target *ret_target)
 {
     struct entry entry = { 0 };
@@ -203,6 +250,7 @@ static void load_target(const struct context *context, size_t index, struct conf
     if (entry.target.name != NULL)
         check_name(context, entry.target.name);
     load_parts(context, &entry);
+    entry.target.version = hash_target(context, &entry.target);
     *ret_target = entry.target;
 }
 

@@ -71,8 +71,8 @@ static const struct ctl_option send_options[] = {
 
 static const struct ctl_command commands[] = {
     { "status", "", 0, 0, "the agent, its store and its targets",
-      "Exits 1 when something needs a person: a target that is down, dead letters, a leaver who is not out after a\n"
-      "minute, a store that cannot commit.", NULL, ctl_status },
+      "Exits 1 when something needs a person: a target that is down or refuses all changes, dead letters, a leaver who\n"
+      "is not out after a minute, a store that cannot commit.", NULL, ctl_status },
     { "log", "", 0, 0, "the status log",
       "Reads the file that the configuration names, or asks the journal. provost-log(5) describes the lines.", log_options, ctl_log },
     { "events", "", 0, 0, "events, newest first", "", event_options, ctl_events },

@@ -104,7 +104,7 @@ static enum ctl_colour state_colour(const char *state)
 {
     if (str_equal(state, "up"))
         return COLOUR_GOOD;
-    return str_equal(state, "down") ? COLOUR_BAD : COLOUR_WARN;
+    return str_equal(state, "down") || str_equal(state, "refusing") ? COLOUR_BAD : COLOUR_WARN;
 }
 
 static const char *const lane_columns[] = { "ready", "leased", "waiting", "due", "held", "dead" };
@@ -164,15 +164,32 @@ static void advise(const struct ctl *ctl, enum ctl_colour colour, const char *fo
     printf("%s\n", ctl_paint(ctl, COLOUR_NONE));
 }
 
+/* "ann@example.com, bob@example.com, …" */
+static char *names_of(const json_t *leavers)
+{
+    const json_t *first = json_object_get(leavers, "first"), *name;
+    struct buf text = { 0 };
+    size_t index;
+
+    json_array_foreach(first, index, name)
+        buf_printf(&text, "%s%s", index > 0 ? ", " : "", json_string_value(name) != NULL ? json_string_value(name) : "?");
+    if (number_of(leavers, "not_out") > (int64_t)json_array_size(first))
+        buf_printf(&text, ", …");
+    return buf_take(&text);
+}
+
+/* A leaver is whoever has access that must end: somebody who was taken out of a group counts, too. */
 static bool advise_leavers(const struct ctl *ctl, const json_t *target)
 {
     const json_t *leavers = json_object_get(target, "leavers");
+    cleanup_free char *names = names_of(leavers);
     int64_t count = number_of(leavers, "not_out");
 
     if (count > 0)
         advise(ctl, leavers_are_late(target) ? COLOUR_BAD : COLOUR_WARN,
-               "%" PRId64 " leaver%s not out of %s yet, the oldest since %s: `provostctl log --target %s` tells why.", count,
-               count == 1 ? " is" : "s are", text_of(target, "name"), text_of(leavers, "since"), text_of(target, "name"));
+               "%" PRId64 " leaver%s not out of %s yet (%s), the oldest since %s: `provostctl log --target %s` tells why.", count,
+               count == 1 ? " is" : "s are", text_of(target, "name"), names != NULL ? names : "?", text_of(leavers, "since"),
+               text_of(target, "name"));
     return count > 0;
 }
 
@@ -196,19 +213,22 @@ static void put_revokes(const json_t *targets)
 static bool advise_target(const struct ctl *ctl, const json_t *target)
 {
     const char *name = text_of(target, "name"), *state = text_of(target, "state");
-    bool down = str_equal(state, "down"), held = str_equal(state, "held");
+    bool down = str_equal(state, "down"), held = str_equal(state, "held"), refusing = str_equal(state, "refusing");
     int64_t dead = number_of(target, "dead");
 
     if (down)
         advise(ctl, COLOUR_BAD, "%s is down since %s: %s. Work waits and goes on by itself; `provostctl check --connect` probes it.", name,
                text_of(target, "since"), text_of(target, "last_error"));
+    if (refusing)
+        advise(ctl, COLOUR_BAD, "%s refuses everybody's changes since %s: %s. Work waits; one piece of it is tried from time to time, and all "
+               "goes on once that is taken.", name, text_of(target, "since"), text_of(target, "last_error"));
     if (held)
         advise(ctl, COLOUR_WARN, "%s is held: nothing is written to it until `provostctl resume %s`.", name, name);
     bool leavers = advise_leavers(ctl, target);
     if (dead > 0)
         advise(ctl, COLOUR_BAD, "%s has %" PRId64 " dead letter%s: `provostctl dead --target %s` tells why, `provostctl retry %s` tries again.",
                name, dead, dead == 1 ? "" : "s", name, name);
-    return down || held || leavers || dead > 0;
+    return down || refusing || held || leavers || dead > 0;
 }
 
 /* Whether anything was said. */
@@ -242,7 +262,7 @@ static bool is_well(const json_t *status)
     if (json_is_string(json_object_get(json_object_get(status, "store"), "last_error")))
         return false;
     json_array_foreach(json_object_get(status, "targets"), index, target)
-        if (str_equal(text_of(target, "state"), "down") || number_of(target, "dead") > 0 || leavers_are_late(target))
+        if (str_equal(text_of(target, "state"), "down") || str_equal(text_of(target, "state"), "refusing") || number_of(target, "dead") > 0 || leavers_are_late(target))
             return false;
     return true;
 }

@@ -5,14 +5,21 @@
  * say (lane.h), and tells the store how it ended. A target that is down is
  * suspended and probed; it burns nobody's attempts and holds up no other.
  *
+ * Whose refusal is it? Where a code does not tell (enum refusal), the lane is
+ * charged an attempt. When JUDGE_ROW different lanes in a row meet the same
+ * and none succeeds, the target is suspended (TARGET_REFUSING, with its own
+ * words) and comes back through one lane, then two, then all: a probe is weaker
+ * than the work. A lane that brings the target down again after others worked is
+ * itself at fault. A refused log-in is tried again after LOGIN_WAIT_US, growing.
+ *
  * Calling sequence
- *     deliver_start → (deliver_wake, deliver_hold, …) → deliver_stop → deliver_free
+ *     deliver_start → (deliver_wake, deliver_hold, deliver_use, …) → deliver_stop → deliver_free
  * deliver_stop takes no new lanes, gives back those not begun, and waits for
  * those in flight, at most `bound_us`; false when some had not ended by then
  * (their leases lapse; nothing is lost, but deliver_free must not follow).
  *
- * Ownership: targets and what they point to are the caller's and outlive the
- * deliverer; names are borrowed. Callbacks get borrowed arguments.
+ * Ownership: what a target points to must live until its `release` is called,
+ * once for each target that was given. Callbacks get borrowed arguments.
  * Threads: all functions but start, stop and free may be called from any
  * thread; deliver_wake from the store's writer thread. `delivered` runs on
  * the store's writer thread once the end is committed, `changed` on a
@@ -22,7 +29,7 @@
  * wait when the attempts are used up. Only what the target refuses for good
  * (rejected, ambiguous) is a dead letter.
  *
- * Fault points: "deliver.leased", "deliver.claimed" (the key of a change is
+ * Fault points: "deliver.leased", "deliver.intended" (the key of a change is
  * durable, nothing was sent), "deliver.applied" (after a change was made
  * and before its receipt is stored).
  */
@@ -47,6 +54,9 @@ struct deliver_target {
     int64_t retry_most_us; /* … capped here */
     int64_t probe_us;      /* between probes while down */
     bool held;             /* starts held */
+    uint64_t version;      /* of all that it points to: one that did not change goes on untouched (deliver_use) */
+    void (*release)(void *owner); /* nothing of it is used any more; any thread. NULL: nobody wants to know */
+    void *owner;
 };
 
 /* One line of the status log, not written yet. */
@@ -73,9 +83,10 @@ struct delivery_report {
     int64_t sessions_ended;
     int64_t revoke_us;       /* from the oldest covered event's arrival to the end of the first sweep; -1: none */
     const char *note;        /* what a person should know although it went well; NULL: none */
+    const char *undone;      /* the steps that were not done, by commas; NULL: none */
 };
 
-enum target_state { TARGET_STARTING, TARGET_UP, TARGET_DOWN, TARGET_HELD };
+enum target_state { TARGET_STARTING, TARGET_UP, TARGET_DOWN, TARGET_HELD, TARGET_REFUSING };
 const char *target_state_name(enum target_state state);
 
 struct deliver_sink {
@@ -94,11 +105,16 @@ struct deliver_settings {
 
 int deliver_start(const struct deliver_settings *settings, const struct deliver_target *targets, size_t count,
                   struct deliverer **ret_deliverer, struct error *error);
+/* Uses these targets from now on. Each that is new, changed or gone is started or retired by itself; the others go on. Work that the old
+ * ones have begun ends in the background; a moment is waited for it. Where a target cannot be started the others are used all the same. */
+int deliver_use(struct deliverer *deliverer, const struct deliver_target *targets, size_t count, struct error *error);
+/* How many as they were before a change still end their work. */
+size_t deliver_count_retired(struct deliverer *deliverer);
 bool deliver_stop(struct deliverer *deliverer, int64_t bound_us);
 void deliver_free(struct deliverer *deliverer); /* NULL is allowed; after a deliver_stop that returned true */
 
 void deliver_wake(struct deliverer *deliverer, const char *target);
-/* ERROR_NOTFOUND for an unknown target. The store keeps the hold; this acts on it. */
+/* ERROR_NOTFOUND for an unknown target. The store keeps the hold; this acts on it. With false a target that is down is probed at once. */
 int deliver_hold(struct deliverer *deliverer, const char *target, bool held);
 
 struct deliver_status {

@@ -4,7 +4,8 @@
  *
  * Locks: `lock` guards all members below it, but for `batch`, which is the scheduler's own, and `unfinished`, which is atomic.
  * The scheduler, the workers, the store's writer (as it tells of ends) and whoever asks for the state take it, for moments: no call of
- * the store or of a connector is made with it held.
+ * the store or of a connector is made with it held. `opening` is held through a connector's open, so that a refused log-in is not
+ * tried by all workers at once; nothing but `lock` is taken under it.
  */
 #ifndef PROVOST_DELIVER_DELIVER_PRIVATE_H
 #define PROVOST_DELIVER_DELIVER_PRIVATE_H
@@ -13,7 +14,9 @@
 #include <stdatomic.h>
 
 #include "deliver/deliver.h"
+#include "deliver/judge.h"
 #include "deliver/latency.h"
+#include "deliver/queue.h"
 #include "plan/plan.h"
 
 struct ending;
@@ -28,23 +31,33 @@ struct target_pool {
     size_t worker_count;   /* that were started */
     bool scheduler_started;
 
+    pthread_mutex_t opening;
     pthread_mutex_t lock;
     pthread_cond_t wake_scheduler; /* on the monotonic clock */
     pthread_cond_t wake_workers;
-    struct lease *queue;   /* leased, not begun; a stack of `queued`, best last */
-    size_t queued, queue_most;
+    struct lane_queue queue;
     struct lease *batch;   /* the scheduler's own: what a lease call returns */
     size_t running;        /* threads that have not ended */
+    size_t named;          /* workers that know their number */
+    size_t busy;           /* workers with a lane */
     atomic_size_t unfinished; /* lanes whose end is not committed yet */
     struct ending *refused;/* ends that the store could not take: tried again */
     bool ready;            /* the store said that there is work */
     struct mono fed_at;    /* when leases were last asked for */
+    struct mono feed_at;   /* when to ask again, whatever else: a lane comes due */
     bool stopping;
     bool held;
     enum target_state state;
     struct wall since, last_success, last_error_at;
     struct mono up_at;        /* since when it is up, or held */
-    struct mono probe_at;     /* down: not probed before */
+    struct mono probe_at;     /* down or refusing: not tried before */
+    int logins_refused;       /* in a row */
+    struct judge judge;
+    bool fell;                /* a lane brought the target down, and it took no change since */
+    bool recovered;           /* it fell, and has taken a change since */
+    bool trial;               /* refusing: lanes are tried */
+    size_t trial_lanes;       /* so many at a time */
+    int64_t trial_wait_us;    /* before the next trial */
     struct latency revokes;
     char last_error[512];
 };
@@ -57,17 +70,19 @@ void target_pool_clear(struct target_pool *pool);
 
 /* worker.c */
 void *worker_main(void *pool);
-/* Gives the refused ends to the store again; the list is taken over. */
-void endings_store_again(struct ending *list);
-/* The target cannot be worked with: suspend it (once) and give the queue back.
- * It is probed at once, but not before `retry_after_us`, the target's own wish;
- * one that answers probes and fails at work again is left alone for a while. */
-void target_pool_suspend(struct target_pool *pool, const char *reason, int64_t retry_after_us);
+
+/* target.c */
+/* A connection cannot be had now: the target is down, or refuses. With `opening` held. */
+bool target_pool_is_away(struct target_pool *pool);
+/* What the end of a lane says of the target; may decide the end anew. */
+void target_pool_judge(struct target_pool *pool, struct ending *ending);
+/* A worker has no lane any more. */
+void target_pool_lane_ended(struct target_pool *pool, enum priority priority, bool failed, struct mono begun);
+uint64_t lease_mark(const struct lease *lease); /* tells lanes of one target apart; never 0 */
 void target_pool_note_revoke(struct target_pool *pool, int64_t us);
 void target_pool_note(struct target_pool *pool, bool success, const char *reason);
-void lease_release(struct target_pool *pool, struct lease *lease);
 
-/* retry.c: when a lane comes again; capped exponential back-off, full jitter. */
-int64_t retry_delay_us(const struct deliver_target *target, struct random_source *random, int attempt, int64_t retry_after_us);
+/* ending.c */
+void lease_release(struct target_pool *pool, struct lease *lease);
 
 #endif

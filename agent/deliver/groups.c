@@ -1,553 +1,525 @@
 #include "deliver/groups.h"
 
 #include "base/str.h"
-#include "deliver/begun.h"
 #include "deliver/members.h"
 
-/* Groups that move while they are worked on are looked up again; then it is a retry. */
-#define GROUP_ROUNDS_MOST 4
+/* ---- whose value ---- */
 
-/* So often an account that is nobody's is waited for to be linked, and for as long as anybody else's lane is worked on. */
-#define STRANGER_RETRIES 2
-
-/* ---- the groups that have an entry ---- */
-
-struct group_list { /* groups of the person's facts that have an entry here */
-    struct plan_group *list;
-    struct link *links;
-    size_t count;
-};
-
-static void group_list_free(struct group_list *groups)
+static bool has_groups(const struct lane_run *run)
 {
-    for (size_t i = 0; i < groups->count; i++)
-        link_clear(&groups->links[i]);
-    free(groups->list);
-    free(groups->links);
-    *groups = (struct group_list){ 0 };
+    const struct lane_job *job = run->job;
+
+    return job->kind == IDENTITY_USER && job->group_mapping != NULL && job->ops->read_groups != NULL &&
+           mapping_member_attribute(job->group_mapping) != NULL;
 }
 
-/* A group that waits for its first member, or whose entry went, gets its lane
- * to look again. */
-static void touch_group(const struct lane_run *run, const char *group_id)
+bool groups_value_of(struct lane_run *run, const char *locator, const json_t *values, struct link *link)
 {
-    store_touch(run->job->store, run->job->target, IDENTITY_GROUP, group_id);
-}
-
-/* The group's link. *ret_there: it has an entry. */
-static bool read_group_link(struct lane_run *run, const char *id, struct link *link, bool *ret_there)
-{
+    const struct mapping *mapping = run->job->group_mapping;
     struct error error = { 0 };
-    int code = store_read_link(run->job->store, run->job->target, IDENTITY_GROUP, id, link, &error);
 
-    *ret_there = false;
-    if (code == ERROR_NOTFOUND)
+    if (!has_groups(run) || locator == NULL)
         return true;
-    if (code < 0)
+    if (plan_member_value(mapping, locator, values, &link->member, &error) < 0 ||
+        (link->member != NULL && plan_member_key(mapping, link->member, &link->member_key, &error) < 0))
         return lane_fail_error(run, &error);
-    bool ok = !link->gone || begun_entry(run, link);
-    *ret_there = ok && !link->gone;
-    if (!*ret_there)
-        link_clear(link);
-    return ok;
-}
-
-static bool group_list_read(struct lane_run *run, struct group_list *ret_groups)
-{
-    size_t most = run->identity.group_count;
-    struct group_list groups = { calloc(most + 1, sizeof(*groups.list)), calloc(most + 1, sizeof(*groups.links)), 0 };
-    bool ok = true, there = false;
-
-    if (groups.list == NULL || groups.links == NULL) {
-        group_list_free(&groups);
-        return lane_fail(run, OUTCOME_RETRY, "out of memory");
-    }
-    for (size_t i = 0; ok && i < most; i++) {
-        const struct membership *row = &run->identity.groups[i];
-        struct link *link = &groups.links[groups.count];
-        ok = read_group_link(run, row->id, link, &there);
-        if (ok && there)
-            groups.list[groups.count++] = (struct plan_group){ row->id, link->key, link->locator, row->present };
-        else if (ok && row->present && mapping_with_first_member(run->job->group_mapping))
-            touch_group(run, row->id);
-    }
-    if (!ok) {
-        group_list_free(&groups);
-        return false;
-    }
-    *ret_groups = groups;
     return true;
 }
 
-static bool read_groups(struct lane_run *run, const char *value, json_t **ret_groups)
+bool groups_wait_for_link(const struct lane_run *run)
 {
-    const char *attribute = mapping_member_attribute(run->job->group_mapping);
-    const struct settings_view view = { .call = "groups_of", .value = value };
+    return has_groups(run) && run->link_dirty && lane_is_linked(run) && (run->identity.group_count > 0 || run->groups.count > 0);
+}
+
+/* The account is not there any more, or is about to go. */
+static bool goes(const struct lane_run *run)
+{
+    bool left_alone = run->found && run->plan.operation_count == 0 && lane_is_linked(run);
+
+    return run->planned ? !run->plan.present && !left_alone : run->linked && run->link.gone;
+}
+
+/* ---- what the store says ---- */
+
+static void value_clear(struct group_value *value)
+{
+    free(value->group);
+    free(value->key);
+    free(value->value);
+    free(value->entry_key);
+    free(value->entry_locator);
+}
+
+void groups_clear(struct lane_run *run)
+{
+    for (size_t i = 0; i < run->groups.count; i++)
+        value_clear(&run->groups.values[i]);
+    free(run->groups.values);
+    free(run->groups.looked_for);
+    run->groups = (struct group_look){ 0 };
+}
+
+static struct group_value *add_value(struct lane_run *run)
+{
+    struct group_value *values = realloc(run->groups.values, (run->groups.count + 1) * sizeof(*values));
+
+    if (values == NULL)
+        return NULL;
+    run->groups.values = values;
+    values[run->groups.count] = (struct group_value){ 0 };
+    return &values[run->groups.count++];
+}
+
+static int take_row(void *arg, const struct member_row *row)
+{
+    struct group_value *value = add_value(arg);
+
+    if (value == NULL)
+        return ERROR_NOMEM;
+    *value = (struct group_value){
+        .group = str_dup(row->group), .key = str_dup(row->key), .value = str_dup(row->value), .state = row->state, .member = row->member,
+        .heard = row->heard, .shared = row->shared, .entry_key = str_dup(row->entry_key), .entry_locator = str_dup(row->entry_locator),
+    };
+    bool whole = value->group != NULL && (row->key == NULL || (value->key != NULL && value->value != NULL)) &&
+                 (row->entry_key == NULL || value->entry_key != NULL) && (row->entry_locator == NULL || value->entry_locator != NULL);
+    return whole ? 0 : ERROR_NOMEM;
+}
+
+static bool read_rows(struct lane_run *run)
+{
+    const struct lane_job *job = run->job;
+    struct error error = { 0 };
+
+    run->groups.known = store_read_member_rows(job->store, job->target, job->id, run->link.member_key, take_row, run, &error) == 0;
+    return run->groups.known || lane_fail_error(run, &error);
+}
+
+/* ---- what the target says ---- */
+
+static bool has_entry(const struct group_value *value)
+{
+    return value->entry_key != NULL || value->entry_locator != NULL;
+}
+
+static bool is_entry(const struct group_value *value, const char *key, const char *locator)
+{
+    if (value->entry_key != NULL && key != NULL)
+        return strcmp(value->entry_key, key) == 0;
+    return value->entry_locator != NULL && str_equal(value->entry_locator, locator);
+}
+
+/* Has anybody a row for the value in this entry? */
+static bool has_row(struct lane_run *run, const char *key, const char *locator, const char *value_key, bool *ret_has)
+{
+    const struct lane_job *job = run->job;
+    cleanup_free char *place = locator != NULL ? plan_place_key(job->group_mapping, locator) : NULL;
+    struct error error = { 0 };
+
+    return store_has_member_row(job->store, job->target, key, place, value_key, ret_has, &error) == 0 || lane_fail_error(run, &error);
+}
+
+/* The value in an entry that no fact names: somebody else's, unless there is a row of anybody. */
+static bool note_stranger(struct lane_run *run, const char *key, const char *locator, const char *value_key)
+{
+    bool ours = false;
+
+    if (!has_row(run, key, locator, value_key, &ours))
+        return false;
+    if (ours)
+        return true;
+    struct group_value *value = add_value(run);
+    if (value == NULL)
+        return lane_fail_nomem(run);
+    *value = (struct group_value){ .key = str_dup(value_key), .value = str_dup(run->groups.looked_for), .entry_key = str_dup(key),
+                                   .entry_locator = str_dup(locator), .seen = true, .by_hand = true };
+    return true;
+}
+
+/* Where the value was seen is where the group is now. */
+static bool note_hit(struct lane_run *run, const json_t *hit, const char *value_key)
+{
+    const char *key = json_string_value(json_object_get(hit, "key")), *locator = json_string_value(json_object_get(hit, "locator"));
+    bool known = false;
+
+    for (size_t i = 0; i < run->groups.count; i++) {
+        struct group_value *value = &run->groups.values[i];
+        if (!is_entry(value, key, locator))
+            continue;
+        known = true;
+        value->seen = value->seen || value->key == NULL || str_equal(value->key, value_key);
+        free(value->entry_locator);
+        value->entry_locator = str_dup(locator);
+    }
+    return known || note_stranger(run, key, locator, value_key);
+}
+
+static bool ask(struct lane_run *run, json_t **ret_hits)
+{
+    const struct lane_job *job = run->job;
+    const struct settings_view view = { .call = "groups_of", .value = run->groups.looked_for };
     struct receipt receipt = { 0 };
     struct error error = { 0 };
     json_t *settings = NULL;
 
-    if (plan_settings(run->job->group_mapping, &view, &settings, &error) < 0)
+    if (plan_settings(job->group_mapping, &view, &settings, &error) < 0)
         return lane_fail_error(run, &error);
-    const struct group_query query = { attribute, value, mapping_base(run->job->group_mapping), settings };
-    enum outcome outcome = run->job->ops->read_groups(run->job->session, &query, ret_groups, &receipt);
+    const struct group_query query = { mapping_member_attribute(job->group_mapping), run->groups.looked_for,
+                                       mapping_base(job->group_mapping), settings };
+    enum outcome outcome = job->ops->read_groups(job->session, &query, ret_hits, &receipt);
     json_decref(settings);
-    bool ok = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
-    if (outcome == OUTCOME_GONE) {
-        *ret_groups = json_array();
-        ok = true;
-    } else if (!ok) {
-        lane_fail_receipt(run, &receipt);
+    bool good = is_fine(outcome) || outcome == OUTCOME_GONE || lane_fail_receipt(run, &receipt);
+    run->groups.whole = good && !receipt.partial;
+    if (receipt.partial && receipt.note != NULL) {
+        free(run->result->note);
+        run->result->note = take_pointer(receipt.note);
     }
     receipt_clear(&receipt);
-    return ok;
+    return good;
 }
 
-static const char *group_id_of(const struct group_list *groups, const struct operation *operation)
+static void drop_strangers(struct lane_run *run, bool but_seen)
 {
-    for (size_t i = 0; i < groups->count; i++)
-        if (groups->list[i].key != NULL ? str_equal(groups->list[i].key, operation->key)
-                                        : str_equal(groups->list[i].locator, operation->locator))
-            return groups->list[i].id;
-    return NULL;
-}
+    size_t kept = 0;
 
-/* Borrows. */
-static struct operation entry_place(const json_t *entry)
-{
-    return (struct operation){ .key = (char *)json_string_value(json_object_get(entry, "key")),
-                               .locator = (char *)json_string_value(json_object_get(entry, "locator")) };
-}
-
-/* What one look at a person's groups could not bring to an end. */
-struct unfinished {
-    bool moved; /* a group was renamed or changed under our hands, maybe with the member in it */
-    bool last;  /* a group lives by this member, who is to leave it */
-};
-
-static bool apply_membership(struct lane_run *run, const struct group_list *groups, const struct operation *operation,
-                             struct unfinished *unfinished)
-{
-    enum outcome outcome = OUTCOME_UNCHANGED; /* stays so where nothing could be sent */
-    bool ok = lane_apply(run, operation, NULL, &outcome);
-    bool last = !ok && members_is_last(run, operation, outcome);
-    bool missing = ok && outcome == OUTCOME_GONE && operation->kind == OPERATION_MEMBER_ADD;
-    const char *id = last || missing ? group_id_of(groups, operation) : NULL;
-
-    if (ok && (outcome == OUTCOME_CONFLICT || (outcome == OUTCOME_GONE && operation->kind == OPERATION_MEMBER_REMOVE)))
-        unfinished->moved = true;
-    if (id != NULL)
-        touch_group(run, id);
-    if (last) {
-        unfinished->last = true;
-        free(take_pointer(run->result->reason));
-        run->result->outcome = OUTCOME_UNCHANGED;
+    for (size_t i = 0; i < run->groups.count; i++) {
+        if (!run->groups.values[i].by_hand || (but_seen && run->groups.values[i].seen))
+            run->groups.values[kept++] = run->groups.values[i];
+        else
+            value_clear(&run->groups.values[i]);
     }
-    return ok || last;
+    run->groups.count = kept;
 }
 
-/* What is to be brought about. */
-struct aim {
-    const char *new_value; /* NULL: none, the account goes */
-    const char *old_value; /* NULL: as before */
-    const char *old_place; /* where the account stood under it; NULL: not known */
-    bool waits;            /* for a group that lives by the old value alone */
-};
-
-/* Who has the place under which ours stood? `heir` is left empty where nobody we know has. */
-static bool read_heir(struct lane_run *run, const char *place, bool *ret_has, struct identity *heir)
+/* Somebody else may have the place that was ours until an answer was lost: then values without a row cannot be told to be ours. */
+static bool forget_strangers(struct lane_run *run)
 {
-    const struct lane_job *job = run->job;
-    cleanup_free char *key = NULL, *owner = NULL;
+    cleanup_free char *key = NULL;
+    bool moved = run->found && lane_is_linked(run) && !str_equal(run->link.locator, run->account.locator);
 
-    *ret_has = false;
-    if (place == NULL || job->ops->assigns_locator) /* the target's own id is never another's */
+    if (!moved || run->job->ops->assigns_locator)
         return true;
-    if (!lane_key_at(run, job->kind, place, &key))
+    if (!lane_key_at(run, run->job->kind, run->link.locator, &key))
         return false;
-    *ret_has = key != NULL && !str_equal(key, run->link.key);
-    if (*ret_has && store_find_owner(job->store, job->target, job->kind, key, &owner, NULL) == 0)
-        (void)store_read_identity(job->store, job->kind, owner, heir, NULL);
+    if (key != NULL)
+        drop_strangers(run, false);
     return true;
 }
 
-static bool is_member(const struct identity *identity, const char *group_id)
+static bool see_stranger(struct lane_run *run, struct group_value *value, const json_t *hits)
 {
-    for (size_t i = 0; i < identity->group_count; i++)
-        if (identity->groups[i].present && strcmp(identity->groups[i].id, group_id) == 0)
-            return true;
-    return false;
-}
+    bool ours = false;
 
-/* Leaves in `entries` the groups of our facts that are not the heir's, too: all others hold the value for the heir's sake. */
-static void keep_ours(const struct group_list *groups, const struct identity *heir, json_t *entries)
-{
-    for (size_t i = json_array_size(entries); i-- > 0;) {
-        const json_t *entry = json_array_get(entries, i);
-        const struct operation at = entry_place(entry);
-        const char *id = group_id_of(groups, &at);
-        if (id == NULL || is_member(heir, id))
-            json_array_remove(entries, i);
+    value->seen = false;
+    for (size_t i = 0; i < json_array_size(hits) && !value->seen; i++) {
+        const json_t *hit = json_array_get(hits, i);
+        value->seen = is_entry(value, json_string_value(json_object_get(hit, "key")), json_string_value(json_object_get(hit, "locator")));
     }
-}
-
-static bool others_are_worked_on(const struct lane_run *run)
-{
-    struct store_lane_counts counts;
-
-    return store_count_lanes(run->job->store, run->job->target, &counts, NULL) < 0 || counts.leased > 1;
-}
-
-/* Nobody's account that we know has the place: one that was just made and is linked in a moment, or one that was made by
- * hand, whose groups are not ours to change. */
-static bool leave_to_stranger(struct lane_run *run, json_t *entries)
-{
-    if (run->job->attempt <= STRANGER_RETRIES || others_are_worked_on(run))
-        return lane_fail(run, OUTCOME_RETRY, "an account that is nobody's yet has the place; groups hold its name for the one that was there");
-    json_array_clear(entries);
-    return true;
-}
-
-/* Does somebody else's link say the place, or the value as that of before? He had it before us, and his rename is not at its
- * end; or he has it now. */
-static bool is_shared(struct lane_run *run, const struct aim *aim, bool *ret_is)
-{
-    const struct lane_job *job = run->job;
-    const char *place = job->ops->assigns_locator ? NULL : aim->old_place; /* the target's own id is never another's */
-    cleanup_free char *id = NULL;
-    struct error error = { 0 };
-
-    int code = store_find_placed(job->store, job->target, place, aim->old_value, job->id, &id, &error);
-    *ret_is = code == 0;
-    return code == 0 || code == ERROR_NOTFOUND || lane_fail_error(run, &error);
-}
-
-/* Is the value there that of somebody who had the name before us, whose own lane has yet to take it out, or one that the
- * group's lane has just written? Then nobody put us there by hand. */
-static bool is_others(struct lane_run *run, const struct operation *at, const struct aim *aim, bool *ret_is)
-{
-    const struct lane_job *job = run->job;
-    const char *value = aim->old_value;
-    cleanup_free char *id = NULL;
-    struct error error = { 0 };
-
-    bool ok = is_shared(run, aim, ret_is);
-    if (!ok || *ret_is || at->key == NULL)
-        return ok;
-    int code = store_find_owner(job->store, job->target, IDENTITY_GROUP, at->key, &id, &error);
-    if (code == ERROR_NOTFOUND)
-        code = store_find_beginner(job->store, job->target, at->locator, &id, &error);
-    if (code < 0) /* nobody's group, or the store cannot say */
-        return code == ERROR_NOTFOUND || lane_fail_error(run, &error);
-    return members_hold(run, id, value, ret_is) && (*ret_is || begun_has(run, id, value, ret_is));
-}
-
-static bool same_entry(const json_t *one, const json_t *other)
-{
-    const struct operation a = entry_place(one), b = entry_place(other);
-
-    return a.key != NULL ? str_equal(a.key, b.key) : str_equal(a.locator, b.locator);
-}
-
-static bool has_entry(const json_t *entries, const json_t *wanted)
-{
-    bool has = false;
-
-    for (size_t i = 0; !has && i < json_array_size(entries); i++)
-        has = same_entry(json_array_get(entries, i), wanted);
-    return has;
-}
-
-/* Whose value it was may have come to his end and taken it out between our look at the groups and that at the links. */
-static bool drop_gone(struct lane_run *run, const char *value, json_t *entries)
-{
-    json_t *now = NULL;
-
-    if (!read_groups(run, value, &now))
+    if (value->seen && !has_row(run, value->entry_key, value->entry_locator, value->key, &ours))
         return false;
-    for (size_t i = json_array_size(entries); i-- > 0;)
-        if (!has_entry(now, json_array_get(entries, i)))
-            json_array_remove(entries, i);
-    json_decref(now);
+    value->seen = value->seen && !ours;
     return true;
 }
 
-/* Takes out of `entries` the groups whose value is somebody else's matter. */
-static bool leave_to_others(struct lane_run *run, const struct aim *aim, const struct group_list *groups, json_t *entries)
+static bool is_moving(const struct lane_run *run)
 {
-    bool ok = true, by_hand = false;
+    return run->planned && run->plan.present && run->found && !str_equal(run->plan.wanted.locator, run->account.locator);
+}
 
-    for (size_t i = json_array_size(entries); ok && i-- > 0;) {
-        const struct operation at = entry_place(json_array_get(entries, i));
-        bool others = false;
-        if (group_id_of(groups, &at) != NULL)
+/* Whoever had a row for a value may have taken out both between the look and the question: only what is there at a second look, and still
+ * without a row, moves along with a rename. */
+static bool confirm_strangers(struct lane_run *run)
+{
+    json_t *hits = NULL;
+    bool any = false;
+
+    for (size_t i = 0; i < run->groups.count; i++)
+        any = any || run->groups.values[i].by_hand;
+    if (!any || !is_moving(run))
+        return true;
+    bool good = ask(run, &hits);
+    for (size_t i = 0; good && i < run->groups.count; i++)
+        good = !run->groups.values[i].by_hand || see_stranger(run, &run->groups.values[i], hits);
+    json_decref(hits);
+    drop_strangers(run, true);
+    return good;
+}
+
+static bool look_for(struct lane_run *run, const char *value_key)
+{
+    json_t *hits = NULL;
+    bool good = ask(run, &hits);
+
+    if (!good)
+        free(take_pointer(run->groups.looked_for));
+    for (size_t i = 0; good && i < json_array_size(hits); i++)
+        good = note_hit(run, json_array_get(hits, i), value_key);
+    json_decref(hits);
+    return good && forget_strangers(run) && confirm_strangers(run);
+}
+
+/* What the link says is what was written; an account without a link, or one of an older store, has what it looks like. */
+static bool value_to_look_for(struct lane_run *run, struct link *value)
+{
+    json_t *account = NULL;
+    bool good = true;
+
+    if (run->linked && run->link.member != NULL) {
+        value->member = strdup(run->link.member);
+        value->member_key = str_dup(run->link.member_key);
+    } else if (run->found && (lane_is_linked(run) || run->plan.operation_count > 0)) {
+        good = groups_value_of(run, run->account.locator, run->account.values, value);
+    } else if (run->linked && run->link.account != NULL) {
+        account = json_loads(run->link.account, 0, NULL);
+        good = groups_value_of(run, run->link.locator, account, value);
+        json_decref(account);
+    }
+    return good;
+}
+
+/* Without facts about groups, and with nothing that changes places, nothing can be wrong. */
+static bool worth_a_look(const struct lane_run *run, const struct link *value)
+{
+    return value->member != NULL && (run->identity.group_count > 0 || run->groups.count > 0 || goes(run) || is_moving(run));
+}
+
+enum step groups_look(struct lane_run *run)
+{
+    struct link value = { 0 };
+    bool active = lane_is_linked(run) || (run->planned && (run->plan.present || run->plan.operation_count > 0));
+
+    if (!has_groups(run) || !(active || run->linked))
+        return STEP_NEXT;
+    run->result->has_groups = true;
+    bool good = read_rows(run) && value_to_look_for(run, &value);
+    if (good && worth_a_look(run, &value)) {
+        run->groups.looked_for = take_pointer(value.member);
+        good = look_for(run, value.member_key);
+    }
+    link_clear(&value);
+    return step_if(good);
+}
+
+/* ---- one change ---- */
+
+/* A group that waits for its first member, or whose entry went, gets its lane to look again. */
+static void touch_group(const struct lane_run *run, const struct group_value *value)
+{
+    if (value->group != NULL)
+        store_touch(run->job->store, run->job->target, IDENTITY_GROUP, value->group);
+}
+
+/* What became of one value in one group. */
+enum sent {
+    SENT_DONE,
+    SENT_LAST,  /* a group lives by this member, and its own lane has to end it */
+    SENT_AGAIN, /* the entry is not where it was, or has changed */
+    SENT_FAILED,
+};
+
+static enum sent judge_sent(struct lane_run *run, const struct operation *operation, const struct receipt *receipt)
+{
+    if (is_fine(receipt->outcome))
+        return SENT_DONE;
+    if (receipt->outcome == OUTCOME_GONE || receipt->outcome == OUTCOME_CONFLICT)
+        return SENT_AGAIN;
+    if (members_is_last(run, operation, receipt))
+        return SENT_LAST;
+    lane_fail_receipt(run, receipt);
+    return SENT_FAILED;
+}
+
+static enum sent send_member(struct lane_run *run, enum operation_kind kind, const struct group_value *value, const char *text)
+{
+    struct operation operation = { 0 };
+    struct receipt receipt = { 0 };
+    struct error error = { 0 };
+
+    run->doing = operation_kind_name(kind);
+    if (plan_member_operation(run->job->group_mapping, kind, value->entry_key, value->entry_locator, text, &operation, &error) < 0) {
+        lane_fail_error(run, &error);
+        return SENT_FAILED;
+    }
+    enum sent sent = lane_send(run, &operation, NULL, &receipt) ? judge_sent(run, &operation, &receipt) : SENT_FAILED;
+    if (sent == SENT_AGAIN) /* it was renamed, or removed: its own lane finds out */
+        touch_group(run, value);
+    operation_clear(&operation);
+    receipt_clear(&receipt);
+    return sent;
+}
+
+static void wait_for_group(struct lane_run *run, const struct group_value *value)
+{
+    cleanup_free char *reason = str_printf("cannot remove the last member of \"%s\": the group must not be empty; waiting for another member "
+                                           "or for the group's removal", value->entry_locator);
+
+    touch_group(run, value);
+    lane_fail(run, OUTCOME_RETRY, reason != NULL ? reason : "out of memory");
+}
+
+/* Out of one group. Where somebody else has the same value only our row goes. A group without an entry may be about to get one, with
+ * the value in it: the row stays, and the group's own lane makes this one look again. */
+static enum step remove_value(struct lane_run *run, const struct group_value *value, const char *text)
+{
+    enum sent sent = SENT_DONE;
+
+    if (!has_entry(value))
+        return STEP_NEXT;
+    if (!value->shared)
+        sent = send_member(run, OPERATION_MEMBER_REMOVE, value, text);
+    if (sent == SENT_AGAIN)
+        return STEP_AGAIN;
+    if (sent == SENT_LAST)
+        wait_for_group(run, value);
+    enum member_state state = sent != SENT_DONE ? MEMBER_LEAVING : value->shared ? MEMBER_HANDED : MEMBER_NONE;
+    if (value->group != NULL && value->key != NULL)
+        lane_note_member(run, value->group, value->key, value->value, state);
+    return step_if(sent == SENT_DONE);
+}
+
+/* Takes a step for each value; what fails does not stop the others. */
+static enum step for_each(struct lane_run *run, enum step (*take)(struct lane_run *run, const struct group_value *value))
+{
+    enum step worst = STEP_NEXT;
+
+    for (size_t i = 0; i < run->groups.count && !run->down; i++) {
+        enum step step = take(run, &run->groups.values[i]);
+        if (step == STEP_AGAIN)
+            return step;
+        worst = step == STEP_FAILED ? step : worst;
+    }
+    return worst;
+}
+
+/* ---- the steps ---- */
+
+/* A fact without a row: the value may have been there before us. Where the look could not see, the removal is sent all the same. */
+static enum step part_by_fact(struct lane_run *run, const struct group_value *value)
+{
+    const char *looked_for = run->groups.looked_for != NULL ? run->groups.looked_for : run->link.member;
+    bool may_hold = value->seen || !run->groups.whole;
+
+    return has_entry(value) && looked_for != NULL && may_hold ? remove_value(run, value, looked_for) : STEP_NEXT;
+}
+
+static enum step part_from(struct lane_run *run, const struct group_value *value)
+{
+    bool leaves = goes(run) || (!value->member && !value->by_hand);
+
+    if (!leaves)
+        return STEP_NEXT;
+    return value->key != NULL ? remove_value(run, value, value->value) : part_by_fact(run, value);
+}
+
+enum step groups_part(struct lane_run *run)
+{
+    enum step step = for_each(run, part_from);
+
+    run->parted = step == STEP_NEXT && !run->down;
+    return step;
+}
+
+bool groups_are_left(const struct lane_run *run)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < run->groups.count && !run->parted; i++) {
+        const struct group_value *value = &run->groups.values[i];
+        any = any || (value->key != NULL && !value->by_hand && (goes(run) || !value->member));
+    }
+    return any;
+}
+
+/* ---- joining ---- */
+
+static bool needs_adding(const struct lane_run *run, const struct group_value *value)
+{
+    bool looked = run->groups.whole && str_equal(run->groups.looked_for, run->link.member);
+
+    return !value->seen && (value->state != MEMBER_THERE || looked);
+}
+
+static enum step join(struct lane_run *run, const struct group_value *value)
+{
+    enum sent sent = needs_adding(run, value) ? send_member(run, OPERATION_MEMBER_ADD, value, run->link.member) : SENT_DONE;
+
+    if (sent == SENT_DONE && value->state != MEMBER_THERE)
+        lane_note_member(run, value->group, value->key, run->link.member, MEMBER_THERE);
+    return sent == SENT_AGAIN ? STEP_AGAIN : step_if(sent == SENT_DONE);
+}
+
+/* A value that somebody else wrote moves along with a rename. */
+static enum step carry_over(struct lane_run *run, const struct group_value *value)
+{
+    bool renamed = run->groups.looked_for != NULL && !str_equal(run->groups.looked_for, run->link.member);
+    enum sent sent = renamed ? send_member(run, OPERATION_MEMBER_ADD, value, run->link.member) : SENT_DONE;
+
+    return sent == SENT_AGAIN ? STEP_AGAIN : step_if(sent == SENT_DONE);
+}
+
+static enum step join_one(struct lane_run *run, const struct group_value *value)
+{
+    if (value->by_hand)
+        return carry_over(run, value);
+    if (!value->member)
+        return STEP_NEXT;
+    if (!has_entry(value) && value->key == NULL && mapping_with_first_member(run->job->group_mapping))
+        touch_group(run, value);
+    return has_entry(value) && value->key != NULL && str_equal(value->key, run->link.member_key) ? join(run, value) : STEP_NEXT;
+}
+
+static void keep_seen(struct group_value *value, const struct group_look *before)
+{
+    for (size_t i = 0; i < before->count; i++) {
+        const struct group_value *old = &before->values[i];
+        if (!old->seen || old->group == NULL || !str_equal(old->group, value->group))
             continue;
-        ok = is_others(run, &at, aim, &others);
-        if (others)
-            json_array_remove(entries, i);
-        by_hand = by_hand || !others;
+        value->seen = value->seen || old->key == NULL || str_equal(old->key, value->key);
+        free(value->entry_locator);
+        value->entry_locator = str_dup(old->entry_locator);
     }
-    return ok && (!by_hand || drop_gone(run, aim->old_value, entries));
 }
 
-/* The groups that hold the old value. Read before the place is looked at: who
- * comes after that has put it into none yet. */
-static bool read_stale(struct lane_run *run, const struct aim *aim, const struct group_list *groups, json_t **ret_stale)
+/* The link that was just stored has brought rows. */
+static bool read_rows_again(struct lane_run *run)
 {
-    struct identity heir = { 0 };
-    bool has = false;
+    struct group_look before = run->groups;
 
-    if (!read_groups(run, aim->old_value, ret_stale) || !leave_to_others(run, aim, groups, *ret_stale) ||
-        !read_heir(run, aim->old_place, &has, &heir))
-        return false;
-    if (has)
-        keep_ours(groups, &heir, *ret_stale);
-    bool stranger = has && heir.id == NULL && json_array_size(*ret_stale) > 0;
-    identity_clear(&heir);
-    return !stranger || leave_to_stranger(run, *ret_stale);
-}
-
-static bool converge_groups_once(struct lane_run *run, const struct aim *aim, struct unfinished *unfinished)
-{
-    const char *new_value = aim->new_value, *old_value = aim->old_value;
-    bool renamed = old_value != NULL && !str_equal(old_value, new_value);
-    struct group_list groups = { 0 };
-    struct operation *operations = NULL;
-    size_t count = 0;
-    json_t *current = NULL, *stale = NULL;
-    struct error error = { 0 };
-
-    if (run->identity.group_count == 0 && !renamed)
-        return true;
-    bool ok = group_list_read(run, &groups) && (new_value == NULL || read_groups(run, new_value, &current)) &&
-              (!renamed || read_stale(run, aim, &groups, &stale));
-    if (ok && plan_memberships(run->job->group_mapping, new_value, old_value, groups.list, groups.count, current, stale, &operations,
-                               &count, &error) < 0)
-        ok = lane_fail_error(run, &error);
-    for (size_t i = 0; ok && i < count; i++)
-        ok = apply_membership(run, &groups, &operations[i], unfinished);
-    operations_free(operations, count);
-    json_decref(current);
-    json_decref(stale);
-    group_list_free(&groups);
-    return ok;
-}
-
-/* Brings the values of one account in all groups to what the facts say. Comes
- * again until a group that lives by it is gone or has another member; before
- * an account goes it cannot wait, as the group waits for its link. */
-static bool converge_groups(struct lane_run *run, const struct aim *aim)
-{
-    struct unfinished unfinished = { .moved = true };
-    bool ok = true;
-
-    for (int round = 0; ok && unfinished.moved && round < GROUP_ROUNDS_MOST; round++) {
-        unfinished = (struct unfinished){ 0 };
-        ok = converge_groups_once(run, aim, &unfinished);
+    run->groups = (struct group_look){ .looked_for = take_pointer(before.looked_for), .whole = before.whole };
+    bool good = read_rows(run);
+    for (size_t i = 0; i < run->groups.count; i++)
+        keep_seen(&run->groups.values[i], &before);
+    for (size_t i = 0; i < before.count; i++) {
+        struct group_value *by_hand = before.values[i].by_hand ? add_value(run) : NULL;
+        if (by_hand != NULL)
+            *by_hand = before.values[i];
+        else
+            value_clear(&before.values[i]);
     }
-    if (ok && unfinished.moved)
-        return lane_fail(run, OUTCOME_RETRY, "groups kept moving while a member was taken out of them");
-    if (ok && unfinished.last && aim->waits)
-        return lane_fail(run, OUTCOME_RETRY, "the last member of a group that cannot be empty leaves with the group, or when another came");
-    return ok;
+    free(before.values);
+    return good;
 }
 
-/* Whoever has the place now may have been taken out of groups under the name
- * that was ours a moment ago: its lane looks once more. */
-static bool tell_successor(struct lane_run *run, const char *place)
+static bool may_join(const struct lane_run *run)
 {
-    cleanup_free char *key = NULL, *owner = NULL;
-    const struct lane_job *job = run->job;
-
-    if (place == NULL || job->ops->assigns_locator)
-        return true;
-    if (!lane_key_at(run, job->kind, place, &key))
-        return false;
-    if (key != NULL && store_find_owner(job->store, job->target, job->kind, key, &owner, NULL) == 0 && strcmp(owner, job->id) != 0)
-        store_touch(job->store, job->target, job->kind, owner);
-    return true;
+    return has_groups(run) && !goes(run) && lane_is_linked(run) && run->link.member_key != NULL;
 }
 
-/* A group that was made while the lane was at work holds the old value for a membership that came meanwhile, too. */
-static bool read_facts_again(struct lane_run *run)
+enum step groups_join(struct lane_run *run)
 {
-    struct identity now = { 0 };
-    struct error error = { 0 };
-
-    if (store_read_identity(run->job->store, run->job->kind, run->job->id, &now, &error) < 0)
-        return lane_fail_error(run, &error);
-    identity_clear(&run->identity);
-    run->identity = now;
-    return true;
+    if (!may_join(run))
+        return STEP_NEXT;
+    bool stale = run->link_stored || !run->groups.known;
+    return stale && !read_rows_again(run) ? STEP_FAILED : for_each(run, join_one);
 }
 
-/* With the old value out, whoever has the place now; also where the last answer was lost. */
-static bool hand_over(struct lane_run *run, const struct aim *aim)
+static enum step leave_former(struct lane_run *run, const struct group_value *value)
 {
-    bool ok = read_facts_again(run) && converge_groups(run, aim);
+    bool former = value->key != NULL && !str_equal(value->key, run->link.member_key) && (value->member || value->by_hand);
 
-    return tell_successor(run, aim->old_place) && ok;
+    return former ? remove_value(run, value, value->value) : STEP_NEXT;
 }
 
-static bool has_groups(const struct lane_run *run)
+enum step groups_leave_former(struct lane_run *run)
 {
-    return run->job->kind == IDENTITY_USER && run->job->group_mapping != NULL && run->job->ops->read_groups != NULL &&
-           mapping_member_attribute(run->job->group_mapping) != NULL;
-}
-
-/* A tombstone that still has its account: the value is in a group yet. */
-static bool is_unfinished(const struct lane_run *run)
-{
-    return run->linked && run->link.gone && run->link.account != NULL;
-}
-
-static const char *linked_place(const struct lane_run *run)
-{
-    return run->linked && (!run->link.gone || is_unfinished(run)) ? run->link.locator : NULL;
-}
-
-/* The value that the account stood with when its link was last stored. */
-static bool linked_value(struct lane_run *run, char **ret_value)
-{
-    if (linked_place(run) == NULL)
-        return true;
-    json_t *values = run->link.account != NULL ? json_loads(run->link.account, 0, NULL) : NULL;
-    bool ok = members_value(run, run->link.locator, values, ret_value);
-    json_decref(values);
-    return ok;
-}
-
-static bool note_former(struct lane_run *run, const struct aim *aim)
-{
-    char *place = str_dup(aim->old_place), *value = str_dup(aim->old_value);
-
-    free(run->link.former);
-    free(run->link.former_value);
-    run->link.former = place;
-    run->link.former_value = value;
-    run->link_dirty = place != NULL && value != NULL; /* else the stored link keeps the old place */
-    return run->link_dirty || lane_fail(run, OUTCOME_RETRY, "out of memory");
-}
-
-static bool leave_former(struct lane_run *run, const struct aim *aim)
-{
-    if (!hand_over(run, aim))
-        return false;
-    free(take_pointer(run->link.former));
-    free(take_pointer(run->link.former_value));
-    run->link_dirty = true;
-    return true;
-}
-
-/* With the new place in the link: a group that was written meanwhile may have taken the old value in. Until that is looked
- * at, the link says the old place, too: for the next attempt, and for whoever has the place by then. */
-static bool link_and_leave(struct lane_run *run, const struct aim *aim)
-{
-    return note_former(run, aim) && lane_store_link(run) && leave_former(run, aim);
-}
-
-/* Stands the account elsewhere than its link says? A rename whose answer or
- * receipt was lost: its groups come first, under the name that it has now, or
- * that name would be forgotten with the next rename. */
-static bool catch_up_moved(struct lane_run *run)
-{
-    cleanup_free char *old_value = NULL, *value = NULL, *old_place = str_dup(linked_place(run));
-    bool moved = run->found && run->linked && !run->link.gone && str_equal(run->link.key, run->account.key) &&
-                 !str_equal(run->link.locator, run->account.locator);
-
-    if (!moved)
-        return true;
-    if (!linked_value(run, &old_value) || !members_value(run, run->account.locator, run->account.values, &value))
-        return false;
-    const struct aim aim = { value, old_value, old_place, .waits = true };
-    if (str_equal(old_value, value))
-        return true;
-    return hand_over(run, &aim) &&
-           lane_set_link(run, run->account.key, run->account.locator, run->account.values, false, run->link.due) &&
-           link_and_leave(run, &aim);
-}
-
-bool groups_catch_up(struct lane_run *run)
-{
-    cleanup_free char *value = NULL, *former = str_dup(run->link.former), *former_value = str_dup(run->link.former_value);
-    const bool renaming = run->link.former != NULL && run->link.former_value != NULL;
-    const bool here = run->found && str_equal(run->link.key, run->account.key);
-
-    if (!has_groups(run))
-        return true;
-    if (renaming && (former == NULL || former_value == NULL))
-        return lane_fail(run, OUTCOME_RETRY, "out of memory");
-    /* where it is not there any more the old value only goes out */
-    if (renaming && here && !members_value(run, run->account.locator, run->account.values, &value))
-        return false;
-    const struct aim aim = { value, former_value, former, .waits = true };
-    return (!renaming || leave_former(run, &aim)) && catch_up_moved(run);
-}
-
-/* An account that the plan does not touch is somebody else's, and so are its groups. */
-bool groups_before(struct lane_run *run, const struct plan *plan)
-{
-    cleanup_free char *value = NULL;
-    bool ours = run->found ? plan->operation_count > 0 : run->linked && !run->link.gone;
-
-    if (!has_groups(run) || plan->present || !ours)
-        return true;
-    if (!linked_value(run, &value))
-        return false;
-    if (value == NULL && run->found && !members_value(run, run->account.locator, run->account.values, &value))
-        return false;
-    return converge_groups(run, &(struct aim){ .old_value = value, .old_place = run->link.locator });
-}
-
-/* The tombstone, with the account for as long as its value may be in a group. */
-static bool bury(struct lane_run *run, bool with_account)
-{
-    cleanup_free char *key = str_dup(run->link.key), *locator = str_dup(run->link.locator);
-    json_t *values = with_account ? json_loads(run->link.account != NULL ? run->link.account : "{}", 0, NULL) : NULL;
-    bool ok = lane_set_link(run, key, locator, values, true, (struct wall){ 0 });
-
-    json_decref(values);
-    return ok;
-}
-
-/* A group that was made while the account went may still have taken it in, and one that lived by it alone may have got
- * another member: with the link gone, look once more. So too where it was found gone, as the answer to its removal may
- * have been lost. */
-static bool groups_left(struct lane_run *run, const struct plan *plan, relink_function *relink)
-{
-    cleanup_free char *value = NULL, *place = str_dup(linked_place(run));
-
-    if (!linked_value(run, &value))
-        return false;
-    if (value == NULL)
-        return relink(run, plan);
-    const struct aim aim = { .old_value = value, .old_place = place, .waits = true };
-    return bury(run, true) && lane_store_link(run) && hand_over(run, &aim) && bury(run, false);
-}
-
-bool groups_after(struct lane_run *run, const struct plan *plan, bool was_there, relink_function *relink)
-{
-    cleanup_free char *old_value = NULL;
-    cleanup_free char *new_value = NULL;
-
-    if (!has_groups(run))
-        return relink(run, plan);
-    if (!plan->present)
-        return groups_left(run, plan, relink);
-    cleanup_free char *old_place = str_dup(linked_place(run));
-    bool had = was_there || is_unfinished(run);
-    if (!linked_value(run, &old_value) || !members_value(run, plan->wanted.locator, plan->wanted.values, &new_value))
-        return false;
-    bool renamed = had && old_value != NULL && !str_equal(old_value, new_value);
-    const struct aim aim = { new_value, renamed ? old_value : NULL, old_place, .waits = true };
-    if (renamed && !hand_over(run, &aim))
-        return false;
-    if (!relink(run, plan))
-        return false;
-    if (run->identity.group_count == 0 && !renamed)
-        return true;
-    /* the link first: whoever makes a group now sees this account in it */
-    if (!renamed)
-        return lane_store_link(run) && converge_groups(run, &aim);
-    return link_and_leave(run, &aim);
+    return may_join(run) ? for_each(run, leave_former) : STEP_NEXT;
 }

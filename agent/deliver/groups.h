@@ -1,23 +1,33 @@
 /*
- * groups.h: a person's values in the target's groups, for the person's lane.
+ * groups.h: the steps about a person's values in groups, for the person's lane.
  *
- * Each membership value is added or taken out by the member's lane, one value
- * at a time, so that such changes commute. See lane.h for the order of the
- * steps. Private to deliver/.
- * All bool functions: false means that the run's result says why.
+ * Member rows (store.h) say which values we wrote, and for whom; they decide
+ * what is removed. The target is looked at once, for what has no row: values that
+ * somebody else wrote move along when the account is renamed, and go with the
+ * account; an explicit removal counts for them, too. What the look could not
+ * see is noted, and never taken for "in no group".
+ *
+ * Private to deliver/. lane.c has the order of the steps.
  */
 #ifndef PROVOST_DELIVER_GROUPS_H
 #define PROVOST_DELIVER_GROUPS_H
 
-#include "deliver/lane_private.h"
+#include "deliver/run.h"
 
-/* Before anything else, once the account is read and is ours. */
-bool groups_catch_up(struct lane_run *run);
-/* Before the account goes: its values go out of all groups. */
-bool groups_before(struct lane_run *run, const struct plan *plan);
+enum step groups_look(struct lane_run *run);
+/* Out of all groups that the person is no member of, each by itself; of all groups where the account goes. */
+enum step groups_part(struct lane_run *run);
+/* Has the person a value of ours in a group that must be left? */
+bool groups_are_left(const struct lane_run *run);
+/* Into those that the person is a member of. */
+enum step groups_join(struct lane_run *run);
+/* The value of before a rename, once the new one is there. */
+enum step groups_leave_former(struct lane_run *run);
 
-typedef bool relink_function(struct lane_run *run, const struct plan *plan);
-/* After the account is as wanted: the link, and its values in groups. */
-bool groups_after(struct lane_run *run, const struct plan *plan, bool was_there, relink_function *relink);
+/* The value that the account has in groups, with its key: into `link`, which owns it. NULL: it has none. */
+bool groups_value_of(struct lane_run *run, const char *locator, const json_t *values, struct link *link);
+/* Must the link be stored before values follow it? */
+bool groups_wait_for_link(const struct lane_run *run);
+void groups_clear(struct lane_run *run);
 
 #endif

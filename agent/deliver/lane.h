@@ -1,26 +1,26 @@
 /*
- * lane.h: one lane's work: facts, account as read, plan, apply, link, groups.
+ * lane.h: one lane's work: facts, account as read, plan, and a table of steps.
  *
  * Purpose: lane_converge brings one identity's account in one target to what
  * the facts say now. Doing it again finds nothing to do. It is called by one
- * worker with a session of its own; the lease keeps others off the lane.
+ * worker with a connection of its own; the lease keeps others off the lane.
  *
- * Order of the steps, and why
+ * Access first. The steps that take access away come before all others, and
+ * none waits for another: memberships to be removed, each by itself, then the
+ * marks of `disable` or the removal, then everything else. A step that fails
+ * does not stop the next one; the worst outcome is the lane's, and each step
+ * that was not done is in the result.
+ *
+ * Order of the rest, and why
  *   - An account found through `match` is linked before it is changed, so that
  *     one account is never two people's; one that the plan leaves alone (out of
  *     scope) is not linked at all.
- *   - A new account is linked before its groups are looked at, and a new group
- *     is linked before its members are read: whichever lane comes second sees
- *     the other, so no membership falls between them.
- *   - What a group's lane writes is in its link before it is written (begun.h),
- *     so that the next attempt knows it again.
- *   - Groups come before an account that goes, but a leaver does not wait for
- *     groups that cannot be written.
- *   - After a rename the link keeps the old place until the groups are right,
- *     so that a crash between them is mended.
+ *   - What may be sent is durable before: a creation and a person's values in
+ *     groups with the lease, a group's members with an intent (store.h).
+ *   - A new value is added to groups before the old one is removed.
  *
  * Ownership: the result is the caller's (lane_result_clear). Threads: none of
- * its own. Errors: all end up in the result; see enum lane_verdict.
+ * its own. Errors: all end up in the result.
  */
 #ifndef PROVOST_DELIVER_LANE_H
 #define PROVOST_DELIVER_LANE_H
@@ -40,7 +40,9 @@ struct lane_job {
     struct random_source *random;
     enum identity_kind kind;
     const char *id;
-    int attempt; /* 1 for the first since something new was heard */
+    const char *place; /* the creation that the lease noted, or NULL */
+    bool unanswered;   /* an earlier run may have created an account, and its end is not known */
+    int attempt;       /* 1 for the first since something new was heard */
 };
 
 /* What was done, for the receipt. Strings are owned. */
@@ -50,8 +52,9 @@ struct lane_operation {
     char *locator;
     char *changes; /* JSON text */
     char *before;  /* JSON text or NULL */
-    char *claim;   /* digest of a claim that it settles or lets wait, or NULL */
-    struct wall claim_wait; /* 0: it settles it */
+    char *intent;  /* digest of its intent, or NULL */
+    struct wall intent_wait;
+    bool intent_answered;
     char *note;    /* NULL: none */
     int64_t sessions_found, sessions_ended;
 };
@@ -60,26 +63,36 @@ struct lane_result {
     enum outcome outcome;   /* APPLIED and UNCHANGED: done; else as the connector's contract says */
     bool out_of_scope;
     const char *action;     /* static text */
-    char *reason;           /* NULL: none */
+    char *reason;           /* of all that failed, by semicolons; NULL: nothing did */
+    char *undone;           /* the steps that were not done, by commas; NULL: none */
     char *subject;          /* login or name, or NULL */
     char *account;          /* locator, or NULL */
     int64_t retry_after_us;
     struct wall due;        /* come again then; 0: never */
-    enum leaving leaving;   /* a person who is to be disabled, removed or signed out, and is not yet */
+    enum leaving leaving;   /* access that must end is left */
+    enum refusal refusal;   /* of the first refusal that can be the target's; SURE: there was none */
+    int refusal_code;
+    bool refusal_of_change; /* not of a look */
+    char *refusal_words;    /* what the target said; NULL: nothing */
+    bool looked;            /* the target answered a look */
+    bool accepted;          /* the target took a change */
     int sweep;              /* 1, 2: sessions were looked for; found and ended count all sweeps of this run; 0: they were not */
     int64_t sessions_found, sessions_ended;
     struct wall swept_at;   /* the end of the first sweep; 0: there was none */
-    char *note;             /* of the last operation that had one; NULL: none */
+    char *note;             /* what a person should know although it went well; NULL: nothing */
     struct link link;       /* to be stored, when `has_link` */
     bool has_link;
+    bool has_groups;        /* the person's member rows were looked after */
+    struct member_change *members; /* member rows to be stored; strings owned */
+    size_t member_count;
     struct lane_operation *operations;
     size_t operation_count;
 };
 
-/* A conflict (the account changed between reading and writing) is read and
- * planned again, once in a run; the second one is the run's outcome. Where a
- * plan has several operations, those before the one that failed have been
- * made and stand in the result with their own outcomes. */
+bool is_fine(enum outcome outcome); /* APPLIED or UNCHANGED */
+
+/* What was read and is not so any more is read and planned again, a few times;
+ * after that it is a retry. */
 void lane_converge(const struct lane_job *job, struct lane_result *ret_result);
 void lane_result_clear(struct lane_result *result);
 

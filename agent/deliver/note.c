@@ -1,7 +1,7 @@
 /* What a lane has done, for the receipt: operations as JSON, without secrets. */
 #include "base/str.h"
-#include "deliver/claim.h"
-#include "deliver/lane_private.h"
+#include "deliver/intent.h"
+#include "deliver/run.h"
 
 static bool is_secret_attribute(const char *name)
 {
@@ -73,29 +73,48 @@ char *lane_json_text(const json_t *json)
     return json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 }
 
-bool lane_note_operation(struct lane_run *run, const struct operation *operation, const struct operation_claim *claim,
-                           enum outcome outcome, const struct receipt *receipt)
+/* Passwords that a mapping writes once stay in the target alone. */
+char *lane_values_text(const json_t *values)
+{
+    json_t *shown = values != NULL ? json_copy((json_t *)(uintptr_t)values) : NULL;
+
+    hide_secrets(shown);
+    char *text = lane_json_text(shown);
+    json_decref(shown);
+    return text;
+}
+
+/* A creation that was accepted or not answered may yet show; after that, or where the answer is known, another attempt is another. */
+static struct wall wait_of(const struct lane_run *run, const struct operation *operation, const struct receipt *receipt)
+{
+    bool waits = operation->kind == OPERATION_CREATE && receipt->outcome == OUTCOME_RETRY && receipt->retry_after_us > 0;
+
+    return (struct wall){ waits ? clock_wall(run->job->clock).us + receipt->retry_after_us : 0 };
+}
+
+bool lane_note_operation(struct lane_run *run, const struct operation *operation, const struct operation_intent *intent,
+                         const struct receipt *receipt)
 {
     struct lane_result *result = run->result;
     struct lane_operation *list = realloc(result->operations, (result->operation_count + 1) * sizeof(*list));
-    bool settled = claim_is_settled(outcome);
-    bool waits = operation->kind == OPERATION_CREATE && outcome == OUTCOME_RETRY && receipt->retry_after_us > 0;
+    struct wall wait = wait_of(run, operation, receipt);
+    bool settled = intent_is_settled(receipt->outcome), answered = !settled && receipt->answered;
 
     if (list == NULL)
         return false;
     result->operations = list;
     json_t *changes = changes_json(operation);
     json_t *before = operation->before_image != NULL ? json_copy(operation->before_image) : NULL;
-    if (before != NULL)
-        hide_secrets(before);
+    hide_secrets(before);
     list[result->operation_count++] = (struct lane_operation){
         .kind = operation->kind,
-        .outcome = outcome,
+        .outcome = receipt->outcome,
         .locator = str_dup(operation->locator),
         .changes = lane_json_text(changes),
         .before = lane_json_text(before),
-        .claim = settled || waits ? str_dup(claim->digest) : NULL,
-        .claim_wait = { waits ? clock_wall(run->job->clock).us + receipt->retry_after_us : 0 },
+        .intent = settled || answered || wait.us != 0 ? str_dup(intent->digest) : NULL,
+        .intent_wait = wait,
+        .intent_answered = answered,
         .note = str_dup(receipt->note),
         .sessions_found = receipt->sessions_found,
         .sessions_ended = receipt->sessions_ended,

@@ -2,52 +2,30 @@
 
 #include "base/str.h"
 
-/* ---- markers ---- */
-
-/* False: it failed. The plan then does without them, unless the target is down. */
-static bool read_markers(struct lane_run *run)
+/* The plan does without markers that could not be read. */
+enum step sessions_read(struct lane_run *run)
 {
     struct plan_query query = { 0 };
     struct receipt receipt = { 0 };
     struct error error = { 0 };
     struct link_view view = lane_link_view(&run->link);
 
-    account_clear(&run->account);
-    run->found = false;
+    run->looked = true;
     if (!mapping_keeps_markers(run->mapping))
-        return true;
+        return STEP_NEXT;
     if (plan_query(run->mapping, &run->identity, run->linked ? &view : NULL, &query, &error) < 0)
-        return lane_fail_error(run, &error);
+        return step_if(run->looked = lane_fail_error(run, &error));
     enum outcome outcome = OUTCOME_GONE;
     if (query.query.locator != NULL)
         outcome = run->job->ops->read(run->job->session, &query.query, &run->account, &receipt);
     plan_query_clear(&query);
     run->found = outcome == OUTCOME_APPLIED;
-    bool ok = run->found || outcome == OUTCOME_GONE;
-    if (!ok)
-        lane_fail_receipt(run, &receipt);
+    run->looked = run->found || outcome == OUTCOME_GONE || lane_fail_receipt(run, &receipt);
     receipt_clear(&receipt);
-    return ok;
+    return step_if(run->looked);
 }
 
-/* ---- what the link keeps ---- */
-
-/* Under a name whose markers could not be taken away the old one stays. */
-static bool keep_progress(struct lane_run *run, const struct plan *plan, bool whole)
-{
-    cleanup_free char *text = lane_json_text(plan->progress);
-    cleanup_free char *locator = str_dup(whole || !run->linked ? plan->wanted.locator : run->link.locator);
-    bool same = run->linked && !run->link.gone && str_equal(run->link.key, plan->wanted.key) &&
-                str_equal(run->link.locator, locator) && str_equal(run->link.account, text) && run->link.due.us == plan->due.us;
-
-    if (!plan->present || same)
-        return true;
-    return lane_set_link(run, plan->wanted.key, locator, plan->progress, false, plan->due);
-}
-
-/* ---- a round ---- */
-
-static bool make_plan(struct lane_run *run, struct plan *plan)
+enum step sessions_make_plan(struct lane_run *run)
 {
     struct error error = { 0 };
     struct link_view view = lane_link_view(&run->link);
@@ -58,63 +36,71 @@ static bool make_plan(struct lane_run *run, struct plan *plan)
         .now = clock_wall(run->job->clock),
     };
 
-    return plan_make(run->mapping, &input, plan, &error) == 0 ? true : lane_fail_error(run, &error);
+    if (plan_make(run->mapping, &input, &run->plan, &error) < 0)
+        return step_if(lane_fail_error(run, &error));
+    run->planned = run->out = run->written = true;
+    for (size_t i = 0; i < run->plan.operation_count; i++)
+        run->out = run->out && run->plan.operations[i].kind != OPERATION_REVOKE;
+    if (run->plan.wanted.locator != NULL) {
+        free(run->result->account);
+        run->result->account = strdup(run->plan.wanted.locator);
+    }
+    run->result->out_of_scope = run->plan.verdict != PLAN_CONVERGE;
+    return STEP_NEXT;
 }
-
-/* What came of the plan's operations. */
-struct applied {
-    bool failed; /* one of them, or the reading before */
-    bool swept;
-};
 
 /* Each is tried, whatever came of the one before. */
-static struct applied apply_each(struct lane_run *run, const struct plan *plan, bool blind, bool *ret_again)
+static enum step apply_each(struct lane_run *run, bool revoke)
 {
-    struct applied applied = { .failed = blind };
+    enum step worst = STEP_NEXT;
 
-    for (size_t i = 0; i < plan->operation_count; i++) {
-        const struct operation *operation = &plan->operations[i];
-        bool revoke = operation->kind == OPERATION_REVOKE;
-        enum outcome outcome = OUTCOME_RETRY;
-        if (blind && !revoke)
+    for (size_t i = 0; i < run->plan.operation_count && !run->down; i++) {
+        const struct operation *operation = &run->plan.operations[i];
+        if ((operation->kind == OPERATION_REVOKE) != revoke)
             continue;
-        bool ok = lane_apply(run, operation, NULL, &outcome);
-        *ret_again = *ret_again || (ok && (outcome == OUTCOME_GONE || outcome == OUTCOME_CONFLICT));
-        applied.failed = applied.failed || !ok;
-        applied.swept = applied.swept || (revoke && ok);
-        if (outcome == OUTCOME_TARGET_DOWN)
-            break;
+        enum step step = lane_apply(run, operation, NULL);
+        if (step == STEP_AGAIN)
+            return step;
+        worst = step == STEP_FAILED ? step : worst;
     }
-    return applied;
+    return worst;
 }
 
-static bool finish(struct lane_run *run, struct plan *plan, const struct applied *applied)
+enum step sessions_mark(struct lane_run *run)
 {
-    if (applied->swept)
-        run->result->leaving = LEAVING_NO;
-    if (applied->failed && !applied->swept)
-        return false;
+    if (!run->planned || !run->looked)
+        return STEP_NEXT;
+    enum step step = apply_each(run, false);
+    run->written = step == STEP_NEXT;
+    return step_if(step != STEP_FAILED); /* what changed under it is read again after the sweep */
+}
+
+enum step sessions_revoke(struct lane_run *run)
+{
+    if (!run->planned)
+        return STEP_NEXT;
+    enum step step = apply_each(run, true);
+    run->swept = !run->out && step == STEP_NEXT;
+    run->out = step == STEP_NEXT && !run->down;
+    return step;
+}
+
+/* What was swept is known, also where something else failed. Under a name whose markers could not be removed the old name stays. */
+enum step sessions_link(struct lane_run *run)
+{
+    struct plan *plan = &run->plan;
+    bool whole = run->looked && run->written;
+
+    if (!run->failed && run->looked && !run->written)
+        return STEP_AGAIN;
+    if (!run->planned || (run->failed && !run->swept))
+        return STEP_NEXT;
     plan_swept(plan, clock_wall(run->job->clock));
     run->result->due = plan->due;
-    return keep_progress(run, plan, !applied->failed) && !applied->failed;
-}
-
-bool sessions_round(struct lane_run *run, bool *ret_again)
-{
-    struct plan plan = { 0 };
-
-    *ret_again = false;
-    bool blind = !read_markers(run);
-    if ((blind && run->result->outcome == OUTCOME_TARGET_DOWN) || !make_plan(run, &plan))
-        return false;
-    lane_judge_leaving(run, &plan);
-    if (plan.wanted.locator != NULL) {
-        free(run->result->account);
-        run->result->account = strdup(plan.wanted.locator);
-    }
-    run->result->out_of_scope = plan.verdict != PLAN_CONVERGE;
-    const struct applied applied = apply_each(run, &plan, blind, ret_again);
-    bool ok = *ret_again && !applied.failed ? true : finish(run, &plan, &applied);
-    plan_clear(&plan);
-    return ok;
+    cleanup_free char *text = lane_json_text(plan->progress);
+    const struct link wanted = { .key = plan->wanted.key, .locator = whole || !run->linked ? plan->wanted.locator : run->link.locator,
+                                 .account = text, .due = plan->due };
+    bool same = lane_is_linked(run) && str_equal(run->link.key, wanted.key) && str_equal(run->link.locator, wanted.locator) &&
+                str_equal(run->link.account, text) && run->link.due.us == plan->due.us;
+    return step_if(!plan->present || same || lane_set_link(run, &wanted));
 }

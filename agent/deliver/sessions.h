@@ -1,5 +1,5 @@
 /*
- * sessions.h: one round of a lane whose target ends sessions (plan.h says what
+ * sessions.h: the steps of a lane whose target ends sessions (plan.h says what
  * is planned). Private to deliver/.
  *
  * Order of the steps, and why
@@ -10,14 +10,17 @@
  *     receipt: a crash between the sweep and the link sweeps once more, which
  *     is harmless.
  *   - The second sweep is a due time of the lane.
- * Groups are never touched. Errors: false, and the run's result says why.
+ * Groups are never touched.
  */
 #ifndef PROVOST_DELIVER_SESSIONS_H
 #define PROVOST_DELIVER_SESSIONS_H
 
-#include "deliver/lane_private.h"
+#include "deliver/run.h"
 
-/* *ret_again: plan once more. */
-bool sessions_round(struct lane_run *run, bool *ret_again);
+enum step sessions_read(struct lane_run *run);
+enum step sessions_make_plan(struct lane_run *run);
+enum step sessions_mark(struct lane_run *run);
+enum step sessions_revoke(struct lane_run *run);
+enum step sessions_link(struct lane_run *run);
 
 #endif

@@ -84,9 +84,8 @@ static bool move_aside(struct lane_run *run, const struct operation *operation, 
         .kind = OPERATION_RENAME, .group = operation->group, .key = operation->key, .locator = operation->locator,
         .new_locator = (char *)aside,
     };
-    enum outcome outcome = OUTCOME_UNCHANGED;
 
-    return lane_apply(run, &move, NULL, &outcome);
+    return lane_apply(run, &move, NULL) == STEP_NEXT;
 }
 
 bool swap_step_aside(struct lane_run *run, const struct operation *operation)
@@ -97,8 +96,6 @@ bool swap_step_aside(struct lane_run *run, const struct operation *operation)
         plan_aside(run->mapping, operation->new_locator, run->job->id, &aside, NULL) < 0 || aside == NULL ||
         !is_first_of_ring(run, operation->locator, operation->new_locator, &next) || !move_aside(run, operation, aside))
         return false;
-    free(take_pointer(run->result->reason));
-    run->result->outcome = OUTCOME_UNCHANGED;
     store_touch(run->job->store, run->job->target, run->job->kind, next);
     return true;
 }

@@ -12,10 +12,10 @@
 #ifndef PROVOST_DELIVER_SWAP_H
 #define PROVOST_DELIVER_SWAP_H
 
-#include "deliver/lane_private.h"
+#include "deliver/run.h"
 
 /* After `operation`, a move, could not be made for now. True: it has stepped
- * aside, plan again. False: the run's result stays as it is, or says what failed. */
+ * aside: all steps again. False: the run's result stays as it is, or says what failed. */
 bool swap_step_aside(struct lane_run *run, const struct operation *operation);
 
 #endif

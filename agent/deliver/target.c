@@ -1,15 +1,20 @@
+/* One target: its state, its scheduler, start and stop. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/str.h"
-#include "deliver/deliver_private.h"
+#include "deliver/ending.h"
 
 #define IDLE_US 60000000       /* looks at the store at least this often */
 #define STORE_AGAIN_US 1000000 /* after the store refused */
-#define QUEUE_LEAST 32         /* so many leases share a commit */
-#define FEED_EARLY_US 50000    /* with new work, a queue that is half full is topped up: a leaver may be in it */
+#define FEED_EARLY_US 50000    /* with new work, a queue that holds some is topped up: a leaver may be in it */
+#define TRIAL_MIN_US 250000    /* before the first lane is tried in a target that refuses; doubles, up to `probe` */
+#define LOGIN_WAIT_US (300 * INT64_C(1000000)) /* after a refused log-in; three times as long with each, up to … */
+#define LOGIN_WAIT_MAX_US (3600 * INT64_C(1000000))
+#define FALL_PROBES 10 /* probe intervals after a fall, in which the lanes of a target that works again are doubted */
+#define PAUSE_MAX_US (300 * INT64_C(1000000)) /* a target's own wish does not keep everybody waiting for longer */
 
 /* ---- state ---- */
 
@@ -58,8 +63,10 @@ void target_pool_note_revoke(struct target_pool *pool, int64_t us)
 
 static void release_queue(struct target_pool *pool)
 {
-    while (pool->queued > 0)
-        lease_release(pool, &pool->queue[--pool->queued]);
+    struct lease lease;
+
+    while (queue_take(&pool->queue, &lease))
+        lease_release(pool, &lease);
 }
 
 /* Between a half and the whole of the configured time, so that many agents do
@@ -80,17 +87,167 @@ static void probe_after(struct target_pool *pool, int64_t after_us)
         pool->probe_at.us = at_us;
 }
 
-void target_pool_suspend(struct target_pool *pool, const char *reason, int64_t retry_after_us)
+static int64_t at_most(int64_t us, int64_t most_us)
+{
+    return us < most_us ? us : most_us;
+}
+
+/* Others use the account, too: it must not be locked by our trying. */
+static int64_t login_wait_us(struct target_pool *pool, enum refusal refusal)
+{
+    int64_t wait_us = LOGIN_WAIT_US;
+
+    if (refusal != REFUSAL_LOGIN && refusal != REFUSAL_UNSURE_LOGIN)
+        return 0;
+    for (int i = 0; i < pool->logins_refused && wait_us < LOGIN_WAIT_MAX_US; i++)
+        wait_us *= 3;
+    pool->logins_refused++;
+    return at_most(wait_us, LOGIN_WAIT_MAX_US);
+}
+
+bool target_pool_is_away(struct target_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
+    bool away = pool->state == TARGET_DOWN || (pool->state == TARGET_REFUSING && !pool->trial);
+    pthread_mutex_unlock(&pool->lock);
+    return away;
+}
+
+/* ---- what a lane's end says of the target ---- */
+
+uint64_t lease_mark(const struct lease *lease)
+{
+    uint64_t mark = str_hash(STR_HASH_START + (uint64_t)lease->kind, lease->id, strlen(lease->id));
+
+    return mark != 0 ? mark : 1;
+}
+
+/* The target cannot be worked with. It is probed at once, but not before its own wish; one that answers probes and fails at work
+ * again is left alone for a while. */
+static void suspend(struct target_pool *pool, const struct ending *ending)
+{
+    const struct lane_result *result = &ending->result;
+
     release_queue(pool);
     if (pool->state != TARGET_DOWN && !pool->stopping) {
         bool flaps = clock_mono(pool->settings->clock).us - pool->up_at.us < pool->target.probe_us;
         probe_after(pool, flaps ? probe_wait_us(pool) : 0);
-        set_state(pool, TARGET_DOWN, reason);
+        probe_after(pool, login_wait_us(pool, result->refusal));
+        set_state(pool, TARGET_DOWN, ending->reason);
     }
-    probe_after(pool, retry_after_us);
+    probe_after(pool, at_most(result->retry_after_us, PAUSE_MAX_US));
     pthread_cond_signal(&pool->wake_scheduler);
+}
+
+/* Charged to the lane: an attempt, and the end that goes with it. */
+static void charge(struct ending *ending)
+{
+    free(take_pointer(ending->result.reason));
+    ending->result.reason = take_pointer(ending->reason);
+    ending->result.outcome = OUTCOME_RETRY;
+    ending_decide(ending);
+}
+
+/* A target that fell, and has taken changes since: is what a lane says of it the lane's own? One that was refused before is not
+ * believed; others are when JUDGE_ROW of them say the same. */
+static bool is_doubtful(struct target_pool *pool, const struct ending *ending)
+{
+    uint64_t mark = lease_mark(&ending->lease);
+    bool known = judge_knows(&pool->judge, mark);
+    bool lately = clock_mono(pool->settings->clock).us - pool->up_at.us < FALL_PROBES * pool->target.probe_us;
+    bool all = judge_refused(&pool->judge, mark, 0, ending->result.operation_count > 0);
+
+    return pool->state == TARGET_UP && pool->recovered && ending->result.refusal != REFUSAL_LOGIN && (known || (lately && !all));
+}
+
+static void judge_down(struct target_pool *pool, struct ending *ending)
+{
+    if (is_doubtful(pool, ending)) {
+        charge(ending);
+        return;
+    }
+    if (pool->state != TARGET_DOWN) {
+        pool->fell = true;
+        pool->recovered = false;
+    }
+    suspend(pool, ending);
+}
+
+/* With the lock held. Lanes are tried after a while, one at first. */
+static void close_trial(struct target_pool *pool, enum refusal refusal)
+{
+    int64_t login_us = login_wait_us(pool, refusal);
+
+    release_queue(pool);
+    pool->trial = false;
+    pool->probe_at = clock_mono(pool->settings->clock);
+    probe_after(pool, pool->trial_wait_us > login_us ? pool->trial_wait_us : login_us);
+    pool->trial_wait_us = at_most(pool->trial_wait_us * 2, pool->target.probe_us);
+    pthread_cond_signal(&pool->wake_scheduler);
+}
+
+static void judge_refusal(struct target_pool *pool, struct ending *ending)
+{
+    const struct lane_result *result = &ending->result;
+    bool all = judge_refused(&pool->judge, lease_mark(&ending->lease), result->refusal_code, result->refusal_of_change);
+    const char *words = result->refusal_words != NULL ? result->refusal_words : ending->reason;
+
+    if (pool->state == TARGET_REFUSING && pool->trial_lanes == 1) {
+        ending->end = LANE_RELEASE; /* the target's, not the lane's: no attempt */
+        ending->outcome = ending->stored = "refusing";
+        close_trial(pool, result->refusal);
+    } else if (pool->state == TARGET_UP && all && !pool->stopping) {
+        pool->trial_wait_us = at_most(TRIAL_MIN_US, pool->target.probe_us);
+        set_state(pool, TARGET_REFUSING, words);
+        close_trial(pool, result->refusal);
+        store_hurry(pool->settings->store, pool->target.name, OUTCOME_WORD_REFUSED);
+    }
+}
+
+/* One lane, then two, then all. */
+static void judge_success(struct target_pool *pool, const struct ending *ending)
+{
+    judge_accepted(&pool->judge, lease_mark(&ending->lease));
+    pool->recovered = pool->recovered || (pool->fell && ending->result.accepted);
+    pool->fell = pool->fell && !ending->result.accepted;
+    pool->logins_refused = 0;
+    if (pool->state != TARGET_REFUSING)
+        return;
+    if (pool->trial_lanes++ > 1) {
+        set_state(pool, TARGET_UP, NULL);
+        store_hurry(pool->settings->store, pool->target.name, OUTCOME_WORD_REFUSED);
+    }
+    pthread_cond_broadcast(&pool->wake_workers);
+    pthread_cond_signal(&pool->wake_scheduler);
+}
+
+/* A refused change is answered by a change that was taken, a refused look by any look. */
+static bool succeeds(const struct target_pool *pool, const struct ending *ending)
+{
+    return ending->result.accepted || (!pool->judge.of_change && ending->result.looked && ending->result.refusal == REFUSAL_SURE);
+}
+
+void target_pool_judge(struct target_pool *pool, struct ending *ending)
+{
+    target_pool_note(pool, ending->end == LANE_DONE, ending->reason);
+    pthread_mutex_lock(&pool->lock);
+    if (ending->result.outcome == OUTCOME_TARGET_DOWN)
+        judge_down(pool, ending);
+    else if (succeeds(pool, ending))
+        judge_success(pool, ending);
+    else if (ending->result.refusal != REFUSAL_SURE && ending->end == LANE_RETRY)
+        judge_refusal(pool, ending);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void target_pool_lane_ended(struct target_pool *pool, enum priority priority, bool failed, struct mono begun)
+{
+    pthread_mutex_lock(&pool->lock);
+    struct mono now = clock_mono(pool->settings->clock);
+    queue_ended(&pool->queue, priority, failed, now.us - begun.us, now);
+    pool->busy--;
+    if (pool->state == TARGET_REFUSING)
+        pthread_cond_broadcast(&pool->wake_workers);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -131,94 +288,121 @@ static bool probe(struct target_pool *pool, struct receipt *receipt)
     const struct connector_ops *ops = pool->target.ops;
     struct connector_session *session = NULL;
 
+    pthread_mutex_lock(&pool->opening);
     enum outcome outcome = ops->open(pool->target.settings, pool->shared, &session, receipt);
-    if (outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED)
+    pthread_mutex_unlock(&pool->opening);
+    if (is_fine(outcome))
         outcome = ops->probe(session, receipt);
-    bool up = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
-    if (up)
+    if (is_fine(outcome))
         prepare(pool, session);
     ops->close(session);
-    return up;
+    return is_fine(outcome);
 }
 
-static void probe_while_down(struct target_pool *pool)
+/* When the target may be tried. False: stop, or it was woken before. */
+static bool wait_for_probe(struct target_pool *pool)
+{
+    int64_t left_us = pool->probe_at.us - clock_mono(pool->settings->clock).us;
+
+    if (left_us > 0)
+        wait_us(pool, left_us);
+    return !pool->stopping && pool->probe_at.us <= clock_mono(pool->settings->clock).us;
+}
+
+static void note_probe(struct target_pool *pool, bool up, const struct receipt *receipt)
+{
+    if (up && pool->state == TARGET_REFUSING) {
+        pool->trial = true;
+        pool->trial_lanes = 1;
+    } else if (up) {
+        pool->logins_refused = 0;
+        set_state(pool, pool->held ? TARGET_HELD : TARGET_UP, NULL);
+    } else {
+        if (receipt->reason != NULL)
+            note_error(pool, receipt->reason);
+        set_state(pool, TARGET_DOWN, receipt->reason);
+        probe_after(pool, probe_wait_us(pool));
+        probe_after(pool, login_wait_us(pool, receipt->refusal));
+        probe_after(pool, at_most(receipt->retry_after_us, PAUSE_MAX_US));
+    }
+    pool->ready = up;
+}
+
+static void probe_when_due(struct target_pool *pool)
 {
     struct receipt receipt = { 0 };
-    int64_t left_us;
 
-    while (!pool->stopping && (left_us = pool->probe_at.us - clock_mono(pool->settings->clock).us) > 0)
-        wait_us(pool, left_us);
-    if (pool->stopping)
+    if (!wait_for_probe(pool))
         return;
     pthread_mutex_unlock(&pool->lock);
     bool up = probe(pool, &receipt);
     pthread_mutex_lock(&pool->lock);
-    if (up) {
-        set_state(pool, pool->held ? TARGET_HELD : TARGET_UP, NULL);
-        pool->ready = true;
-    } else {
-        if (receipt.reason != NULL)
-            note_error(pool, receipt.reason);
-        if (pool->state == TARGET_STARTING)
-            set_state(pool, TARGET_DOWN, receipt.reason);
-        probe_after(pool, probe_wait_us(pool));
-        probe_after(pool, receipt.retry_after_us);
-    }
+    note_probe(pool, up, &receipt);
     receipt_clear(&receipt);
-}
-
-/* The queue is a stack, best on top: leavers first, then the older. */
-static void queue_lease(struct target_pool *pool, const struct lease *lease)
-{
-    size_t place = pool->queued;
-
-    while (place > 0 && pool->queue[place - 1].priority <= lease->priority)
-        place--;
-    memmove(&pool->queue[place + 1], &pool->queue[place], (pool->queued - place) * sizeof(*pool->queue));
-    pool->queue[place] = *lease;
-    pool->queued++;
-    pthread_cond_signal(&pool->wake_workers);
 }
 
 /* How long to leave the queue as it is. */
 static int64_t feed_wait_us(const struct target_pool *pool)
 {
-    if (pool->queued <= pool->queue_most / 2)
+    int64_t now_us = clock_mono(pool->settings->clock).us;
+
+    if (queue_is_low(&pool->queue) || (pool->ready && queue_count(&pool->queue) == 0))
         return 0;
-    if (!pool->ready || pool->queued == pool->queue_most)
-        return IDLE_US;
-    return pool->fed_at.us + FEED_EARLY_US - clock_mono(pool->settings->clock).us;
+    if (pool->ready)
+        return pool->fed_at.us + FEED_EARLY_US - now_us;
+    return pool->feed_at.us - now_us;
 }
 
-/* Leases more; sets how long nothing is due. */
+/* A creation that a lane of this target may send; keys of their own make it known where the target has them. */
+static char *creates(void *arg, const struct identity *identity, const struct link *link)
+{
+    const struct target_pool *pool = arg;
+    const struct mapping *mapping = identity->kind == IDENTITY_USER ? pool->user_mapping : pool->group_mapping;
+    struct link_view view = { 0 };
+    char *place = NULL;
+
+    if (mapping == NULL || mapping_ends_sessions(mapping) || (pool->target.ops->capabilities & CONNECTOR_IDEMPOTENCY) != 0)
+        return NULL;
+    if (link != NULL)
+        view = (struct link_view){ link->key, link->locator, link->gone, link->due, link->account };
+    plan_creation(mapping, identity, link != NULL ? &view : NULL, clock_wall(pool->settings->clock), &place, NULL);
+    return place;
+}
+
+/* Until a waiting lane of the store comes due, at least a millisecond. */
+static int64_t until_us(const struct target_pool *pool, struct wall next)
+{
+    int64_t left_us = next.us != 0 ? next.us - clock_wall(pool->settings->clock).us : IDLE_US;
+
+    return left_us < 1000 ? 1000 : at_most(left_us, IDLE_US);
+}
+
+/* Leases more. */
 static void feed(struct target_pool *pool)
 {
     const struct deliver_settings *settings = pool->settings;
-    size_t most = pool->queue_most - pool->queued;
+    struct lease_wish wish = { .target = pool->target.name, .lease_us = settings->lease_us, .creates = creates, .arg = pool };
     struct wall next = { 0 };
     struct error error = { 0 };
 
     pool->ready = false;
     pool->fed_at = clock_mono(settings->clock);
+    queue_wish(&pool->queue, wish.most);
     pthread_mutex_unlock(&pool->lock);
-    int got = store_lease(settings->store, pool->target.name, most, settings->lease_us, pool->batch, &next, &error);
-    int64_t wait = IDLE_US;
-    if (next.us != 0 && next.us - clock_wall(settings->clock).us < wait)
-        wait = next.us - clock_wall(settings->clock).us;
-    if (wait < 1000)
-        wait = 1000;
+    int got = store_lease(settings->store, &wish, pool->batch, &next, &error);
     pthread_mutex_lock(&pool->lock);
     if (got < 0) {
         note_error(pool, error.text);
+        pool->ready = true;
         wait_us(pool, STORE_AGAIN_US);
         return;
     }
-    for (int i = 0; i < got; i++)
-        queue_lease(pool, &pool->batch[i]);
-    if (got > 0 && pool->state == TARGET_DOWN)
+    pool->feed_at.us = clock_mono(settings->clock).us + until_us(pool, next);
+    queue_fill(&pool->queue, wish.most, pool->batch, (size_t)got);
+    if (pool->state == TARGET_DOWN || (pool->state == TARGET_REFUSING && !pool->trial))
         release_queue(pool);
-    if (got == 0 && !pool->ready && !pool->stopping)
-        wait_us(pool, wait);
+    if (got > 0)
+        pthread_cond_broadcast(&pool->wake_workers);
 }
 
 static void store_refused_again(struct target_pool *pool)
@@ -232,6 +416,19 @@ static void store_refused_again(struct target_pool *pool)
     pthread_mutex_lock(&pool->lock);
 }
 
+static bool is_to_be_probed(const struct target_pool *pool)
+{
+    return pool->state == TARGET_STARTING || pool->state == TARGET_DOWN || (pool->state == TARGET_REFUSING && !pool->trial && !pool->held);
+}
+
+static void hold(struct target_pool *pool)
+{
+    release_queue(pool);
+    set_state(pool, TARGET_HELD, "held by an administrator");
+    if (pool->held && !pool->stopping)
+        wait_us(pool, IDLE_US);
+}
+
 static void *scheduler_main(void *arg)
 {
     struct target_pool *pool = arg;
@@ -240,17 +437,15 @@ static void *scheduler_main(void *arg)
     while (!pool->stopping) {
         if (pool->refused != NULL) {
             store_refused_again(pool);
-        } else if (pool->state == TARGET_STARTING || pool->state == TARGET_DOWN) {
-            probe_while_down(pool);
+        } else if (is_to_be_probed(pool)) {
+            probe_when_due(pool);
         } else if (pool->held) {
-            release_queue(pool);
-            set_state(pool, TARGET_HELD, "held by an administrator");
-            if (pool->held && !pool->stopping)
-                wait_us(pool, IDLE_US);
+            hold(pool);
         } else if (feed_wait_us(pool) > 0) {
             wait_us(pool, feed_wait_us(pool));
         } else {
-            set_state(pool, TARGET_UP, NULL);
+            if (pool->state == TARGET_HELD)
+                set_state(pool, TARGET_UP, NULL);
             feed(pool);
         }
     }
@@ -294,7 +489,7 @@ int target_pool_start(struct target_pool *pool, const struct deliver_settings *s
 
     *pool = (struct target_pool){ .settings = settings, .target = *target, .held = target->held, .ready = true };
     pool->since = clock_wall(settings->clock);
-    pool->queue_most = QUEUE_LEAST + 8 * (size_t)target->workers;
+    pthread_mutex_init(&pool->opening, NULL);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -302,10 +497,11 @@ int target_pool_start(struct target_pool *pool, const struct deliver_settings *s
     pthread_cond_init(&pool->wake_workers, NULL);
     pthread_condattr_destroy(&attributes);
     choose_mappings(pool);
-    pool->queue = calloc(pool->queue_most, sizeof(*pool->queue));
-    pool->batch = calloc(pool->queue_most, sizeof(*pool->batch));
+    pool->target.name = strdup(target->name);
+    int memory = queue_init(&pool->queue, (size_t)target->workers);
+    pool->batch = calloc(PRIORITY_COUNT * pool->queue.room, sizeof(*pool->batch));
     pool->workers = calloc((size_t)target->workers, sizeof(*pool->workers));
-    if (pool->queue == NULL || pool->batch == NULL || pool->workers == NULL)
+    if (memory < 0 || pool->target.name == NULL || pool->batch == NULL || pool->workers == NULL)
         return error_nomem(error);
     if (target->ops->share != NULL) {
         int shared = target->ops->share(target->settings, &pool->shared, error);
@@ -360,10 +556,14 @@ void target_pool_clear(struct target_pool *pool)
 {
     if (pool->target.ops->unshare != NULL)
         pool->target.ops->unshare(pool->shared);
+    if (pool->target.release != NULL)
+        pool->target.release(pool->target.owner);
     pthread_cond_destroy(&pool->wake_scheduler);
     pthread_cond_destroy(&pool->wake_workers);
     pthread_mutex_destroy(&pool->lock);
-    free(pool->queue);
+    pthread_mutex_destroy(&pool->opening);
+    queue_free(&pool->queue);
+    free((char *)pool->target.name);
     free(pool->batch);
     free(pool->workers);
 }

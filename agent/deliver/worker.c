@@ -1,270 +1,51 @@
-#include <stdio.h>
+/* One worker: a connection, and one lane after the other. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fault.h"
 #include "base/str.h"
-#include "deliver/deliver_private.h"
-#include "deliver/lane.h"
-
-/* ---- how a lane's work ends ---- */
-
-struct ending {
-    struct ending *next; /* in the pool's list of refused ones */
-    struct target_pool *pool;
-    struct lease lease;
-    struct lane_result result;
-    const char *outcome;
-    char *reason;
-    enum lane_end end;
-    int64_t retry_in_us;
-    int64_t took_us;
-    int64_t lag_us;
-    int64_t revoke_us;
-    bool overdue; /* a leaver's, after the last attempt */
-};
-
-/* What the agent does with each outcome. APPLIED and UNCHANGED with
- * out_of_scope have a word of their own. */
-static const struct {
-    enum lane_end end;
-    const char *word;
-} endings[OUTCOME_COUNT] = {
-    [OUTCOME_APPLIED] = { LANE_DONE, "applied" },
-    [OUTCOME_UNCHANGED] = { LANE_DONE, "unchanged" },
-    [OUTCOME_RETRY] = { LANE_RETRY, "retry" },
-    [OUTCOME_TARGET_DOWN] = { LANE_RELEASE, "target_down" },
-    [OUTCOME_REJECTED] = { LANE_DEAD, "rejected" },
-    [OUTCOME_AMBIGUOUS] = { LANE_DEAD, "ambiguous" },
-    [OUTCOME_GONE] = { LANE_RETRY, "retry" },
-    [OUTCOME_CONFLICT] = { LANE_RETRY, "retry" },
-};
-
-static bool is_leaver(const struct ending *ending)
-{
-    return ending->end != LANE_DONE && ending->result.leaving == LEAVING_YES;
-}
-
-static void __attribute__((format(printf, 2, 3))) preface_reason(struct ending *ending, const char *format, ...)
-{
-    cleanup_buf struct buf text = { 0 };
-    va_list args;
-
-    va_start(args, format);
-    buf_vprintf(&text, format, args);
-    va_end(args);
-    buf_printf(&text, ": %s", ending->reason != NULL ? ending->reason : "?");
-    free(ending->reason);
-    ending->reason = buf_take(&text);
-}
-
-/* The attempts are used up. Whoever shall be out is not let go. */
-static void exhaust(struct ending *ending)
-{
-    const struct deliver_target *target = &ending->pool->target;
-
-    if (!is_leaver(ending)) {
-        ending->end = LANE_DEAD;
-        ending->outcome = "dead";
-        preface_reason(ending, "gave up after %d attempts", ending->lease.attempt);
-        return;
-    }
-    ending->overdue = true;
-    ending->retry_in_us = target->retry_most_us > ending->result.retry_after_us ? target->retry_most_us : ending->result.retry_after_us;
-    preface_reason(ending, "a leaver still has access after %d attempts", ending->lease.attempt);
-}
-
-static void decide_end(struct ending *ending)
-{
-    const struct deliver_target *target = &ending->pool->target;
-
-    ending->end = endings[ending->result.outcome].end;
-    ending->outcome = endings[ending->result.outcome].word;
-    ending->reason = take_pointer(ending->result.reason);
-    ending->retry_in_us = -1;
-    if (ending->end == LANE_DONE && ending->result.out_of_scope)
-        ending->outcome = "out_of_scope";
-    if (ending->end != LANE_RETRY)
-        return;
-    if (ending->lease.attempt >= target->attempts)
-        exhaust(ending);
-    else
-        ending->retry_in_us =
-            retry_delay_us(target, ending->pool->settings->random, ending->lease.attempt, ending->result.retry_after_us);
-}
-
-static void ending_free(struct ending *ending)
-{
-    lease_clear(&ending->lease);
-    lane_result_clear(&ending->result);
-    free(ending->reason);
-    free(ending);
-}
-
-static void report(const struct ending *ending)
-{
-    const struct deliver_settings *settings = ending->pool->settings;
-    const struct lease *lease = &ending->lease;
-
-    settings->sink.delivered(settings->sink.arg, &(struct delivery_report){
-        .target = lease->target,
-        .kind = lease->kind,
-        .id = lease->id,
-        .subject = ending->result.subject,
-        .action = ending->result.action,
-        .outcome = ending->outcome,
-        .account = ending->result.account,
-        .event_uuid = lease->event_uuid,
-        .event_type = lease->event_type,
-        .reason = ending->reason,
-        .superseded = lease->deliveries > 1 ? lease->deliveries - 1 : 0,
-        .attempt = lease->attempt,
-        .took_us = ending->took_us,
-        .lag_us = ending->lag_us,
-        .retry_in_us = ending->retry_in_us,
-        .leaver = is_leaver(ending),
-        .overdue = ending->overdue,
-        .sweep = ending->result.sweep,
-        .sessions_found = ending->result.sessions_found,
-        .sessions_ended = ending->result.sessions_ended,
-        .revoke_us = ending->revoke_us,
-        .note = ending->result.note,
-    });
-}
-
-/* Runs on the store's writer thread. An end that could not be committed (disk
- * full) is kept and offered again by the scheduler. */
-static void ended(void *arg, int code, const struct error *error)
-{
-    struct ending *ending = arg;
-    struct target_pool *pool = ending->pool;
-    bool refused = code < 0 && code != ERROR_STALE && code != ERROR_CLOSED && code != ERROR_EXISTS;
-
-    if (code == ERROR_EXISTS) { /* the account turned out to be another's: the store made it a dead letter */
-        ending->end = LANE_DEAD;
-        ending->outcome = endings[OUTCOME_AMBIGUOUS].word; /* as the store has it */
-        free(ending->reason);
-        ending->reason = strdup(error->text);
-    }
-    if ((code == 0 || code == ERROR_EXISTS) && ending->end != LANE_RELEASE)
-        report(ending);
-    pthread_mutex_lock(&pool->lock);
-    if (refused) {
-        ending->next = pool->refused;
-        pool->refused = ending;
-    } else {
-        atomic_fetch_sub(&pool->unfinished, 1);
-    }
-    pool->ready = true; /* it may come again: the scheduler asks for when */
-    pthread_cond_broadcast(&pool->wake_scheduler);
-    pthread_mutex_unlock(&pool->lock);
-    if (!refused)
-        ending_free(ending);
-}
-
-static void complete(struct ending *ending)
-{
-    struct store *store = ending->pool->settings->store;
-    const struct lane_result *result = &ending->result;
-    struct operation_record *records = calloc(result->operation_count + 1, sizeof(*records));
-    int64_t now_us = clock_wall(ending->pool->settings->clock).us;
-
-    for (size_t i = 0; records != NULL && i < result->operation_count; i++)
-        records[i] = (struct operation_record){
-            .kind = operation_kind_name(result->operations[i].kind),
-            .locator = result->operations[i].locator,
-            .outcome = outcome_name(result->operations[i].outcome),
-            .changes = result->operations[i].changes,
-            .before = result->operations[i].before,
-            .claim = result->operations[i].claim,
-            .claim_wait = result->operations[i].claim_wait,
-            .sessions_found = result->operations[i].sessions_found,
-            .sessions_ended = result->operations[i].sessions_ended,
-            .note = result->operations[i].note,
-        };
-    struct completion completion = {
-        .lease = &ending->lease,
-        .end = ending->end,
-        .outcome = ending->outcome,
-        .action = result->action,
-        .reason = ending->reason,
-        .retry_at = { ending->retry_in_us >= 0 ? now_us + ending->retry_in_us : 0 },
-        .leaving = result->leaving,
-        .due = result->due,
-        .link = result->has_link ? &result->link : NULL,
-        .operations = records,
-        .operation_count = records != NULL ? result->operation_count : 0,
-    };
-    fault_point(FAULT_DELIVER_COMPLETE);
-    store_complete(store, &completion, ended, ending);
-    free(records);
-}
-
-void endings_store_again(struct ending *list)
-{
-    while (list != NULL) {
-        struct ending *ending = list;
-        list = ending->next;
-        complete(ending);
-    }
-}
-
-static struct ending *ending_new(struct target_pool *pool, const struct lease *lease)
-{
-    struct ending *ending = calloc(1, sizeof(*ending));
-
-    if (ending == NULL)
-        return NULL;
-    *ending = (struct ending){ .pool = pool, .lease = *lease, .result.action = "none", .revoke_us = -1 };
-    atomic_fetch_add(&pool->unfinished, 1);
-    return ending;
-}
-
-void lease_release(struct target_pool *pool, struct lease *lease)
-{
-    struct ending *ending = ending_new(pool, lease);
-
-    if (ending == NULL) { /* it lapses */
-        lease_clear(lease);
-        return;
-    }
-    ending->end = LANE_RELEASE;
-    ending->outcome = "released";
-    complete(ending);
-}
-
-/* ---- one worker ---- */
+#include "deliver/ending.h"
 
 struct worker {
     struct target_pool *pool;
+    size_t number; /* 0 … */
     struct connector_session *session;
 };
-
-static bool open_session(struct worker *worker, struct lane_result *result)
-{
-    struct receipt receipt = { 0 };
-    const struct deliver_target *target = &worker->pool->target;
-
-    if (worker->session != NULL)
-        return true;
-    enum outcome outcome = target->ops->open(target->settings, worker->pool->shared, &worker->session, &receipt);
-    if (outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED) {
-        receipt_clear(&receipt);
-        return true;
-    }
-    /* without a session nothing of this target can be worked on */
-    result->outcome = OUTCOME_TARGET_DOWN;
-    result->action = "none";
-    result->reason = take_pointer(receipt.reason);
-    result->retry_after_us = receipt.retry_after_us;
-    receipt_clear(&receipt);
-    return false;
-}
 
 static void close_session(struct worker *worker)
 {
     worker->pool->target.ops->close(worker->session);
     worker->session = NULL;
+}
+
+static enum outcome open_one(struct worker *worker, struct receipt *receipt)
+{
+    const struct deliver_target *target = &worker->pool->target;
+
+    if (target_pool_is_away(worker->pool))
+        return receipt_set(receipt, OUTCOME_TARGET_DOWN, 0, NULL);
+    return target->ops->open(target->settings, worker->pool->shared, &worker->session, receipt);
+}
+
+/* Without a connection nothing of this target can be worked on. */
+static bool open_session(struct worker *worker, struct lane_result *result)
+{
+    struct receipt receipt = { 0 };
+
+    if (worker->session != NULL)
+        return true;
+    pthread_mutex_lock(&worker->pool->opening);
+    enum outcome outcome = open_one(worker, &receipt);
+    pthread_mutex_unlock(&worker->pool->opening);
+    bool good = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
+    if (!good) {
+        result->outcome = OUTCOME_TARGET_DOWN;
+        result->reason = take_pointer(receipt.reason);
+        result->refusal = receipt.refusal;
+        result->retry_after_us = receipt.retry_after_us;
+    }
+    receipt_clear(&receipt);
+    return good;
 }
 
 /* How long it took until the person's sessions were ended. */
@@ -278,57 +59,86 @@ static void note_revoke(struct ending *ending)
     target_pool_note_revoke(ending->pool, ending->revoke_us);
 }
 
-static void work(struct worker *worker, struct lease *lease)
+static void converge(struct worker *worker, const struct lease *lease, struct lane_result *result)
+{
+    struct target_pool *pool = worker->pool;
+    const struct deliver_settings *settings = pool->settings;
+    const struct lane_job job = {
+        .target = pool->target.name,
+        .ops = pool->target.ops,
+        .user_mapping = pool->user_mapping,
+        .group_mapping = pool->group_mapping,
+        .session = worker->session,
+        .store = settings->store,
+        .clock = settings->clock,
+        .random = settings->random,
+        .kind = lease->kind,
+        .id = lease->id,
+        .place = lease->place,
+        .unanswered = lease->unanswered,
+        .attempt = lease->attempt,
+    };
+
+    lane_converge(&job, result);
+}
+
+/* True: it failed. */
+static bool work(struct worker *worker, struct lease *lease, struct mono begun)
 {
     struct target_pool *pool = worker->pool;
     const struct deliver_settings *settings = pool->settings;
     struct ending *ending = ending_new(pool, lease);
-    struct mono begun = clock_mono(settings->clock);
 
     if (ending == NULL) { /* it lapses */
         lease_clear(lease);
-        return;
+        return true;
     }
-    if (open_session(worker, &ending->result)) {
-        struct lane_job job = {
-            .target = pool->target.name,
-            .ops = pool->target.ops,
-            .user_mapping = pool->user_mapping,
-            .group_mapping = pool->group_mapping,
-            .session = worker->session,
-            .store = settings->store,
-            .clock = settings->clock,
-            .random = settings->random,
-            .kind = lease->kind,
-            .id = lease->id,
-            .attempt = lease->attempt,
-        };
-        lane_converge(&job, &ending->result);
-    }
+    if (open_session(worker, &ending->result))
+        converge(worker, lease, &ending->result);
     ending->took_us = clock_mono(settings->clock).us - begun.us;
     ending->lag_us = lease->oldest_received.us != 0 ? clock_wall(settings->clock).us - lease->oldest_received.us : -1;
     note_revoke(ending);
-    decide_end(ending);
-    target_pool_note(pool, ending->end == LANE_DONE, ending->reason);
-    if (ending->end == LANE_RELEASE) {
-        target_pool_suspend(pool, ending->reason, ending->result.retry_after_us);
+    ending_decide(ending);
+    if (ending->result.outcome == OUTCOME_TARGET_DOWN)
         close_session(worker);
-    }
-    complete(ending);
+    target_pool_judge(pool, ending);
+    bool failed = ending->end != LANE_DONE;
+    ending_complete(ending);
+    return failed;
+}
+
+/* While the target refuses, or just after it was down, lanes that it has not refused yet are tried first. */
+static bool is_untried(void *arg, const struct lease *lease)
+{
+    const struct target_pool *pool = arg;
+
+    return !judge_knows(&pool->judge, lease_mark(lease));
+}
+
+static bool pick(struct target_pool *pool, size_t worker, struct lease *ret_lease)
+{
+    struct mono now = clock_mono(pool->settings->clock);
+    bool refusing = pool->state == TARGET_REFUSING;
+
+    if (refusing && (!pool->trial || pool->busy >= pool->trial_lanes))
+        return false;
+    if ((refusing || pool->fell) && queue_pick(&pool->queue, worker, now, is_untried, pool, ret_lease))
+        return true;
+    return queue_pick(&pool->queue, worker, now, NULL, NULL, ret_lease);
 }
 
 /* The next leased lane; false: stop. */
-static bool next_lease(struct target_pool *pool, struct lease *ret_lease)
+static bool next_lease(struct worker *worker, struct lease *ret_lease)
 {
+    struct target_pool *pool = worker->pool;
     bool got = false;
 
     pthread_mutex_lock(&pool->lock);
-    while (!pool->stopping && pool->queued == 0)
+    while (!pool->stopping && !(got = pick(pool, worker->number, ret_lease)))
         pthread_cond_wait(&pool->wake_workers, &pool->lock);
-    if (pool->queued > 0 && !pool->stopping) {
-        *ret_lease = pool->queue[--pool->queued];
-        got = true;
-        if (pool->queued <= pool->queue_most / 2 || pool->queued == pool->queue_most - 1)
+    if (got) {
+        pool->busy++;
+        if (queue_is_low(&pool->queue) || queue_count(&pool->queue) == 0)
             pthread_cond_signal(&pool->wake_scheduler);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -340,11 +150,18 @@ void *worker_main(void *arg)
     struct worker worker = { .pool = arg };
     struct lease lease;
 
-    while (next_lease(worker.pool, &lease)) {
+    pthread_mutex_lock(&worker.pool->lock);
+    worker.number = worker.pool->named++;
+    pthread_mutex_unlock(&worker.pool->lock);
+    while (next_lease(&worker, &lease)) {
+        struct mono begun = clock_mono(worker.pool->settings->clock);
+        enum priority priority = lease.priority;
+        bool failed = false;
         if (fault_point(FAULT_DELIVER_LEASED) != 0)
             lease_release(worker.pool, &lease);
         else
-            work(&worker, &lease);
+            failed = work(&worker, &lease, begun);
+        target_pool_lane_ended(worker.pool, priority, failed, begun);
     }
     close_session(&worker);
     pthread_mutex_lock(&worker.pool->lock);

@@ -113,6 +113,7 @@ static json_t *read_document(struct document *document, const char *where)
         loader_complain(document->loader, document->setting, "%s: %s", where, error.text);
         return NULL;
     }
+    document->loader->mapping->version = str_hash(document->loader->mapping->version, document->text, length);
     json_t *json = json_loadb(document->text, length, JSON_REJECT_DUPLICATES, &mistake);
     if (json == NULL)
         problems_add(document->loader->problems, document->path, mistake.line, mistake.column, "not JSON: %s", mistake.text);

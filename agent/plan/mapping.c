@@ -58,6 +58,11 @@ enum identity_kind mapping_kind(const struct mapping *mapping)
     return mapping->kind;
 }
 
+uint64_t mapping_version(const struct mapping *mapping)
+{
+    return mapping->version;
+}
+
 const char *mapping_base(const struct mapping *mapping)
 {
     return mapping->base;

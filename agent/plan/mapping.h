@@ -63,6 +63,7 @@ struct attribute {
 
 struct mapping {
     char *path;
+    uint64_t version; /* of all text that it was compiled from */
     char *target;
     enum identity_kind kind;
     const struct connector_ops *ops; /* NULL: unknown */

@@ -240,6 +240,7 @@ int mapping_load(const char *path, const struct connector_ops *ops, struct probl
     if (mapping == NULL)
         return ERROR_NOMEM;
     mapping->path = strdup(path);
+    mapping->version = str_hash(STR_HASH_START, path, strlen(path));
     mapping->ops = ops;
     mapping->directory = is_directory(ops);
     mapping->keeps_disabled = !mapping->directory;
@@ -248,6 +249,8 @@ int mapping_load(const char *path, const struct connector_ops *ops, struct probl
     config_init(&config);
     if (settings_read(&config, path, problems) == 0) {
         file_read(path, FILE_BYTES_MOST, &loader.source, NULL, NULL); /* without it, lines alone are told */
+        if (loader.source != NULL)
+            mapping->version = str_hash(mapping->version, loader.source, strlen(loader.source));
         load_root(&loader, config_root_setting(&config));
         list_names(mapping);
         if (mapping->directory && mapping->locator != NULL && mapping->locator->kind == VALUE_TEMPLATE)

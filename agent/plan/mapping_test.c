@@ -16,7 +16,7 @@ static void test_plan(struct test_case *run, const config_setting_t *expect)
         .identity = &run->identity,
         .link = run->has_link ? &run->link : NULL,
         .account = run->has_account ? &run->account : NULL,
-        .members = run->members,
+        .members = (const char *const *)run->members,
         .member_count = run->member_count,
         .now = run->now,
     };
@@ -39,7 +39,7 @@ static void run_clear(struct test_case *run)
     identity_clear(&run->identity);
     account_clear(&run->account);
     for (size_t i = 0; i < run->member_count; i++)
-        json_decref((json_t *)run->members[i].account);
+        free(run->members[i]);
     free(run->members);
     buf_free(&run->diff);
 }

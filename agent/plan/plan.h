@@ -10,7 +10,7 @@
  *     ... the connector reads the account ...
  *     plan_make(mapping, &input, &plan)                 what to change
  *     ... apply plan.operations in order ...
- *     plan_memberships(...)                             the member's values in groups
+ *     plan_member_value, plan_member_operation          the member's value in groups
  *
  * What shall be (the wanted state)
  *   The status chooses an event name: STAGED → created; SUSPENDED → suspended;
@@ -91,6 +91,7 @@ const char *mapping_target(const struct mapping *mapping); /* as the file says *
 enum identity_kind mapping_kind(const struct mapping *mapping);
 unsigned mapping_facts(const struct mapping *mapping); /* FACT_BITs that touch its lanes */
 unsigned mapping_triggers(const struct mapping *mapping); /* TRIGGER_BITs of sessions void that do; 0: it keeps accounts */
+uint64_t mapping_version(const struct mapping *mapping); /* of the file and those it takes in: another one where they changed */
 const char *mapping_base(const struct mapping *mapping); /* the fixed end of its dn: "ou=people,dc=example,dc=org"; NULL: it has none */
 bool mapping_ends_sessions(const struct mapping *mapping); /* instead of keeping accounts */
 bool mapping_keeps_markers(const struct mapping *mapping); /* has to be read before planning */
@@ -119,6 +120,13 @@ int plan_settings(const struct mapping *mapping, const struct settings_view *vie
  * else's, to step aside to; NULL: places of this target are not ours to give.
  */
 struct plan_input;
+struct link_view;
+/* Would an account be created for whom there is none? *ret_place: where, the same for every spelling ("": the target gives the place);
+ * NULL: no. */
+int plan_creation(const struct mapping *mapping, const struct identity *identity, const struct link_view *link, struct wall now,
+                  char **ret_place, struct error *error);
+/* The same text for every spelling of a place; the caller's. NULL: out of memory. */
+char *plan_place_key(const struct mapping *mapping, const char *locator);
 int plan_place(const struct mapping *mapping, const struct plan_input *input, char **ret_locator, struct error *error);
 int plan_aside(const struct mapping *mapping, const char *locator, const char *id, char **ret_locator, struct error *error);
 
@@ -143,20 +151,15 @@ int plan_query(const struct mapping *mapping, const struct identity *identity, c
                struct plan_query *ret_query, struct error *error);
 void plan_query_clear(struct plan_query *query);
 
-/* A group's members that have an account, for the group's own lane. */
-struct plan_member {
-    const char *user_id;
-    const char *locator;   /* of the member's account */
-    const json_t *account; /* its values as last planned; may be NULL */
-};
 
 struct plan_input {
     const struct identity *identity;
     const struct link_view *link;  /* NULL: none */
     const struct account *account; /* as read; NULL: there is none */
-    const struct plan_member *members; /* groups only */
+    const char *const *members; /* groups only: the values of members that have an account */
     size_t member_count;
     struct wall now; /* only to tell whether a removal is due */
+    bool keep;       /* it cannot be removed: disable it instead, where the mapping can */
 };
 
 enum plan_verdict {
@@ -184,37 +187,22 @@ void plan_clear(struct plan *plan);
 /* A session target's sweep took until `now`: the second one counts from then. */
 void plan_swept(struct plan *plan, struct wall now);
 
-/* A group that the member's facts name and that has an entry in this target. */
-struct plan_group {
-    const char *id;
-    const char *key;
-    const char *locator;
-    bool member; /* the fact */
-};
-/* The value this account stands with in groups, rendered by the group mapping
+/* The value this account has in groups, rendered by the group mapping
  * from the member's account; NULL result: the mapping has no members group. */
 int plan_member_value(const struct mapping *group_mapping, const char *locator, const json_t *account_values, char **ret_value,
                       struct error *error);
+/* The same for every spelling of a value that the target takes for one. */
+int plan_member_key(const struct mapping *group_mapping, const char *value, char **ret_key, struct error *error);
 const char *mapping_member_attribute(const struct mapping *group_mapping); /* NULL: none */
 /* A group of this mapping lives by its members: it is made with the first one
- * and goes with the last. Whoever cannot take out a last value has the
+ * and goes with the last. Whoever cannot remove a last value has the
  * group's own lane planned again, which removes the entry. */
 bool mapping_with_first_member(const struct mapping *group_mapping);
-/* The entry of a group is made and changed without its members, which are added
- * one by one: for the group's lane, those that it cannot see in the entry. */
+/* The entry of a group is created and changed without its members, which are added one by one. */
 bool plan_adds_members(const struct mapping *group_mapping);
-bool plan_member_is_in(const struct mapping *group_mapping, const json_t *group_values, const char *value);
-/*
- * The differences, one value each. `current`: JSON array of {"key", "locator"}
- * of the groups that hold new_value; `stale`: of those that hold old_value
- * (after a rename; NULL when not renamed). new_value NULL: the account is
- * gone, all that holds old_value (`stale`) is taken out. Groups that no fact
- * names are left alone, but that a stale value becomes the new one.
- * Additions come first.
- */
-int plan_memberships(const struct mapping *group_mapping, const char *new_value, const char *old_value,
-                     const struct plan_group *groups, size_t group_count, const json_t *current, const json_t *stale,
-                     struct operation **ret_operations, size_t *ret_count, struct error *error);
+/* MEMBER_ADD or MEMBER_REMOVE of one value in the group with this key at this place. The caller's (operation_clear). */
+int plan_member_operation(const struct mapping *group_mapping, enum operation_kind kind, const char *key, const char *locator,
+                          const char *value, struct operation *ret_operation, struct error *error);
 void operations_free(struct operation *operations, size_t count);
 
 #endif

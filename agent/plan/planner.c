@@ -263,57 +263,39 @@ static int plan_attributes(struct planning *planning, json_t *wanted_values)
 
 /* ---- a group's members ---- */
 
-static enum compare member_compare(const struct mapping *mapping)
-{
-    return mapping->members.escape == ESCAPE_DN ? COMPARE_DN : COMPARE_EXACT;
-}
-
-/* Two members may stand under one name for a moment, when it is handed on: it is one value. */
-static int add_member_value(struct planning *planning, json_t *seen, const struct plan_member *member)
-{
-    cleanup_free char *value = NULL;
-    int code = plan_member_value(planning->mapping, member->locator, member->account, &value, planning->error);
-
-    if (code < 0 || value == NULL || json_object_get(seen, value) != NULL)
-        return code;
-    if (json_object_set_new(seen, value, json_true()) < 0 || json_array_append_new(planning->members, json_string(value)) < 0)
-        return error_nomem(planning->error);
-    return 0;
-}
-
+/* Two members may have one value for a moment, when a name is handed on. */
 static int read_members(struct planning *planning)
 {
     const struct plan_input *input = planning->input;
-    int code = 0;
 
     if (planning->mapping->members.attribute == NULL || plan_adds_members(planning->mapping))
         return 0;
-    planning->members = json_array();
     json_t *seen = json_object();
-    if (planning->members == NULL || seen == NULL)
-        code = error_nomem(planning->error);
-    for (size_t i = 0; code == 0 && i < input->member_count; i++)
-        code = add_member_value(planning, seen, &input->members[i]);
+    int code = seen != NULL && (planning->members = json_array()) != NULL ? 0 : error_nomem(planning->error);
+    for (size_t i = 0; code == 0 && i < input->member_count; i++) {
+        const char *value = input->members[i];
+        if (json_object_get(seen, value) != NULL)
+            continue;
+        if (json_object_set_new_nocheck(seen, value, json_true()) < 0 || json_array_append_new(planning->members, json_string(value)) < 0)
+            code = error_nomem(planning->error);
+    }
     json_decref(seen);
     return code;
 }
 
-/* Never takes out: values that no fact names belong to others. */
+/* Once the entry is there each value comes and goes by its member's own lane, so that there is one writer for each. */
 static int plan_members(struct planning *planning)
 {
     const struct mapping *mapping = planning->mapping;
-    json_t *current, *target = NULL;
+    const char *placeholder = mapping->members.placeholder;
+    json_t *current = mapping->members.attribute != NULL ? value_of(mapping, planning->current, mapping->members.attribute) : NULL;
 
-    if (mapping->members.attribute == NULL || plan_adds_members(mapping))
+    if (placeholder == NULL || json_array_size(current) > 0)
         return 0;
-    current = value_of(mapping, planning->current, mapping->members.attribute);
-    bool is_new = planning->input->account == NULL;
-    if (mapping->members.placeholder != NULL && (is_new || json_array_size(current) + json_array_size(planning->members) == 0) &&
-        json_array_append_new(planning->members, json_string(mapping->members.placeholder)) < 0)
-        return error_nomem(planning->error);
-    int code = set_union(member_compare(mapping), current, planning->members, &target);
-    if (code == 0)
-        code = diff_list(member_compare(mapping), mapping->members.attribute, current, target, &planning->changes);
+    if (planning->input->account == NULL)
+        return json_array_append_new(planning->members, json_string(placeholder)) < 0 ? error_nomem(planning->error) : 0;
+    json_t *target = json_pack("[s]", placeholder);
+    int code = target != NULL ? diff_list(COMPARE_EXACT, mapping->members.attribute, current, target, &planning->changes) : ERROR_NOMEM;
     json_decref(target);
     return code < 0 ? error_nomem(planning->error) : 0;
 }
@@ -442,6 +424,32 @@ int plan_make(const struct mapping *mapping, const struct plan_input *input, str
     plan.due = plan.present ? decision.due : (struct wall){ 0 };
     *ret_plan = plan;
     return 0;
+}
+
+char *plan_place_key(const struct mapping *mapping, const char *locator)
+{
+    char *key = NULL;
+
+    if (!mapping->directory || dn_normalize(locator, &key) == ERROR_SYNTAX)
+        return strdup(locator);
+    return key;
+}
+
+int plan_creation(const struct mapping *mapping, const struct identity *identity, const struct link_view *link, struct wall now,
+                  char **ret_place, struct error *error)
+{
+    const struct plan_input input = { .identity = identity, .link = link, .now = now };
+    cleanup_free char *locator = NULL;
+    struct decision decision;
+    int code = decide(mapping, &input, &decision, error);
+
+    *ret_place = NULL;
+    if (code < 0 || (decision.want != WANT_ENABLED && decision.want != WANT_DISABLED) || !can_be_made(mapping, decision.want))
+        return code;
+    code = wanted_locator(mapping, identity, &locator, error);
+    if (code == 0 && (*ret_place = plan_place_key(mapping, locator != NULL ? locator : "")) == NULL)
+        code = error_nomem(error);
+    return code;
 }
 
 int plan_place(const struct mapping *mapping, const struct plan_input *input, char **ret_locator, struct error *error)

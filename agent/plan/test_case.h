@@ -23,7 +23,7 @@ struct test_case {
     struct link_view link;
     bool has_account;
     struct account account;
-    struct plan_member *members;
+    char **members; /* their values */
     size_t member_count;
     struct wall now;
     struct buf diff;         /* what differs, one line each */

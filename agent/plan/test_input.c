@@ -277,7 +277,10 @@ static void read_members(struct test_case *run, const config_setting_t *list)
         const config_setting_t *group = config_setting_get_elem(list, i);
         const char *locator_name = run->mapping->locator_name != NULL ? run->mapping->locator_name : "locator";
         json_t *values = test_json(group);
-        run->members[run->member_count++] = (struct plan_member){ "member", test_text(group, locator_name), values };
+        char *value = NULL;
+        if (plan_member_value(run->mapping, test_text(group, locator_name), values, &value, NULL) == 0 && value != NULL)
+            run->members[run->member_count++] = value;
+        json_decref(values);
     }
 }
 

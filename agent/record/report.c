@@ -42,6 +42,7 @@ void report_delivery(struct status_log *log, const struct delivery_report *repor
         LOG_NUMBER("took_ms", report->took_us / 1000),
         optional_number("lag_ms", report->lag_us / 1000, report->lag_us >= 0),
         LOG_TEXT("leaver", report->leaver ? "not_out" : NULL),
+        LOG_TEXT("step", report->undone),
         optional_number("sessions_found", report->sessions_found, report->sweep > 0),
         optional_number("sessions_ended", report->sessions_ended, report->sweep > 0),
         optional_number("sweep", report->sweep, report->sweep > 0),
@@ -61,7 +62,9 @@ void report_target(struct status_log *log, const char *target, enum target_state
         LOG_TEXT("reason", reason),
     };
 
-    status_log_line(log, state == TARGET_DOWN ? "error" : "info", fields, COUNT(fields));
+    bool bad = state == TARGET_DOWN || state == TARGET_REFUSING;
+
+    status_log_line(log, bad ? "error" : "info", fields, COUNT(fields));
 }
 
 void report_event(struct status_log *log, const struct event *event, enum event_effect effect)

@@ -46,12 +46,18 @@ static int add_key(struct sqlite_store *store, const struct seen_key *key, int64
 
 /* ---- facts ---- */
 
-/* Which mapping disables whom is for later stages: a suspended person counts until the lane has been looked at. */
-static enum leaving leaving_of(const struct identity *identity)
+/* Which mapping disables whom, and has which groups, is for later stages: who is suspended, or was taken out of a group or an application,
+ * counts until the lane has been looked at. */
+static enum leaving leaving_of(const struct known *known)
 {
-    if (identity->kind != IDENTITY_USER || identity->status.value == NULL)
+    const char *status = known->identity.status.value;
+    bool out = status != NULL && status_rank(status) >= status_rank("SUSPENDED");
+
+    if (known->identity.kind != IDENTITY_USER)
         return LEAVING_UNKNOWN;
-    return status_rank(identity->status.value) >= status_rank("SUSPENDED") ? LEAVING_YES : LEAVING_NO;
+    if (out || known->parts)
+        return LEAVING_YES;
+    return (known->changed & FACT_BIT(FACT_STATUS)) != 0 ? LEAVING_NO : LEAVING_UNKNOWN;
 }
 
 static bool concerns(const struct route_row *route, const struct known *known)
@@ -108,7 +114,7 @@ static int route_members(struct arrival *arrival, size_t target, const struct kn
 static int route_known(struct arrival *arrival, const struct known *known, struct error *error)
 {
     struct sqlite_store *store = arrival->store;
-    const struct lane_news news = { 0, arrival->received, known->priority, leaving_of(&known->identity) };
+    const struct lane_news news = { 0, arrival->received, known->priority, leaving_of(known) };
     int code = 0;
 
     for (size_t i = 0; i < store->route_count && code == 0; i++) {
@@ -256,6 +262,7 @@ static int merge_fact(struct arrival *arrival, const struct fact *fact, struct e
         known->changed |= FACT_BIT(fact->kind);
         if (takes_away(fact))
             known->priority = PRIORITY_LEAVER;
+        known->parts = known->parts || (fact_is_pair(fact) && !fact->present);
     }
     if (effect > arrival->effect)
         arrival->effect = effect;

@@ -60,8 +60,12 @@ static int add_to_lane(struct sqlite_store *store, int64_t key, int64_t target, 
 {
     bool coalesce = stays(lane, news->priority);
     int64_t most_urgent = news->priority < lane->priority || lane->state == LANE_STATE_DUE ? news->priority : lane->priority;
-    int64_t leaver = leaver_since(news->leaving, lane->leaver, news->received);
+    bool back = news->leaving == LEAVING_NO && lane->leaver != 0;
+    int wrong = back ? member_rows_wrong(store, target, lane_identity(key), error) : 0;
+    int64_t leaver = wrong > 0 ? lane->leaver : leaver_since(news->leaving, lane->leaver, news->received);
 
+    if (wrong < 0)
+        return wrong;
     if (news->delivery != 0) {
         if (lane->deliveries == 0)
             lane->oldest = news->received;
@@ -166,9 +170,8 @@ void sqlite_touch(struct store *store, const char *target, enum identity_kind ki
 /* ---- lease ---- */
 
 struct lease_call {
-    const char *target;
-    size_t most;
-    int64_t lease_us;
+    const struct lease_wish *wish;
+    size_t most; /* of all priorities */
     struct lease *leases; /* `most` of them; filled in order */
     size_t count;
     int64_t next;
@@ -194,7 +197,8 @@ static int promote_state(struct sqlite_store *store, int64_t target, enum lane_s
             past[count++] = (struct past_lane){ row_number(row, 0), row_number(row, 1) };
     }
     for (size_t i = 0; i < count && code == 0; i++)
-        code = lane_move(store, past[i].key, state, LANE_STATE_READY, (int)past[i].priority, store->now.us, error);
+        code = lane_move(store, past[i].key, state, LANE_STATE_READY,
+                         state == LANE_STATE_WAITING ? PRIORITY_AGAIN : (int)past[i].priority, store->now.us, error);
     return code;
 }
 
@@ -226,43 +230,92 @@ static int fill_lease(struct sqlite_store *store, const char *target, int64_t ke
         return code;
     *lease = (struct lease){
         .target = strdup(target), .kind = (enum identity_kind)row_number(row, 0), .id = str_dup(row_text(row, 1)),
-        .generation = store->counters.generation, .priority = (int)row_number(row, 2), .attempt = (int)row_number(row, 3) + 1,
+        .generation = store->counters.generation, .priority = (enum priority)row_number(row, 2), .attempt = (int)row_number(row, 3) + 1,
         .newest_delivery = row_number(row, 4), .deliveries = (size_t)row_number(row, 5), .oldest_received.us = row_number(row, 6),
         .event_uuid = str_dup(row_text(row, 7)), .event_type = str_dup(row_text(row, 8)), .received.us = row_number(row, 9),
+        .ready.us = row_number(row, 10),
     };
     return lease->target == NULL || lease->id == NULL ? error_nomem(error) : 0;
 }
 
-static int lease_lane(struct sqlite_store *store, struct lease_call *call, int64_t key, struct error *error)
+/* The creation that the work may send. */
+static int note_creation(struct sqlite_store *store, const struct lease_call *call, const struct target_row *target, int64_t key,
+                         struct lease *lease, struct error *error)
 {
-    int64_t target = key >> LANE_IDENTITY_BITS;
+    struct identity identity = { .kind = lease->kind };
+    struct link link = { 0 };
+    int linked = link_read(store->writer, key, &link, error);
+    bool live = linked > 0 && !link.gone;
+    int code = linked < 0 || live ? linked : intents_pending(store, key, &lease->unanswered, error);
+
+    if (code == 0)
+        code = identity_read(store->writer, lease->id, &identity, error);
+    if (code > 0 && !live)
+        lease->place = call->wish->creates(call->wish->arg, &identity, linked > 0 ? &link : NULL);
+    if (lease->place != NULL)
+        code = intent_note(store, target, key, &identity, lease->place, lease->generation, error);
+    if (lease->place != NULL && code > 0) /* another group's creation is noted there */
+        free(take_pointer(lease->place));
+    identity_clear(&identity);
+    link_clear(&link);
+    return code < 0 ? code : 0;
+}
+
+/* What is sent under a lease is known to whoever comes after a crash, and to other lanes, at the cost of no commit. */
+static int note_work(struct sqlite_store *store, const struct lease_call *call, size_t index, int64_t key, struct lease *lease,
+                     struct error *error)
+{
+    const struct target_row *target = &store->targets[index];
+    int code = call->wish->creates != NULL ? note_creation(store, call, target, key, lease, error) : 0;
+
+    if (code == 0 && lease->kind == IDENTITY_USER)
+        code = member_rows_note(store, target->number, lane_identity(key), error);
+    return code < 0 ? code : 0;
+}
+
+static int lease_lane(struct sqlite_store *store, struct lease_call *call, size_t index, int64_t key, struct error *error)
+{
+    struct lease *lease = &call->leases[call->count];
+    int64_t target = store->targets[index].number;
 
     store->counters.generation++;
-    int code = fill_lease(store, call->target, key, &call->leases[call->count++], error);
+    int code = fill_lease(store, call->wish->target, key, lease, error);
+    if (code < 0)
+        return code;
+    call->count++;
+    code = note_work(store, call, index, key, lease, error);
     if (code < 0)
         return code;
     lane_count(store, target, LANE_STATE_READY, -1);
     lane_count(store, target, LANE_STATE_LEASED, 1);
-    return db_run(store->writer, SQL_LANE_LEASE, error, "iiti", store->now.us + call->lease_us, store->counters.generation, store->owner,
-                  key);
+    return db_run(store->writer, SQL_LANE_LEASE, error, "iiti", store->now.us + call->wish->lease_us, store->counters.generation,
+                  store->owner, key);
 }
 
-static int lease_ready(struct sqlite_store *store, struct lease_call *call, int64_t target, struct error *error)
+static int lease_ready(struct sqlite_store *store, struct lease_call *call, size_t index, enum priority priority, struct error *error)
 {
-    cleanup_free int64_t *keys = calloc(call->most, sizeof(*keys));
-    size_t count = 0;
+    size_t most = call->wish->most[priority], count = 0;
+    cleanup_free int64_t *keys = calloc(most + 1, sizeof(*keys));
     int code;
 
     if (keys == NULL)
         return error_nomem(error);
     {
         cleanup_statement sqlite3_stmt *row = NULL;
-        while ((code = db_next(store->writer, SQL_LANES_READY, &row, error, "ii", target, (int64_t)call->most)) > 0)
+        while ((code = db_next(store->writer, SQL_LANES_READY, &row, error, "iii", store->targets[index].number, (int64_t)priority,
+                               (int64_t)most)) > 0)
             keys[count++] = row_number(row, 0);
     }
     for (size_t i = 0; i < count && code == 0; i++)
-        code = lease_lane(store, call, keys[i], error);
+        code = lease_lane(store, call, index, keys[i], error);
     return code;
+}
+
+/* Of a try that was rolled back. */
+static void forget_leases(struct lease_call *call)
+{
+    while (call->count > 0)
+        lease_clear(&call->leases[--call->count]);
 }
 
 static int lease_work(struct sqlite_store *store, void *arg, struct error *error)
@@ -270,36 +323,75 @@ static int lease_work(struct sqlite_store *store, void *arg, struct error *error
     static const enum lane_state timed[] = { LANE_STATE_LEASED, LANE_STATE_WAITING, LANE_STATE_DUE };
     struct lease_call *call = arg;
     size_t index;
-    int code = target_intern(store, call->target, &index, error);
+    int code = target_intern(store, call->wish->target, &index, error);
 
+    forget_leases(call);
     if (code < 0 || store->targets[index].held)
         return code;
     int64_t target = store->targets[index].number;
     for (size_t i = 0; i < sizeof(timed) / sizeof(timed[0]) && code == 0; i++)
         code = promote_state(store, target, timed[i], call->most, error);
-    if (code == 0)
-        code = lease_ready(store, call, target, error);
+    for (int priority = 0; priority < PRIORITY_COUNT && code == 0; priority++)
+        code = lease_ready(store, call, index, (enum priority)priority, error);
     return code < 0 ? code : read_next(store, target, &call->next, error);
 }
 
-int sqlite_lease(struct store *store, const char *target, size_t most, int64_t lease_us, struct lease *leases, struct wall *ret_next,
-                 struct error *error)
+int sqlite_lease(struct store *store, const struct lease_wish *wish, struct lease *leases, struct wall *ret_next, struct error *error)
 {
-    cleanup_free struct lease *mine = calloc(most + 1, sizeof(*mine));
-    struct lease_call call = { target, most, lease_us, mine, 0, 0 };
+    struct lease_call call = { .wish = wish };
 
+    for (int priority = 0; priority < PRIORITY_COUNT; priority++)
+        call.most += wish->most[priority];
+    cleanup_free struct lease *mine = call.leases = calloc(call.most + 1, sizeof(*mine));
     if (mine == NULL)
         return error_nomem(error);
     int code = store_call_relaxed((struct sqlite_store *)store, lease_work, &call, error);
     if (code < 0) {
-        for (size_t i = 0; i < call.count; i++)
-            lease_clear(&mine[i]);
+        forget_leases(&call);
         return code;
     }
     memcpy(leases, mine, call.count * sizeof(*mine));
     if (ret_next != NULL)
         ret_next->us = call.next;
     return (int)call.count;
+}
+
+/* ---- hurry ---- */
+
+struct hurry {
+    struct request request;
+    char *target, *outcome;
+};
+
+static int hurry_run(struct sqlite_store *store, struct request *request, struct error *error)
+{
+    const struct hurry *hurry = (const struct hurry *)request;
+    int64_t target = target_number(store, hurry->target);
+
+    return db_run(store->writer, SQL_LANES_HURRY, error, "iit", store->now.us, target, hurry->outcome);
+}
+
+static void hurry_finish(struct request *request, int code, const struct error *error)
+{
+    struct hurry *hurry = (struct hurry *)request;
+
+    (void)code, (void)error; /* they come by themselves, only later */
+    free(hurry->target);
+    free(hurry->outcome);
+    free(hurry);
+}
+
+void sqlite_hurry(struct store *store, const char *target, const char *outcome)
+{
+    struct hurry *hurry = calloc(1, sizeof(*hurry));
+
+    if (hurry == NULL)
+        return;
+    *hurry = (struct hurry){ { .run = hurry_run, .finish = hurry_finish }, strdup(target), strdup(outcome) };
+    if (hurry->target == NULL || hurry->outcome == NULL)
+        hurry_finish(&hurry->request, ERROR_NOMEM, NULL);
+    else
+        store_enqueue((struct sqlite_store *)store, &hurry->request);
 }
 
 /* ---- the end of a lease ---- */
@@ -310,9 +402,11 @@ struct end_call {
     struct lease lease;
     struct link link;
     struct operation_record *operations;
+    struct member_change *members;
     store_done *done;
     void *arg;
     int code; /* of this completion alone */
+    int noted; /* member rows that came with the link: to be sent */
     struct error *error;
     char *copies;
 };
@@ -333,18 +427,14 @@ static void __attribute__((format(printf, 3, 4))) refuse(struct end_call *call, 
 
 /* The account is another identity's: the work is done and told of, but the
  * lane cannot end well. A person has to look. */
-static int write_call_link(struct sqlite_store *store, struct end_call *call, int64_t key, struct error *error)
+static int write_call_link(struct sqlite_store *store, struct end_call *call, size_t target, int64_t identity, struct error *error)
 {
     struct completion *completion = &call->completion;
     struct error refusal = { 0 };
-    size_t target;
 
-    if (completion->link == NULL)
-        return 0;
-    int code = target_intern(store, call->lease.target, &target, error);
-    if (code == 0)
-        code = link_write(store, target, call->lease.kind, key & ((1LL << LANE_IDENTITY_BITS) - 1), call->lease.id, completion->link,
-                          &refusal, error);
+    call->noted = 0;
+    int code = completion->link == NULL ? 0 : link_write(store, target, call->lease.kind, identity, call->lease.id, completion->link,
+                                                         &call->noted, &refusal, error);
     if (code <= 0)
         return code;
     refuse(call, ERROR_EXISTS, "%s", refusal.text);
@@ -352,6 +442,24 @@ static int write_call_link(struct sqlite_store *store, struct end_call *call, in
     completion->outcome = "ambiguous";
     completion->reason = call->error != NULL ? call->error->text : "the account is linked to another identity";
     return 0;
+}
+
+/* What the lane wrote into groups, or as a group with its members. */
+static int write_call_members(struct sqlite_store *store, struct end_call *call, size_t target, int64_t identity, struct error *error)
+{
+    const struct completion *c = &call->completion;
+    int code = member_rows_change(store, target, call->lease.kind, identity, c->members, c->member_count, error);
+
+    if (code == 0 && call->lease.kind == IDENTITY_USER && c->has_groups && c->end == LANE_DONE) {
+        int wrong = member_rows_wrong(store, store->targets[target].number, identity, error);
+        call->noted += wrong > 0;
+        code = wrong < 0 ? wrong : 0;
+    }
+    if (code < 0 || call->lease.kind != IDENTITY_GROUP)
+        return code;
+    if (c->link != NULL && c->link->gone)
+        return member_rows_drop(store, target, identity, error);
+    return c->link != NULL || c->member_count > 0 ? member_rows_settle(store, target, identity, error) : 0;
 }
 
 struct lane_end_row { /* where the lane goes */
@@ -400,15 +508,15 @@ static int end_lane(struct sqlite_store *store, const struct end_call *call, int
     }
     if (code < 0)
         return code;
-    bool news = newer != 0 || lane->again;
+    bool news = newer != 0 || lane->again || call->noted > 0;
     if (!choose_end(c, lane, news, store->now.us, &end))
         return lane_delete(store, key, LANE_STATE_LEASED, error);
     lane_count(store, key >> LANE_IDENTITY_BITS, LANE_STATE_LEASED, -1);
     lane_count(store, key >> LANE_IDENTITY_BITS, end.state, 1);
-    return db_run(store->writer, SQL_LANE_END, error, "iiiiiiiitttii", (int64_t)end.state,
-                  (int64_t)(end.state == LANE_STATE_READY ? lane->priority : 0), end.at, end.at, (int64_t)end.attempt, lane->delivery,
-                  lane->deliveries, newer != 0 ? lane->oldest : c->end == LANE_DONE ? 0 : lane->oldest, c->outcome, c->action, c->reason,
-                  leaver_after(c, lane, news, store->now.us), key);
+    int64_t rank = end.state != LANE_STATE_READY ? 0 : end.attempt > 0 ? PRIORITY_AGAIN : lane->priority;
+    return db_run(store->writer, SQL_LANE_END, error, "iiiiiiiittttii", (int64_t)end.state, rank, end.at, end.at, (int64_t)end.attempt,
+                  lane->delivery, lane->deliveries, newer != 0 ? lane->oldest : c->end == LANE_DONE ? 0 : lane->oldest, c->outcome,
+                  c->action, c->reason, c->undone, leaver_after(c, lane, news, store->now.us), key);
 }
 
 static int end_run(struct sqlite_store *store, struct request *request, struct error *error)
@@ -416,12 +524,13 @@ static int end_run(struct sqlite_store *store, struct request *request, struct e
     struct end_call *call = (struct end_call *)request;
     const struct lease *lease = &call->lease;
     struct lane_row lane;
-    int64_t target = target_number(store, lease->target);
-    int64_t identity = identity_number(store->writer, lease->kind, lease->id, error);
+    size_t target;
+    int code = target_intern(store, lease->target, &target, error);
+    int64_t identity = code < 0 ? code : identity_number(store->writer, lease->kind, lease->id, error);
 
     if (identity < 0)
         return (int)identity;
-    int64_t key = lane_key(target, identity);
+    int64_t key = lane_key(store->targets[target].number, identity);
     int found = read_lane(store, key, &lane, error);
     if (found < 0)
         return found;
@@ -430,11 +539,13 @@ static int end_run(struct sqlite_store *store, struct request *request, struct e
                lease->target);
         return 0;
     }
-    int code = write_call_link(store, call, key, error);
+    code = write_call_link(store, call, target, identity, error);
+    if (code == 0)
+        code = write_call_members(store, call, target, identity, error);
     if (code == 0)
         code = operations_write(store, key, lease->newest_delivery, &call->completion, error);
     if (code == 0)
-        code = claims_end(store, key, &call->completion, error);
+        code = intents_end(store, key, &call->completion, error);
     return code < 0 ? code : end_lane(store, call, key, &lane, error);
 }
 
@@ -451,6 +562,7 @@ static void end_finish(struct request *request, int code, const struct error *er
     }
     free(call->error);
     free(call->operations);
+    free(call->members);
     free(call->copies);
     free(call);
 }
@@ -458,7 +570,7 @@ static void end_finish(struct request *request, int code, const struct error *er
 /* Every string of a completion, one after the other. */
 static size_t list_strings(struct end_call *call, char ***ret_strings)
 {
-    size_t most = 13 + call->completion.operation_count * 7, n = 0;
+    size_t most = 13 + call->completion.operation_count * 7 + call->completion.member_count * 3, n = 0;
     char ***strings = (char ***)calloc(most, sizeof(char **));
 
     *ret_strings = (char **)strings;
@@ -470,20 +582,25 @@ static size_t list_strings(struct end_call *call, char ***ret_strings)
     ADD(call->completion.outcome);
     ADD(call->completion.action);
     ADD(call->completion.reason);
+    ADD(call->completion.undone);
     ADD(call->link.key);
     ADD(call->link.locator);
     ADD(call->link.account);
-    ADD(call->link.begun);
-    ADD(call->link.former);
-    ADD(call->link.former_value);
+    ADD(call->link.member);
+    ADD(call->link.member_key);
     for (size_t i = 0; i < call->completion.operation_count; i++) {
         ADD(call->operations[i].kind);
         ADD(call->operations[i].locator);
         ADD(call->operations[i].outcome);
         ADD(call->operations[i].changes);
         ADD(call->operations[i].before);
-        ADD(call->operations[i].claim);
+        ADD(call->operations[i].intent);
         ADD(call->operations[i].note);
+    }
+    for (size_t i = 0; i < call->completion.member_count; i++) {
+        ADD(call->members[i].other);
+        ADD(call->members[i].key);
+        ADD(call->members[i].value);
     }
 #undef ADD
     return n;
@@ -510,29 +627,38 @@ static bool copy_strings(struct end_call *call)
     return call->copies != NULL;
 }
 
+static void *copy_array(const void *array, size_t bytes)
+{
+    void *copy = malloc(bytes + 1);
+
+    if (copy != NULL && bytes != 0)
+        memcpy(copy, array, bytes);
+    return copy;
+}
+
 static struct end_call *copy_completion(const struct completion *completion)
 {
     struct end_call *call = calloc(1, sizeof(*call));
-    size_t bytes = completion->operation_count * sizeof(*call->operations);
 
     if (call == NULL)
         return NULL;
     call->completion = *completion;
     call->lease = *completion->lease;
-    call->lease.event_uuid = call->lease.event_type = NULL;
+    call->lease.event_uuid = call->lease.event_type = call->lease.place = NULL;
     if (completion->link != NULL)
         call->link = *completion->link;
-    call->operations = malloc(bytes + 1);
-    if (call->operations != NULL && bytes != 0)
-        memcpy(call->operations, completion->operations, bytes);
-    if (call->operations == NULL || !copy_strings(call)) {
+    call->operations = copy_array(completion->operations, completion->operation_count * sizeof(*call->operations));
+    call->members = copy_array(completion->members, completion->member_count * sizeof(*call->members));
+    if (call->operations == NULL || call->members == NULL || !copy_strings(call)) {
         free(call->operations);
+        free(call->members);
         free(call);
         return NULL;
     }
     call->completion.lease = &call->lease;
     call->completion.link = completion->link != NULL ? &call->link : NULL;
     call->completion.operations = call->operations;
+    call->completion.members = call->members;
     return call;
 }
 

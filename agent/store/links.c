@@ -8,17 +8,16 @@
 
 int link_from_row(sqlite3_stmt *row, int first, struct link *link)
 {
-    *link = (struct link){
-        .key = str_dup(row_text(row, first)), .locator = str_dup(row_text(row, first + 1)), .account = str_dup(row_text(row, first + 2)),
-        .gone = row_number(row, first + 3) != 0, .due.us = row_number(row, first + 4), .linked.us = row_number(row, first + 5),
-        .begun = str_dup(row_text(row, first + 6)), .former = str_dup(row_text(row, first + 7)),
-        .former_value = str_dup(row_text(row, first + 8)),
+    const struct { int column; char **copy; } texts[] = {
+        { 0, &link->key }, { 1, &link->locator }, { 2, &link->account }, { 6, &link->member }, { 7, &link->member_key },
     };
-    const struct { int column; const char *copy; } texts[] = {
-        { 0, link->key }, { 1, link->locator }, { 2, link->account }, { 6, link->begun }, { 7, link->former }, { 8, link->former_value },
+
+    *link = (struct link){
+        .gone = row_number(row, first + 3) != 0, .due.us = row_number(row, first + 4), .linked.us = row_number(row, first + 5),
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (row_text(row, first + texts[i].column) != NULL && texts[i].copy == NULL) {
+        *texts[i].copy = str_dup(row_text(row, first + texts[i].column));
+        if (row_text(row, first + texts[i].column) != NULL && *texts[i].copy == NULL) {
             link_clear(link);
             return ERROR_NOMEM;
         }
@@ -41,35 +40,23 @@ static int find_other_owner(struct sqlite_store *store, const struct target_row 
     return 1;
 }
 
-/* 1 when another identity's account is being made at this place, told in *refusal. */
-static int find_other_beginner(struct sqlite_store *store, const struct target_row *target, enum identity_kind kind, int64_t lane,
-                               const struct link *link, struct error *refusal, struct error *error)
-{
-    cleanup_statement sqlite3_stmt *row = NULL;
-    int code = db_next(store->writer, SQL_LINK_BEGUN, &row, error, "iiti", target->number, (int64_t)kind, link->locator, lane);
-
-    if (code <= 0)
-        return code;
-    error_set(refusal, ERROR_EXISTS, "%s: the creation of %s was begun for %s (%s), and it is not known yet whether that is what stands "
-              "there: it is looked at once more after that one", target->name, link->locator,
-              row_text(row, 1) != NULL ? row_text(row, 1) : "?", row_text(row, 2) != NULL ? row_text(row, 2) : "no name");
-    return 1;
-}
-
+/* *ret_noted (may be NULL): how many values in groups the person has to get with it. */
 int link_write(struct sqlite_store *store, size_t target, enum identity_kind kind, int64_t identity, const char *id,
-               const struct link *link, struct error *refusal, struct error *error)
+               const struct link *link, int *ret_noted, struct error *refusal, struct error *error)
 {
     const struct target_row *row = &store->targets[target];
     int64_t lane = lane_key(row->number, identity);
     int code = link->key == NULL || link->gone ? 0 : find_other_owner(store, row, kind, lane, id, link, refusal, error);
 
-    if (code == 0 && kind == IDENTITY_GROUP && link->gone && link->begun != NULL && link->locator != NULL)
-        code = find_other_beginner(store, row, kind, lane, link, refusal, error);
-    if (code != 0)
+    if (code == 0)
+        code = db_run(store->writer, SQL_LINK_WRITE, error, "iiitttiiitt", lane, row->number, (int64_t)kind, link->key, link->locator,
+                      link->account, (int64_t)link->gone, link->due.us, link->linked.us, link->member, link->member_key);
+    if (code != 0 || kind != IDENTITY_USER || link->member_key == NULL)
         return code;
-    return db_run(store->writer, SQL_LINK_WRITE, error, "iiitttiiittt", lane, row->number, (int64_t)kind, link->key, link->locator,
-                  link->account, (int64_t)link->gone, link->due.us, link->linked.us, link->begun, link->former,
-                  link->former_value);
+    int noted = member_rows_note(store, row->number, identity, error);
+    if (ret_noted != NULL)
+        *ret_noted = noted;
+    return noted < 0 ? noted : 0;
 }
 
 struct put_call {
@@ -88,7 +75,7 @@ static int put_work(struct sqlite_store *store, void *arg, struct error *error)
 
     if (identity < 0)
         return (int)identity;
-    return link_write(store, target, call->kind, identity, call->id, call->link, &call->refusal, error);
+    return link_write(store, target, call->kind, identity, call->id, call->link, NULL, &call->refusal, error);
 }
 
 int sqlite_put_link(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,

@@ -287,6 +287,7 @@ json_t *lane_json(sqlite3_stmt *row)
     json_put_text(lane, "outcome", row_text(row, 9));
     json_put_text(lane, "action", row_text(row, 10));
     json_put_text(lane, "reason", row_text(row, 11));
+    json_put_text(lane, "step", row_text(row, 16));
     json_put_text(lane, "event", row_text(row, 13));
     json_put_text(lane, "type", row_text(row, 14));
     if (row_number(row, 15) != 0) {
@@ -302,6 +303,27 @@ static bool wanted_lane(sqlite3_stmt *row, const struct store_filter *filter)
         return false;
     return (filter->type == NULL || str_equal(row_text(row, 14), filter->type)) &&
            (filter->outcome == NULL || str_equal(row_text(row, 9), filter->outcome));
+}
+
+int sqlite_list_leavers(struct store *base, const char *target, size_t most, json_t **ret_array, struct error *error)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_statement sqlite3_stmt *row = NULL;
+    json_t *array;
+    int code;
+
+    if (reader.db == NULL)
+        return error != NULL ? error->code : ERROR_IO;
+    if ((array = json_array()) == NULL)
+        return error_nomem(error);
+    while ((code = db_next(reader.db, SQL_LEAVERS, &row, error, "ii", target_number(store, target), (int64_t)most)) > 0)
+        json_array_append_new(array, lane_json(row));
+    if (code < 0)
+        json_decref(array);
+    else
+        *ret_array = array;
+    return code;
 }
 
 /* One target's dead lanes, newest first; `before` as in the filter. */

@@ -62,19 +62,23 @@ static int read_registers(struct db *db, const char *id, struct identity *identi
     return 1;
 }
 
+int identity_read(struct db *db, const char *id, struct identity *identity, struct error *error)
+{
+    int64_t number = 0;
+    int code = read_registers(db, id, identity, &number, error);
+    int memberships = code > 0 && identity->kind == IDENTITY_USER ? read_memberships(db, number, identity, error) : 0;
+
+    return memberships < 0 ? memberships : code;
+}
+
 /* Registers and memberships as of one moment. */
 static int read_whole(struct db *db, const char *id, struct identity *identity, struct error *error)
 {
-    int64_t number = 0;
     int code = db_run(db, SQL_SNAPSHOT, error, "");
 
     if (code < 0)
         return code;
-    code = read_registers(db, id, identity, &number, error);
-    if (code > 0 && identity->kind == IDENTITY_USER) {
-        int memberships = read_memberships(db, number, identity, error);
-        code = memberships < 0 ? memberships : code;
-    }
+    code = identity_read(db, id, identity, error);
     db_run(db, SQL_COMMIT, NULL, "");
     return code;
 }
@@ -145,7 +149,7 @@ int sqlite_find_identity(struct store *base, const char *word, enum identity_kin
 
 /* ---- links ---- */
 
-static int read_link(struct db *db, int64_t lane, struct link *link, struct error *error)
+int link_read(struct db *db, int64_t lane, struct link *link, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = db_next(db, SQL_LINK_READ, &row, error, "i", lane);
@@ -167,24 +171,12 @@ int sqlite_read_link(struct store *base, const char *target, enum identity_kind 
     int64_t number = target_number(store, target), identity = identity_number(reader.db, kind, id, error);
     if (identity < 0)
         return (int)identity;
-    int code = number == 0 || identity == 0 ? 0 : read_link(reader.db, lane_key(number, identity), &link, error);
+    int code = number == 0 || identity == 0 ? 0 : link_read(reader.db, lane_key(number, identity), &link, error);
     if (code == 0)
         return error_set(error, ERROR_NOTFOUND, "%s: %s %s has no account", target, identity_kind_name(kind), id);
     if (code > 0)
         *ret_link = link;
     return code < 0 ? code : 0;
-}
-
-/* The id in the row's second column; `code` is what the step came to. */
-static int id_of_row(sqlite3_stmt *row, int code, const char *none, char **ret_id, struct error *error)
-{
-    if (code <= 0)
-        return code < 0 ? code : error_set(error, ERROR_NOTFOUND, "%s", none);
-    char *id = str_dup(row_text(row, 1));
-    if (id == NULL)
-        return error_nomem(error);
-    *ret_id = id;
-    return 0;
 }
 
 int sqlite_find_owner(struct store *base, const char *target, enum identity_kind kind, const char *key, char **ret_id,
@@ -197,40 +189,18 @@ int sqlite_find_owner(struct store *base, const char *target, enum identity_kind
     if (reader.db == NULL)
         return error != NULL ? error->code : ERROR_IO;
     int code = db_next(reader.db, SQL_LINK_OWNER, &row, error, "iit", target_number(store, target), (int64_t)kind, key);
-    return id_of_row(row, code, "the account is linked to nobody", ret_id, error);
-}
-
-int sqlite_find_beginner(struct store *base, const char *target, const char *place, char **ret_id, struct error *error)
-{
-    struct sqlite_store *store = (struct sqlite_store *)base;
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
-    cleanup_statement sqlite3_stmt *row = NULL;
-
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    int code = db_next(reader.db, SQL_LINK_BEGUN, &row, error, "iiti", target_number(store, target), (int64_t)IDENTITY_GROUP, place,
-                       (int64_t)0);
-    return id_of_row(row, code, "no group's creation was begun there", ret_id, error);
-}
-
-int sqlite_find_placed(struct store *base, const char *target, const char *place, const char *value, const char *but, char **ret_id,
-                       struct error *error)
-{
-    struct sqlite_store *store = (struct sqlite_store *)base;
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
-    cleanup_statement sqlite3_stmt *row = NULL;
-
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    int code = db_next(reader.db, SQL_LINK_PLACED, &row, error, "ittt", target_number(store, target), place, value, but);
-    return id_of_row(row, code, "nobody else's link says this place or value", ret_id, error);
+    if (code <= 0)
+        return code < 0 ? code : error_set(error, ERROR_NOTFOUND, "the account is linked to nobody");
+    *ret_id = str_dup(row_text(row, 1));
+    return *ret_id == NULL ? error_nomem(error) : 0;
 }
 
 /* ---- members ---- */
 
 struct member_page {
-    char *ids[MEMBERS_STEP];
-    struct link links[MEMBERS_STEP];
+    struct {
+        char *id, *value, *key;
+    } members[MEMBERS_STEP];
     size_t count;
     int64_t last;
 };
@@ -238,8 +208,9 @@ struct member_page {
 static void clear_page(struct member_page *page)
 {
     for (size_t i = 0; i < page->count; i++) {
-        free(page->ids[i]);
-        link_clear(&page->links[i]);
+        free(page->members[i].id);
+        free(page->members[i].value);
+        free(page->members[i].key);
     }
     page->count = 0;
 }
@@ -256,13 +227,13 @@ static int read_page(struct sqlite_store *store, int64_t target, const char *gro
     if (group <= 0)
         return (int)group;
     while ((code = db_next(reader.db, SQL_MEMBERS_OF, &row, error, "iiii", target, group, page->last, (int64_t)MEMBERS_STEP)) > 0) {
-        page->ids[page->count] = str_dup(row_text(row, 1));
-        if (page->ids[page->count] == NULL || link_from_row(row, 2, &page->links[page->count]) < 0) {
-            free(page->ids[page->count]);
+        __typeof__(page->members[0]) *member = &page->members[page->count++];
+        member->id = str_dup(row_text(row, 1));
+        member->value = str_dup(row_text(row, 2));
+        member->key = str_dup(row_text(row, 3));
+        if (member->id == NULL || (row_text(row, 2) != NULL && (member->value == NULL || member->key == NULL)))
             return error_nomem(error);
-        }
         page->last = row_number(row, 0);
-        page->count++;
     }
     return code;
 }
@@ -280,7 +251,7 @@ int sqlite_read_members(struct store *base, const char *target, const char *grou
         code = read_page(store, number, group_id, page, error);
         more = page->count == MEMBERS_STEP;
         for (size_t i = 0; i < page->count && code == 0; i++) {
-            int answer = member(arg, page->ids[i], &page->links[i]);
+            int answer = member(arg, page->members[i].id, page->members[i].value, page->members[i].key);
             code = answer < 0 ? answer : 0;
         }
         clear_page(page);

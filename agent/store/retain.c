@@ -82,9 +82,9 @@ static int retain_operations(struct sqlite_store *store, struct error *error)
 }
 
 /* Of lanes that were dropped. Few are there at any time: no index. */
-static int retain_claims(struct sqlite_store *store, struct error *error)
+static int retain_intents(struct sqlite_store *store, struct error *error)
 {
-    return db_run(store->writer, SQL_RETAIN_CLAIMS, error, "i", store->now.us - store->keep_us);
+    return db_run(store->writer, SQL_RETAIN_INTENTS, error, "i", store->now.us - store->keep_us);
 }
 
 /* Events numbered below this were received before the keys' time. */
@@ -157,7 +157,7 @@ static int retain_keys(struct sqlite_store *store, struct error *error)
 int retain_step(struct sqlite_store *store, struct error *error)
 {
     static int (*const steps[])(struct sqlite_store *, struct error *) = { retain_events, retain_operations, retain_sign_ins,
-                                                                           retain_claims, retain_keys };
+                                                                           retain_intents, retain_keys };
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         int more = steps[i](store, error);

@@ -82,7 +82,44 @@ static const char version_6[] =
     "CREATE INDEX link_place ON link (target, kind, locator);"
     "CREATE INDEX link_former ON link (target, kind, former_value) WHERE former_value IS NOT NULL;";
 
-const struct schema_step schema_steps[] = { { version_1 }, { version_2 }, { version_3 }, { version_4 }, { version_5 }, { version_6 } };
+/*
+ * What was sent is a row, and what may have been sent an intent. Before, a link kept what a group's lane had begun, and the value of before
+ * a rename: each becomes a row of every group that may hold the value; a row that is not true is harmless. All other rows are noted when a
+ * lane is next worked on.
+ */
+#define PERSON "(1099511627775 & l.lane)"
+static const char version_7[] =
+    "CREATE TABLE member_value (target INTEGER NOT NULL, grp INTEGER NOT NULL, key TEXT NOT NULL, user INTEGER NOT NULL,"
+    " state INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (target, grp, key, user)) WITHOUT ROWID;"
+    "CREATE INDEX member_value_user ON member_value (target, user);"
+    "ALTER TABLE claim RENAME TO intent;"
+    "ALTER TABLE intent RENAME COLUMN kind TO operation;"
+    "ALTER TABLE intent ADD COLUMN place TEXT;"
+    "ALTER TABLE intent ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE intent ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX intent_place ON intent (place) WHERE place IS NOT NULL;"
+    "INSERT OR IGNORE INTO intent (lane, operation, digest, key, at, sent, place) SELECT l.lane, 'create', coalesce(l.locator, ''), '',"
+    " l.linked, json_object('name', json_extract(l.begun, '$.name'), 'login', json_extract(l.begun, '$.login')),"
+    " CASE l.kind WHEN 1 THEN l.locator END FROM link l WHERE l.gone AND l.begun IS NOT NULL;"
+    "INSERT OR IGNORE INTO member_value SELECT l.target, m.other, l.former_value, m.user, 3, l.former_value FROM link l"
+    " JOIN membership m ON m.kind = 0 AND m.user = " PERSON " WHERE l.kind = 0 AND l.former_value IS NOT NULL;"
+    "INSERT OR IGNORE INTO member_value SELECT l.target, m.other, l.locator, m.user, 3, l.locator FROM link l"
+    " JOIN membership m ON m.kind = 0 AND m.user = " PERSON " WHERE l.kind = 0 AND l.gone AND l.account IS NOT NULL AND l.locator IS NOT NULL;"
+    "INSERT OR IGNORE INTO member_value SELECT l.target, 1099511627775 & g.lane, v.key, 1099511627775 & l.lane, 1, v.key FROM link g"
+    " JOIN json_each(g.begun, '$.members') v JOIN link l ON l.target = g.target AND l.kind = 0 AND l.locator = v.key"
+    " WHERE g.kind = 1 AND g.begun IS NOT NULL;"
+    "CREATE TABLE link_7 (lane INTEGER PRIMARY KEY, target INTEGER NOT NULL, kind INTEGER NOT NULL, key TEXT, locator TEXT,"
+    " account TEXT, gone INTEGER NOT NULL, due INTEGER NOT NULL, linked INTEGER NOT NULL, member TEXT, member_key TEXT);"
+    "INSERT INTO link_7 SELECT lane, target, kind, key, locator, account, gone, due, linked, NULL, NULL FROM link"
+    " WHERE NOT (gone AND key IS NULL);"
+    "DROP TABLE link;"
+    "ALTER TABLE link_7 RENAME TO link;"
+    "CREATE UNIQUE INDEX link_key ON link (target, kind, key) WHERE NOT gone;"
+    "ALTER TABLE lane ADD COLUMN undone TEXT;";
+
+const struct schema_step schema_steps[] = {
+    { version_1 }, { version_2 }, { version_3 }, { version_4 }, { version_5 }, { version_6 }, { version_7 },
+};
 const int schema_version = sizeof(schema_steps) / sizeof(schema_steps[0]);
 
 static int check_application(struct db *db, int64_t version, struct error *error)

@@ -20,13 +20,12 @@
 #define RETAIN_BUSY_US 100000    /* and with much to do */
 #define RETAIN_REST_US 60000000  /* when nothing was left */
 
+#define OP(name) .name = sqlite_##name
 static const struct store_ops sqlite_ops = {
-    sqlite_close,       sqlite_set_routes,    sqlite_on_ready,      sqlite_take,          sqlite_quarantine,  sqlite_lease,
-    sqlite_complete,    sqlite_put_link,      sqlite_claim, sqlite_read_claims, sqlite_touch,         sqlite_hold,        sqlite_is_held,
-    sqlite_retry_dead,  sqlite_drop_dead,     sqlite_read_identity, sqlite_find_identity, sqlite_read_link,   sqlite_find_owner,
-    sqlite_find_beginner, sqlite_find_placed, sqlite_read_members,
-    sqlite_list_events, sqlite_list_dead,     sqlite_list_quarantine, sqlite_show,        sqlite_count_lanes, sqlite_count_leavers,
-    sqlite_read_status, sqlite_retain,
+    OP(close), OP(set_routes), OP(on_ready), OP(take), OP(quarantine), OP(lease), OP(complete), OP(put_link), OP(intend), OP(read_intents),
+    OP(check_creator), OP(hurry), OP(touch), OP(hold), OP(is_held), OP(retry_dead), OP(drop_dead), OP(read_identity), OP(find_identity),
+    OP(read_link), OP(find_owner), OP(read_member_rows), OP(has_member_row), OP(read_members), OP(list_events), OP(list_dead),
+    OP(list_quarantine), OP(show), OP(count_lanes), OP(count_leavers), OP(list_leavers), OP(read_status), OP(retain),
 };
 
 static int64_t monotonic_us(void)

@@ -12,15 +12,17 @@
 #define EVENT_COLUMNS                                                                                                          \
     "id, received, published, uuid, type, outcome, effect, actor, kind, subject_id, subject_name, previous, delivery, "        \
     "deliveries"
-#define LINK_COLUMNS "l.key, l.locator, l.account, l.gone, l.due, l.linked, l.begun, l.former, l.former_value"
+#define LINK_COLUMNS "l.key, l.locator, l.account, l.gone, l.due, l.linked, l.member, l.member_key"
 #define OPERATION_COLUMNS "o.id, o.delivery, o.at, o.kind, o.locator, o.outcome, o.changes, o.before, o.sessions_found, "   \
     "o.sessions_ended, o.note"
 #define LANE_COLUMNS                                                                                                           \
     "l.key, t.name, i.kind, i.id, coalesce(i.login, i.name), l.state, l.at, l.attempt, l.deliveries, l.outcome, l.action, "    \
-    "l.reason, l.priority, e.uuid, e.type, l.leaver"
+    "l.reason, l.priority, e.uuid, e.type, l.leaver, l.undone"
 #define LANE_TABLES                                                                                                            \
     " FROM lane l JOIN target t ON t.id = l.target JOIN identity i ON i.n = " IDENTITY_OF_LANE "l.key)"                        \
     " LEFT JOIN delivery d ON d.id = l.delivery LEFT JOIN event e ON e.id = d.event "
+
+#define WRITTEN_FOR "INDEXED BY member_value_user " /* else all the rows of a target would be read: nothing is known of how many */
 
 static const char *const sql_texts[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -69,7 +71,7 @@ static const char *const sql_texts[SQL_COUNT] = {
                            "CASE WHEN g.present = 0 AND g.present_at <> 0 THEN NULL ELSE coalesce(g.name, m.name) END, m.present, m.as_of "
                            "FROM membership m LEFT JOIN identity g ON m.kind = 0 AND g.n = m.other WHERE m.user = ?",
     [SQL_USERS_IN] = "SELECT user FROM membership WHERE kind = 0 AND other = ? AND user > ? AND present ORDER BY user LIMIT ?",
-    [SQL_MEMBERS_OF] = "SELECT u.n, u.id, " LINK_COLUMNS " FROM membership m JOIN identity u ON u.n = m.user "
+    [SQL_MEMBERS_OF] = "SELECT u.n, u.id, l.member, l.member_key FROM membership m JOIN identity u ON u.n = m.user "
                        "JOIN link l ON l.lane = (? << 40) | m.user "
                        "WHERE m.kind = 0 AND m.other = ? AND m.user > ? AND m.present AND NOT l.gone ORDER BY m.user LIMIT ?",
 
@@ -92,39 +94,34 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_LANE_DELETE] = "DELETE FROM lane WHERE key = ?",
     [SQL_LANE_LEASE] = "UPDATE lane SET state=1, rank=0, at=?, generation=?, owner=?, again=0 WHERE key = ?",
     [SQL_LANE_END] = "UPDATE lane SET state=?, rank=?, at=?, since=?, attempt=?, delivery=?, deliveries=?, oldest=?, again=0, owner=NULL, "
-                     "outcome=?, action=?, reason=?, leaver=? WHERE key = ?",
+                     "outcome=?, action=?, reason=?, undone=?, leaver=? WHERE key = ?",
     [SQL_LANES_COUNT] = "SELECT target, state, count(*) FROM lane GROUP BY target, state",
     [SQL_LANES_OF_OWNER] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = 1 AND rank = 0 AND owner = ? LIMIT ?",
     [SQL_LANES_PAST] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = ? AND rank = 0 AND at <= ? ORDER BY at LIMIT ?",
-    [SQL_LANES_READY] = "SELECT key FROM lane WHERE target = ? AND state = 0 ORDER BY rank, at LIMIT ?",
+    [SQL_LANES_READY] = "SELECT key FROM lane WHERE target = ? AND state = 0 AND rank = ? ORDER BY at LIMIT ?",
     [SQL_LANES_NEXT] = "SELECT at FROM lane WHERE target = ? AND state = ? AND rank = 0 ORDER BY at LIMIT 1",
+    [SQL_LANES_HURRY] = "UPDATE lane SET at = ?1 WHERE target = ?2 AND state = 2 AND rank = 0 AND at > ?1 AND outcome = ?3",
     [SQL_LANES_SHIFT] = "UPDATE lane SET at = at + ? WHERE target = ? AND state = ?",
     [SQL_LANES_DROP] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = 5 AND rank = 0 AND at <= ? AND leaver <= ? "
                        "ORDER BY at LIMIT ?",
     [SQL_LANES_LEAVING] = "SELECT count(*), min(leaver) FROM lane WHERE target = ? AND leaver > 0",
     [SQL_LANES_LEAVING_DEAD] = "SELECT count(*) FROM lane WHERE target = ? AND leaver > 0 AND state = 5",
+    [SQL_LEAVERS] = "SELECT " LANE_COLUMNS LANE_TABLES "WHERE l.target = ? AND l.leaver > 0 ORDER BY l.leaver LIMIT ?",
     [SQL_LANE_DETAIL] = "SELECT " LANE_COLUMNS LANE_TABLES "WHERE l.key = ?",
     [SQL_DEAD_BEFORE] = "SELECT " LANE_COLUMNS LANE_TABLES "WHERE l.target = ? AND l.state = 5 AND l.rank = 0 "
                         "AND (l.at, l.key) < (?, ?) ORDER BY l.at DESC, l.key DESC LIMIT ?",
-    [SQL_LEASE_DETAIL] = "SELECT i.kind, i.id, l.priority, l.attempt, l.delivery, l.deliveries, l.oldest, e.uuid, e.type, d.received "
+    [SQL_LEASE_DETAIL] = "SELECT i.kind, i.id, l.rank, l.attempt, l.delivery, l.deliveries, l.oldest, e.uuid, e.type, d.received, l.at "
                          "FROM lane l JOIN identity i ON i.n = " IDENTITY_OF_LANE "l.key) LEFT JOIN delivery d ON d.id = l.delivery "
                          "LEFT JOIN event e ON e.id = d.event WHERE l.key = ?",
 
     [SQL_LINK_READ] = "SELECT " LINK_COLUMNS " FROM link l WHERE l.lane = ?",
-    [SQL_LINK_WRITE] = "INSERT INTO link (lane, target, kind, key, locator, account, gone, due, linked, begun, former, "
-                       "former_value) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
+    [SQL_LINK_WRITE] = "INSERT INTO link (lane, target, kind, key, locator, account, gone, due, linked, member, member_key) "
+                       "VALUES (?,?,?,?,?,?,?,?,?,?,?) "
                        "ON CONFLICT (lane) DO UPDATE SET key=excluded.key, locator=excluded.locator, account=excluded.account, "
-                       "gone=excluded.gone, due=excluded.due, linked=excluded.linked, begun=excluded.begun, "
-                       "former=excluded.former, former_value=excluded.former_value",
+                       "gone=excluded.gone, due=excluded.due, linked=excluded.linked, member=excluded.member, "
+                       "member_key=excluded.member_key",
     [SQL_LINK_OWNER] = "SELECT l.lane, i.id, coalesce(i.login, i.name) FROM link l LEFT JOIN identity i ON i.n = " IDENTITY_OF_LANE
                        "l.lane) WHERE l.target = ? AND l.kind = ? AND l.key = ? AND NOT l.gone",
-    [SQL_LINK_BEGUN] = "SELECT l.lane, i.id, i.name FROM link l LEFT JOIN identity i ON i.n = " IDENTITY_OF_LANE
-                       "l.lane) JOIN lane w ON w.key = l.lane WHERE l.target = ? AND l.kind = ? AND l.locator = ? AND l.gone "
-                       "AND l.begun IS NOT NULL AND l.lane <> ?",
-    /* two lookups: with OR all links of the target would be read */
-    [SQL_LINK_PLACED] = "SELECT l.lane, i.id FROM (SELECT lane FROM link WHERE target = ?1 AND kind = 0 AND locator = ?2 AND "
-                        "(NOT gone OR account IS NOT NULL) UNION ALL SELECT lane FROM link WHERE target = ?1 AND kind = 0 AND former_value = ?3) l "
-                        "JOIN identity i ON i.n = " IDENTITY_OF_LANE "l.lane) WHERE i.id <> ?4",
     [SQL_LINKS_OF_IDENTITY] = "SELECT t.name, " LINK_COLUMNS " FROM target t JOIN link l ON l.lane = (t.id << 40) | ? ORDER BY t.name",
 
     [SQL_OPERATION_ADD] = "INSERT INTO operation (id, delivery, lane, identity, at, kind, locator, outcome, changes, before, "
@@ -148,17 +145,60 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_RETAIN_EVENT] = "DELETE FROM event WHERE id = ?",
     [SQL_RETAIN_KEYS] = "SELECT t, key, event FROM seen WHERE (t, key) > (?, ?) AND t < ? ORDER BY t, key LIMIT ?",
     [SQL_RETAIN_KEY] = "DELETE FROM seen WHERE t = ? AND key = ?",
-    [SQL_CLAIM_READ] = "SELECT key, at FROM claim WHERE lane = ? AND kind = ? AND digest = ?",
-    [SQL_CLAIM_WRITE] = "INSERT INTO claim (lane, kind, digest, key, at, sent) VALUES (?,?,?,?,?,?) "
-                        "ON CONFLICT (lane, kind, digest) DO UPDATE SET key=excluded.key, at=excluded.at",
-    [SQL_CLAIM_OTHERS] = "SELECT count(*), max(wait), json_group_array(json(sent)) FILTER (WHERE sent IS NOT NULL AND digest <> ?) "
-                         "FROM claim WHERE lane = ? AND kind = ?",
-    [SQL_CLAIM_WAIT] = "UPDATE claim SET wait = ? WHERE lane = ? AND kind = ? AND digest = ?",
-    [SQL_CLAIMS_SENT] = "SELECT json_group_array(json(sent)) FILTER (WHERE sent IS NOT NULL) FROM claim WHERE lane = ? AND kind = ? "
-                        "HAVING count(*) > 0",
-    [SQL_CLAIM_DELETE] = "DELETE FROM claim WHERE lane = ? AND kind = ? AND digest = ?",
-    [SQL_CLAIMS_DELETE] = "DELETE FROM claim WHERE lane = ?",
-    [SQL_RETAIN_CLAIMS] = "DELETE FROM claim WHERE at < ?",
+    [SQL_INTENT_READ] = "SELECT key, at, answered FROM intent WHERE lane = ? AND operation = ? AND digest = ?",
+    [SQL_INTENT_WRITE] = "INSERT INTO intent (lane, operation, digest, key, at, sent, place, generation) VALUES (?,?,?,?,?,?,?,?) "
+                         "ON CONFLICT (lane, operation, digest) DO UPDATE SET key=excluded.key, at=excluded.at, answered=0",
+    [SQL_INTENT_NOTE] = "INSERT OR IGNORE INTO intent (lane, operation, digest, key, at, sent, place, generation) "
+                        "VALUES (?,'create',?,'',?,?,?,?)",
+    [SQL_INTENT_OTHERS] = "SELECT count(*), max(wait), json_group_array(json(sent)) FILTER (WHERE sent IS NOT NULL AND digest <> ?) "
+                          "FROM intent WHERE lane = ? AND operation = ?",
+    [SQL_INTENT_WAIT] = "UPDATE intent SET wait = ?, answered = ? WHERE lane = ? AND operation = ? AND digest = ?",
+    [SQL_INTENTS_SENT] = "SELECT json_group_array(json(sent)) FILTER (WHERE sent IS NOT NULL) FROM intent WHERE lane = ? AND operation = ? "
+                         "HAVING count(*) > 0",
+    [SQL_INTENT_CREATOR] = "SELECT t.lane, i.id, i.name FROM intent t JOIN identity i ON i.n = " IDENTITY_OF_LANE "t.lane) "
+                           "WHERE t.place = ?1 AND t.lane >> 40 = ?2 AND t.lane <> ?3",
+    [SQL_INTENTS_PENDING] = "SELECT 1 FROM intent WHERE lane = ? AND operation = 'create' LIMIT 1",
+    [SQL_INTENT_DELETE] = "DELETE FROM intent WHERE lane = ? AND operation = ? AND digest = ?",
+    [SQL_INTENTS_DELETE] = "DELETE FROM intent WHERE lane = ?",
+    [SQL_INTENTS_UNSENT] = "DELETE FROM intent WHERE lane = ? AND generation = ?",
+    [SQL_RETAIN_INTENTS] = "DELETE FROM intent WHERE at < ?",
+
+    /* What a person must have in groups: a row for each group of the facts that has an entry. */
+    [SQL_MEMBERS_NOTE] = "INSERT INTO member_value (target, grp, key, user, state, value) "
+                         "SELECT l.target, m.other, l.member_key, m.user, 1, l.member FROM link l "
+                         "JOIN membership m ON m.user = ?2 AND m.kind = 0 AND m.present "
+                         "JOIN link g ON g.lane = (?1 << 40) | m.other AND NOT g.gone "
+                         "WHERE l.lane = (?1 << 40) | ?2 AND NOT l.gone AND l.member_key IS NOT NULL "
+                         "ON CONFLICT (target, grp, key, user) DO UPDATE SET state = 1 WHERE state = 3",
+    [SQL_MEMBER_PUT] = "INSERT INTO member_value (target, grp, key, user, state, value) VALUES (?,?,?,?,?,?) "
+                       "ON CONFLICT (target, grp, key, user) DO UPDATE SET state = excluded.state, value = excluded.value",
+    [SQL_MEMBER_DELETE] = "DELETE FROM member_value WHERE target = ? AND grp = ? AND key = ? AND user = ?",
+    [SQL_MEMBER_SHARERS] = "SELECT user FROM member_value WHERE target = ? AND grp = ? AND key = ? AND user <> ?",
+    [SQL_MEMBERS_LEAVING] = "SELECT user FROM member_value WHERE target = ? AND grp = ? AND state = 3",
+    [SQL_MEMBERS_DROP] = "DELETE FROM member_value WHERE target = ? AND grp = ?",
+    /* Whose value in a group is missing or unsure, and whose must not be there. */
+    [SQL_MEMBERS_WRONG] = "SELECT m.user FROM membership m JOIN link l ON l.lane = (?1 << 40) | m.user AND NOT l.gone "
+                          "LEFT JOIN member_value v ON v.target = ?1 AND v.grp = ?2 AND v.key = l.member_key AND v.user = m.user "
+                          "WHERE m.kind = 0 AND m.other = ?2 AND m.present AND v.state IS NOT 2 UNION "
+                          "SELECT v.user FROM member_value v LEFT JOIN link l ON l.lane = (?1 << 40) | v.user "
+                          "LEFT JOIN membership m ON m.user = v.user AND m.kind = 0 AND m.other = ?2 "
+                          "WHERE v.target = ?1 AND v.grp = ?2 AND (l.gone IS NOT 0 OR l.member_key IS NOT v.key OR m.present IS NOT 1)",
+    /* The same for one user, of the groups that have an entry. */
+    [SQL_MEMBER_WRONG] = "SELECT 1 FROM member_value v " WRITTEN_FOR "JOIN link g ON g.lane = (?1 << 40) | v.grp AND NOT g.gone "
+                         "LEFT JOIN link l ON l.lane = (?1 << 40) | ?2 LEFT JOIN membership m ON m.user = ?2 AND m.kind = 0 AND m.other = v.grp "
+                         "WHERE v.target = ?1 AND v.user = ?2 AND (l.gone IS NOT 0 OR l.member_key IS NOT v.key OR m.present IS NOT 1) LIMIT 1",
+    [SQL_MEMBER_ROWS] = "SELECT g.id, v.key, v.value, v.state, m.present, EXISTS (SELECT 1 FROM member_value o WHERE o.target = v.target "
+                        "AND o.grp = v.grp AND o.key = v.key AND o.user <> v.user), l.key, l.locator FROM member_value v " WRITTEN_FOR
+                        "JOIN identity g ON g.n = v.grp LEFT JOIN membership m ON m.user = v.user AND m.kind = 0 AND m.other = v.grp "
+                        "LEFT JOIN link l ON l.lane = (v.target << 40) | v.grp AND NOT l.gone WHERE v.target = ?1 AND v.user = ?2",
+    [SQL_MEMBER_FACTS] = "SELECT g.id, NULL, NULL, 0, m.present, EXISTS (SELECT 1 FROM member_value o WHERE o.target = ?1 AND o.grp = m.other "
+                         "AND o.key = ?3 AND o.user <> ?2), l.key, l.locator FROM membership m JOIN identity g ON g.n = m.other "
+                         "LEFT JOIN link l ON l.lane = (?1 << 40) | m.other AND NOT l.gone WHERE m.user = ?2 AND m.kind = 0 "
+                         "AND NOT EXISTS (SELECT 1 FROM member_value v WHERE v.target = ?1 AND v.grp = m.other AND v.user = ?2 "
+                         "AND v.key = ?3)",
+    [SQL_MEMBER_WRITTEN] = "SELECT 1 FROM member_value v WHERE v.target = ?1 AND v.key = ?4 AND v.grp IN "
+                           "(SELECT " IDENTITY_OF_LANE "lane) FROM link WHERE target = ?1 AND kind = 1 AND key = ?2 AND NOT gone "
+                           "UNION ALL SELECT " IDENTITY_OF_LANE "lane) FROM intent WHERE place = ?3 AND lane >> 40 = ?1) LIMIT 1",
     [SQL_RETAIN_SIGN_INS] = "DELETE FROM membership WHERE (user, kind, other) IN (SELECT user, kind, other FROM membership "
                             "INDEXED BY membership_sign_in WHERE kind = 2 AND as_of < ? LIMIT ?)",
     [SQL_RETAIN_OPERATIONS] = "DELETE FROM operation WHERE id < (SELECT min(id) FROM operation) + ? AND at < ?",

@@ -18,6 +18,7 @@ void lease_clear(struct lease *lease)
     free(lease->id);
     free(lease->event_uuid);
     free(lease->event_type);
+    free(lease->place);
     *lease = (struct lease){ 0 };
 }
 
@@ -26,9 +27,8 @@ void link_clear(struct link *link)
     free(link->key);
     free(link->locator);
     free(link->account);
-    free(link->begun);
-    free(link->former);
-    free(link->former_value);
+    free(link->member);
+    free(link->member_key);
     *link = (struct link){ 0 };
 }
 
@@ -58,10 +58,9 @@ void store_quarantine(struct store *store, const char *body, size_t length, cons
     store->ops->quarantine(store, body, length, peer, reason);
 }
 
-int store_lease(struct store *store, const char *target, size_t most, int64_t lease_us, struct lease *leases, struct wall *ret_next,
-                struct error *error)
+int store_lease(struct store *store, const struct lease_wish *wish, struct lease *leases, struct wall *ret_next, struct error *error)
 {
-    return store->ops->lease(store, target, most, lease_us, leases, ret_next, error);
+    return store->ops->lease(store, wish, leases, ret_next, error);
 }
 
 void store_complete(struct store *store, const struct completion *completion, store_done *done, void *arg)
@@ -75,15 +74,25 @@ int store_put_link(struct store *store, const char *target, enum identity_kind k
     return store->ops->put_link(store, target, kind, id, link, error);
 }
 
-int store_claim(struct store *store, const struct claim *claim, struct claim_found *ret_found, struct error *error)
+int store_intend(struct store *store, const struct intent *intent, struct intent_found *ret_found, struct error *error)
 {
-    return store->ops->claim(store, claim, ret_found, error);
+    return store->ops->intend(store, intent, ret_found, error);
 }
 
-int store_read_claims(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
-                      char **ret_sent, struct error *error)
+int store_read_intents(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
+                       char **ret_sent, struct error *error)
 {
-    return store->ops->read_claims(store, target, kind, id, operation, ret_sent, error);
+    return store->ops->read_intents(store, target, kind, id, operation, ret_sent, error);
+}
+
+int store_check_creator(struct store *store, const char *target, const char *place, const char *but, struct error *error)
+{
+    return store->ops->check_creator(store, target, place, but, error);
+}
+
+void store_hurry(struct store *store, const char *target, const char *outcome)
+{
+    store->ops->hurry(store, target, outcome);
 }
 
 void store_touch(struct store *store, const char *target, enum identity_kind kind, const char *id)
@@ -134,15 +143,16 @@ int store_find_owner(struct store *store, const char *target, enum identity_kind
     return store->ops->find_owner(store, target, kind, key, ret_id, error);
 }
 
-int store_find_beginner(struct store *store, const char *target, const char *place, char **ret_id, struct error *error)
+int store_read_member_rows(struct store *store, const char *target, const char *user_id, const char *key, store_member_row *each,
+                           void *arg, struct error *error)
 {
-    return store->ops->find_beginner(store, target, place, ret_id, error);
+    return store->ops->read_member_rows(store, target, user_id, key, each, arg, error);
 }
 
-int store_find_placed(struct store *store, const char *target, const char *place, const char *value, const char *but, char **ret_id,
-                      struct error *error)
+int store_has_member_row(struct store *store, const char *target, const char *entry_key, const char *place, const char *key,
+                         bool *ret_has, struct error *error)
 {
-    return store->ops->find_placed(store, target, place, value, but, ret_id, error);
+    return store->ops->has_member_row(store, target, entry_key, place, key, ret_has, error);
 }
 
 int store_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
@@ -179,6 +189,11 @@ int store_count_lanes(struct store *store, const char *target, struct store_lane
 int store_count_leavers(struct store *store, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error)
 {
     return store->ops->count_leavers(store, target, ret_count, ret_since, error);
+}
+
+int store_list_leavers(struct store *store, const char *target, size_t most, json_t **ret_array, struct error *error)
+{
+    return store->ops->list_leavers(store, target, most, ret_array, error);
 }
 
 void store_read_status(struct store *store, struct store_status *ret_status)

@@ -10,6 +10,8 @@
  *   lane      one target, one identity. Its row exists while work is pending.
  *   delivery  one event × one lane, with its outcome.
  *   lease     the right to work on a lane, with owner, deadline, generation.
+ *   intent    an operation that a lane has set out to send and whose end is not known.
+ *   member row  a value in a group of a target that we wrote, or are about to write, and for whom.
  *
  * Calling sequence
  *   store_open → store_set_routes → any of the calls below → store_close.
@@ -56,9 +58,6 @@ struct store_settings {
 /* Opens or creates it; brings an older schema up to date; releases the leases
  * of `owner` that a crash left. ERROR_VERSION for a newer schema. */
 int store_open(const struct store_settings *settings, struct store **ret_store, struct error *error);
-/* One that keeps nothing and answers store_take at once, on the caller's
- * thread, with EVENT_RECORDED: to measure the bare endpoint. */
-int store_open_null(struct store **ret_store);
 /* Finishes what is queued, then closes. NULL is allowed. */
 void store_close(struct store *store);
 
@@ -107,6 +106,15 @@ void store_quarantine(struct store *store, const char *body, size_t length, cons
 
 /* ---- lanes ---- */
 
+/* The order in which ready lanes are worked on; within one, the oldest first. */
+enum priority {
+    PRIORITY_LEAVER, /* something is to be taken away */
+    PRIORITY_EVENT,
+    PRIORITY_TOUCH,  /* no event: look again */
+    PRIORITY_AGAIN,  /* has failed since the last event */
+    PRIORITY_COUNT
+};
+
 struct lease {
     char *target;
     enum identity_kind kind;
@@ -118,17 +126,33 @@ struct lease {
     struct wall received;   /* of the newest delivery's event: for lag */
     struct wall oldest_received;
     int attempt;            /* 1 for the first */
-    int priority;
+    enum priority priority;
+    struct wall ready;      /* since when the lane is ready */
     size_t deliveries;      /* how many are coalesced */
+    char *place;            /* the creation that is noted with the lease; NULL: none */
+    bool unanswered;        /* a creation was intended before, its end is not known, and there is no live account */
 };
 void lease_clear(struct lease *lease);
 
-/* Leases up to `most` lanes that are ready or whose retry or due time has
- * come, by priority, then age. Waits for the commit, which is not synced: a
- * power cut takes leases back, as a crash of their owner would. *ret_next: when the next
- * waiting lane of this target comes due (0: none waits). Number or negative. */
-int store_lease(struct store *store, const char *target, size_t most, int64_t lease_us, struct lease *leases,
-                struct wall *ret_next, struct error *error);
+struct link;
+/* Would the work on this lane create an account? Asked for lanes without a live account, on the writer thread, so it must be quick. The
+ * place where the account would be, the same for every spelling, the store's to free; NULL: no. */
+typedef char *lease_creates(void *arg, const struct identity *identity, const struct link *link);
+
+struct lease_wish {
+    const char *target;
+    size_t most[PRIORITY_COUNT];
+    int64_t lease_us;
+    lease_creates *creates; /* NULL: nothing is noted */
+    void *arg;
+};
+/*
+ * Leases lanes that are ready or whose retry or due time has come, up to the sum of wish->most into `leases`. What the work may send is
+ * noted in the same commit: the creation of an account as an intent (at one place only one group's), and a person's missing values
+ * in groups as member rows. Waits for the commit, which is not synced: a power cut takes leases back, as a crash of their owner would.
+ * *ret_next: when the next waiting lane of this target comes due (0: none waits). Number or negative.
+ */
+int store_lease(struct store *store, const struct lease_wish *wish, struct lease *leases, struct wall *ret_next, struct error *error);
 
 enum lane_end {
     LANE_DONE,    /* newest delivery: `outcome`; older ones: superseded */
@@ -152,24 +176,46 @@ struct operation_record {
     const char *outcome;
     const char *changes; /* JSON text: what was written; no secret */
     const char *before;  /* JSON text: before-image, or NULL */
-    const char *claim;   /* digest of a claim that is given up, its end being known, or that waits; NULL: none */
-    struct wall claim_wait; /* the claim stays, and until then its end may yet show; 0: it is given up */
+    const char *intent;  /* digest of its intent, which ends, waits or was answered; NULL: none */
+    struct wall intent_wait; /* the intent stays, and until then its end may yet show */
+    bool intent_answered;    /* the intent stays; the answer is known, so the next attempt gets another key */
     int64_t sessions_found, sessions_ended; /* "revoke" */
     const char *note;    /* NULL: none */
 };
 
 struct link { /* identity ↔ account, in a target */
     char *key;         /* the target's immutable id */
-    char *locator;     /* where it stood last */
-    char *account;     /* JSON text: the account as last planned */
+    char *locator;     /* where it was last */
+    char *account;     /* JSON text: the account as last planned, without secrets */
     bool gone;         /* tombstone: the account was removed */
     struct wall due;   /* removal is due then; 0: none */
     struct wall linked;
-    char *begun;        /* JSON text: what a lane set out to write and does not know the end of; NULL: nothing */
-    char *former;       /* the place before a rename whose groups may not be right yet; NULL: none */
-    char *former_value; /* what the account stood with in groups then */
+    char *member;      /* a person's value in the target's groups; NULL: none, or not known yet */
+    char *member_key;  /* the same for every spelling of that value */
 };
 void link_clear(struct link *link);
+
+/*
+ * Member rows: the values that we wrote into groups, by target, group, value (its key) and user. A row is there before its value is sent. A
+ * value leaves a group only when no other user's row has the same group and key; when a row goes, the lanes of those users look again, so
+ * the last word is an addition. A value without a row was written by somebody else.
+ * Rows are noted by store_lease and by whatever stores a person's link: for each group of the facts that has an entry.
+ */
+enum member_state {
+    MEMBER_NONE,    /* no row (as a change: the row goes) */
+    MEMBER_SENT,    /* may be on its way */
+    MEMBER_THERE,   /* was answered, or seen */
+    MEMBER_LEAVING, /* must go and could not yet */
+    MEMBER_HANDED,  /* as a change: another user has the value now, so that only the row goes; where that is not so any more, the row stays */
+};
+
+/* A change of one row: for a person's lane `other` is the group, for a group's lane the user. */
+struct member_change {
+    const char *other;
+    const char *key;
+    const char *value;
+    enum member_state state;
+};
 
 struct completion {
     const struct lease *lease;
@@ -177,10 +223,14 @@ struct completion {
     const char *outcome;  /* DONE: applied, unchanged, superseded, out_of_scope; else the connector's word */
     const char *action;   /* "create", "update", …, "none" */
     const char *reason;   /* NULL: none */
+    const char *undone;   /* the steps that were not done, by commas; NULL: none */
     struct wall retry_at; /* RETRY */
     enum leaving leaving; /* not for DONE, where nobody is left to go */
     struct wall due;      /* DONE: look at the lane again then (grace period); 0: never */
     const struct link *link; /* written when not NULL */
+    bool has_groups;      /* the lane looks after the person's member rows: what a group's lane wrote meanwhile makes it ready again */
+    const struct member_change *members;
+    size_t member_count;
     const struct operation_record *operations;
     size_t operation_count;
 };
@@ -189,47 +239,58 @@ struct completion {
  * (generation) changes nothing: `done` gets ERROR_STALE. A link whose account
  * is another identity's is not written: the lane ends as LANE_DEAD with the
  * sentence as its reason, the operations are recorded, and `done` gets
- * ERROR_EXISTS. `done` may be NULL. */
+ * ERROR_EXISTS. `done` may be NULL.
+ * A group whose entry is new or had members written makes the lanes of those
+ * ready whose value is not as it must be; one whose entry is gone loses its
+ * member rows. */
 void store_complete(struct store *store, const struct completion *completion, store_done *done, void *arg);
 
 /* Writes a link now and waits for the commit: before memberships follow it.
- * ERROR_EXISTS when the account's key is linked to another identity already,
- * or when another group's creation was begun where `link` begins one (`begun`, gone
- * until it is there). The sentence names it. */
+ * ERROR_EXISTS when the account's key is linked to another identity already. The sentence names it. */
 int store_put_link(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
                    struct error *error);
 
 /*
- * Claims: an operation that must not take place twice is sent under a key (an
- * idempotency key) which is durable before it is sent. A claim is found again
- * by its lane, the operation and a digest of what is written; `key` is the one
- * to use where there is none, or where it is a day old (the other side has
- * forgotten that one; it could at best give an old answer again).
- * What is found is the caller's (claim_found_clear). Waits for the commit. A claim
+ * Intents: an operation that must not take place twice is sent under a key (an
+ * idempotency key) which is durable before it is sent; a group's entry is
+ * written with members only after their rows are durable. An intent is found
+ * again by its lane, the operation and a digest of what is written; `key` is the one
+ * to use where there is none, where it is a day old (the other side has
+ * forgotten that one; it could at best give an old answer again), or where the
+ * answer to that one is known.
+ * What is found is the caller's (intent_found_clear). Waits for the commit. An intent
  * goes with the completion that names it (struct operation_record), with
- * LANE_DONE, or when it is past keep_us.
+ * LANE_DONE, or when it is past keep_us. One that only a lease noted goes with that lease, where no creation was sent.
+ * ERROR_EXISTS where another group's creation has the same `place`; the sentence names it.
  */
-struct claim {
+struct intent {
     const char *target;
     enum identity_kind kind;
     const char *id;
     const char *operation;
     const char *digest;
-    const char *key;
-    const char *sent; /* JSON text: what attempts with another digest are to know of this one; NULL: nothing */
+    const char *key;   /* NULL: it needs none */
+    const char *sent;  /* JSON text: what attempts with another digest are to know of this one; NULL: nothing */
+    const char *place; /* of a group's creation, the same for every spelling; NULL: the target gives it one */
+    const struct member_change *members; /* rows to be noted in the same commit */
+    size_t member_count;
 };
-struct claim_found {
-    char *key;        /* the one to send */
+struct intent_found {
+    char *key;        /* the one to send; NULL: none was proposed */
     bool repeated;    /* one of this lane and operation, with whatever digest, was begun before, its end is not known */
     struct wall wait; /* until when that one may yet show; 0: no such time is known */
     char *earlier;    /* JSON array: `sent` of those with another digest */
 };
-void claim_found_clear(struct claim_found *found);
-int store_claim(struct store *store, const struct claim *claim, struct claim_found *ret_found, struct error *error);
-/* JSON array: `sent` of this lane's claims for the operation, the caller's; NULL: it has no claim. */
-int store_read_claims(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
-                      char **ret_sent, struct error *error);
+void intent_found_clear(struct intent_found *found);
+int store_intend(struct store *store, const struct intent *intent, struct intent_found *ret_found, struct error *error);
+/* JSON array: `sent` of this lane's intents for the operation, the caller's; NULL: it has none. */
+int store_read_intents(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
+                       char **ret_sent, struct error *error);
+/* ERROR_EXISTS where another group's entry than this one's may just be created at the place; the sentence names it. */
+int store_check_creator(struct store *store, const char *target, const char *place, const char *but, struct error *error);
 
+/* Waiting lanes of a target that failed with this outcome are tried now: what kept them has passed. Queued. */
+void store_hurry(struct store *store, const char *target, const char *outcome);
 /* Makes a lane ready without an event (a group's first member came, an
  * administrator asked). Queued; tried again when its commit failed. */
 void store_touch(struct store *store, const char *target, enum identity_kind kind, const char *id);
@@ -257,14 +318,25 @@ int store_read_link(struct store *store, const char *target, enum identity_kind 
 /* Whose account it is, by the target's key, where its link is not gone. ERROR_NOTFOUND. */
 int store_find_owner(struct store *store, const char *target, enum identity_kind kind, const char *key, char **ret_id,
                      struct error *error);
-/* The group whose entry's creation was begun at this place (`begun`, gone) and is worked on. ERROR_NOTFOUND. */
-int store_find_beginner(struct store *store, const char *target, const char *place, char **ret_id, struct error *error);
-/* A person, other than `but`, of whom a group may hold the value: the link says the place (NULL: not looked at; tombstones that
- * keep their account count), or the value as that of before a rename. ERROR_NOTFOUND. */
-int store_find_placed(struct store *store, const char *target, const char *place, const char *value, const char *but, char **ret_id,
-                      struct error *error);
-/* Present members of a group whose accounts are linked (not gone) in `target`. */
-typedef int store_member(void *arg, const char *user_id, const struct link *link);
+/* A person's values in groups: one for each member row, and one (MEMBER_NONE) for each group of the facts that has no row of `key`. */
+struct member_row {
+    const char *group;   /* id */
+    const char *key, *value; /* NULL: no row */
+    enum member_state state;
+    bool member;         /* the fact, now */
+    bool heard;          /* is there a fact? */
+    bool shared;         /* another user's row has the same group and key */
+    const char *entry_key, *entry_locator; /* of the group's entry; NULL: it has none */
+};
+/* Borrowed for the call. */
+typedef int store_member_row(void *arg, const struct member_row *row);
+int store_read_member_rows(struct store *store, const char *target, const char *user_id, const char *key, store_member_row *each, void *arg,
+                           struct error *error);
+/* Is there a member row, of whomever, for this value in the group that is linked to the entry or may just be created at its place? */
+int store_has_member_row(struct store *store, const char *target, const char *entry_key, const char *place, const char *key,
+                         bool *ret_has, struct error *error);
+/* Present members of a group whose accounts are linked (not gone) in `target`, with their values (NULL: not known yet). */
+typedef int store_member(void *arg, const char *user_id, const char *value, const char *key);
 int store_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
                        struct error *error);
 
@@ -295,6 +367,8 @@ int store_count_lanes(struct store *store, const char *target, struct store_lane
  * work failed, where none does) to the end of their lane. *ret_since: the
  * oldest; 0: none. */
 int store_count_leavers(struct store *store, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error);
+/* The `most` of them that wait for longest: rows as of store_list_dead. The caller's array. */
+int store_list_leavers(struct store *store, const char *target, size_t most, json_t **ret_array, struct error *error);
 
 struct store_status {
     int64_t events, duplicates, identities, quarantined; /* events: since the store was made */

@@ -32,14 +32,15 @@ struct store_ops {
     void (*on_ready)(struct store *store, store_ready *ready, void *arg);
     void (*take)(struct store *store, struct event_batch *batch, struct wall received, store_taken *taken, void *arg);
     void (*quarantine)(struct store *store, const char *body, size_t length, const char *peer, const char *reason);
-    int (*lease)(struct store *store, const char *target, size_t most, int64_t lease_us, struct lease *leases,
-                 struct wall *ret_next, struct error *error);
+    int (*lease)(struct store *store, const struct lease_wish *wish, struct lease *leases, struct wall *ret_next, struct error *error);
     void (*complete)(struct store *store, const struct completion *completion, store_done *done, void *arg);
     int (*put_link)(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
                     struct error *error);
-    int (*claim)(struct store *store, const struct claim *claim, struct claim_found *ret_found, struct error *error);
-    int (*read_claims)(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
-                       char **ret_sent, struct error *error);
+    int (*intend)(struct store *store, const struct intent *intent, struct intent_found *ret_found, struct error *error);
+    int (*read_intents)(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
+                        char **ret_sent, struct error *error);
+    int (*check_creator)(struct store *store, const char *target, const char *place, const char *but, struct error *error);
+    void (*hurry)(struct store *store, const char *target, const char *outcome);
     void (*touch)(struct store *store, const char *target, enum identity_kind kind, const char *id);
     int (*hold)(struct store *store, const char *target, bool held, struct error *error);
     bool (*is_held)(struct store *store, const char *target);
@@ -52,9 +53,10 @@ struct store_ops {
                      struct error *error);
     int (*find_owner)(struct store *store, const char *target, enum identity_kind kind, const char *key, char **ret_id,
                       struct error *error);
-    int (*find_beginner)(struct store *store, const char *target, const char *place, char **ret_id, struct error *error);
-    int (*find_placed)(struct store *store, const char *target, const char *place, const char *value, const char *but, char **ret_id,
-                       struct error *error);
+    int (*read_member_rows)(struct store *store, const char *target, const char *user_id, const char *key, store_member_row *each,
+                            void *arg, struct error *error);
+    int (*has_member_row)(struct store *store, const char *target, const char *entry_key, const char *place, const char *key,
+                          bool *ret_has, struct error *error);
     int (*read_members)(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
                         struct error *error);
     int (*list_events)(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error);
@@ -63,6 +65,7 @@ struct store_ops {
     int (*show)(struct store *store, const char *id, json_t **ret_object, struct error *error);
     int (*count_lanes)(struct store *store, const char *target, struct store_lane_counts *ret_counts, struct error *error);
     int (*count_leavers)(struct store *store, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error);
+    int (*list_leavers)(struct store *store, const char *target, size_t most, json_t **ret_array, struct error *error);
     void (*read_status)(struct store *store, struct store_status *ret_status);
     int (*retain)(struct store *store, struct error *error);
 };
@@ -77,13 +80,15 @@ struct store { /* the first member of every implementation */
 enum lane_state { LANE_STATE_READY, LANE_STATE_LEASED, LANE_STATE_WAITING, LANE_STATE_DUE, LANE_STATE_HELD, LANE_STATE_DEAD, LANE_STATE_COUNT };
 extern const char *const lane_state_names[LANE_STATE_COUNT];
 
-enum { PRIORITY_LEAVER, PRIORITY_EVENT, PRIORITY_TOUCH }; /* lower goes first */
-
 /* A lane's row is found by one integer: the target's number above the identity's. */
 #define LANE_IDENTITY_BITS 40
 static inline int64_t lane_key(int64_t target, int64_t identity)
 {
     return (target << LANE_IDENTITY_BITS) | identity;
+}
+static inline int64_t lane_identity(int64_t key)
+{
+    return key & ((INT64_C(1) << LANE_IDENTITY_BITS) - 1);
 }
 
 struct target_row {
@@ -242,8 +247,11 @@ struct known { /* an identity while one event is merged into it */
     bool fresh, dirty, login_dirty, voids_dirty, profile_dirty;
     unsigned changed; /* FACT_BITs */
     unsigned triggers; /* TRIGGER_BITs of the sessions that became void */
+    bool parts;        /* from a group or an application */
     int priority;
 };
+/* Registers, and a user's memberships; 1 found, 0 not, negative. */
+int identity_read(struct db *db, const char *id, struct identity *identity, struct error *error);
 int known_load(struct sqlite_store *store, enum identity_kind kind, const char *id, struct known *known, struct error *error);
 int known_save(struct sqlite_store *store, const struct known *known, struct error *error);
 /* Fills in the registers from a row of SQL_IDENTITY_READ. */
@@ -279,13 +287,29 @@ int deliveries_finish(struct sqlite_store *store, int64_t newest, int64_t skip, 
 int operations_write(struct sqlite_store *store, int64_t key, int64_t delivery, const struct completion *completion,
                      struct error *error);
 
-/* claims.c */
-int claims_end(struct sqlite_store *store, int64_t key, const struct completion *completion, struct error *error);
+/* intents.c */
+int intent_note(struct sqlite_store *store, const struct target_row *target, int64_t lane, const struct identity *identity,
+                const char *place, int64_t generation, struct error *error);
+int intents_pending(struct sqlite_store *store, int64_t lane, bool *ret_pending, struct error *error);
+int intents_end(struct sqlite_store *store, int64_t lane, const struct completion *completion, struct error *error);
+
+/* member_rows.c; `target` as an index where lanes are made ready, else as a number */
+int member_rows_note(struct sqlite_store *store, int64_t target, int64_t user, struct error *error);
+int member_rows_change(struct sqlite_store *store, size_t target, enum identity_kind kind, int64_t identity,
+                   const struct member_change *changes, size_t count, struct error *error);
+/* A group's entry is new, or was written with members: users whose value is missing, unsure or wrong look again. */
+int member_rows_settle(struct sqlite_store *store, size_t target, int64_t group, struct error *error);
+/* 1 where the user has a row in an entry that must not be there. */
+int member_rows_wrong(struct sqlite_store *store, int64_t target, int64_t user, struct error *error);
+/* A group's entry is gone: its rows go; users who waited for a value to leave look again. */
+int member_rows_drop(struct sqlite_store *store, size_t target, int64_t group, struct error *error);
 
 /* links.c */
-/* 0, 1 when the key belongs to another identity (said in *refusal), negative. */
+/* 0, 1 when the key belongs to another identity (said in *refusal), negative. *ret_noted (may be NULL): how many member rows the person
+ * got with it. */
 int link_write(struct sqlite_store *store, size_t target, enum identity_kind kind, int64_t identity, const char *id,
-               const struct link *link, struct error *refusal, struct error *error);
+               const struct link *link, int *ret_noted, struct error *refusal, struct error *error);
+int link_read(struct db *db, int64_t lane, struct link *link, struct error *error); /* 1, 0 when there is none, negative */
 int link_from_row(sqlite3_stmt *row, int first, struct link *link);
 
 /* keys.c: a uuid that carries its time (version 1, as Okta's) is found again
@@ -334,8 +358,10 @@ SQLITE_OP(quarantine);
 SQLITE_OP(lease);
 SQLITE_OP(complete);
 SQLITE_OP(put_link);
-SQLITE_OP(claim);
-SQLITE_OP(read_claims);
+SQLITE_OP(intend);
+SQLITE_OP(read_intents);
+SQLITE_OP(check_creator);
+SQLITE_OP(hurry);
 SQLITE_OP(touch);
 SQLITE_OP(hold);
 SQLITE_OP(is_held);
@@ -345,8 +371,8 @@ SQLITE_OP(read_identity);
 SQLITE_OP(find_identity);
 SQLITE_OP(read_link);
 SQLITE_OP(find_owner);
-SQLITE_OP(find_beginner);
-SQLITE_OP(find_placed);
+SQLITE_OP(read_member_rows);
+SQLITE_OP(has_member_row);
 SQLITE_OP(read_members);
 SQLITE_OP(list_events);
 SQLITE_OP(list_dead);
@@ -354,6 +380,7 @@ SQLITE_OP(list_quarantine);
 SQLITE_OP(show);
 SQLITE_OP(count_lanes);
 SQLITE_OP(count_leavers);
+SQLITE_OP(list_leavers);
 SQLITE_OP(read_status);
 SQLITE_OP(retain);
 

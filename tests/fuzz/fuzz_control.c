@@ -90,6 +90,7 @@ static void make_lanes(void)
     const struct route routes[] = { { "corp", IDENTITY_USER, ~0u, TRIGGERS_ALL }, { "corp", IDENTITY_GROUP, ~0u, 0 } };
     struct event_batch *batch = NULL;
     struct error error = { 0 };
+    const struct lease_wish wish = { .target = "corp", .most = { [PRIORITY_LEAVER] = 2, [PRIORITY_EVENT] = 2 }, .lease_us = INT64_C(60000000) };
     struct lease leases[4];
     struct wall next;
 
@@ -98,7 +99,7 @@ static void make_lanes(void)
     store_take(store, batch, (struct wall){ 1 }, taken, NULL);
     store_quarantine(store, "\xff{", 2, "192.0.2.1", "no JSON");
     demand(store_hold(store, "corp", false, &error) == 0, error.text); /* behind both in the queue */
-    int count = store_lease(store, "corp", 4, INT64_C(60000000), leases, &next, &error);
+    int count = store_lease(store, &wish, leases, &next, &error);
     demand(count > 0, "no lanes");
     for (int i = 0; i < count; i++) {
         const struct completion dead = { .lease = &leases[i], .end = LANE_DEAD, .outcome = "rejected", .action = "create", .reason = "r" };

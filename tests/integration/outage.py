@@ -174,6 +174,8 @@ def a_stop_while_the_directory_hangs_ends_within_its_bound(world):
 @test
 def a_stop_after_a_reload_while_the_directory_hangs_leaves_the_old_work_its_store(world):
     def reload(agent):
+        for name, text in agent.mapping_texts.items():
+            agent.write_mapping(name, text + "\n# changed\n")
         code, out, err = agent.ctl("reload")
         assert code == 0, out + err
         assert agent.said("work with the old configuration goes on in the background"), agent.evidence()

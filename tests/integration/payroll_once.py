@@ -126,7 +126,7 @@ def at_point(name):
     hired_once.__name__ = f"killed_at_{name.replace('.', '_')}_everybody_is_hired_once"
 
 
-at_point("deliver.claimed")
+at_point("deliver.intended")
 at_point("deliver.applied")
 
 

@@ -193,7 +193,7 @@ def killed(world, point):
 
 @test
 def killed_between_the_key_and_the_create_makes_one_employee(world):
-    sent = killed(world, "deliver.claimed")
+    sent = killed(world, "deliver.intended")
     assert len(sent) == 1 and sent[0]["key"], sent
 
 

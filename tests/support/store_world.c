@@ -182,11 +182,26 @@ void world_route(struct world *world)
 
 /* ---- lanes ---- */
 
+int world_lease_each(struct world *world, size_t most, struct lease *leases, struct wall *ret_next)
+{
+    struct lease_wish wish = { .target = "ldap", .lease_us = 60 * SECOND, .creates = world->creates };
+
+    for (int priority = 0; priority < PRIORITY_COUNT; priority++)
+        wish.most[priority] = most;
+    return store_lease(world->store, &wish, leases, ret_next, &world->error);
+}
+
+/* The most urgent: the others are not asked for. */
 bool world_lease(struct world *world, struct lease *lease)
 {
     struct wall next;
-    int count = store_lease(world->store, "ldap", 1, 60 * SECOND, lease, &next, &world->error);
+    int count = 0;
 
+    for (int priority = 0; priority < PRIORITY_COUNT && count == 0; priority++) {
+        struct lease_wish wish = { .target = "ldap", .lease_us = 60 * SECOND, .creates = world->creates };
+        wish.most[priority] = 1;
+        count = store_lease(world->store, &wish, lease, &next, &world->error);
+    }
     if (count < 0)
         fail_msg("%s", world->error.text);
     return count == 1;

@@ -36,6 +36,7 @@ struct world {
     struct store_settings settings;
     struct store *store;
     struct error error;
+    lease_creates *creates; /* of leases; NULL: they note nothing */
 };
 
 /* cmocka's setup and teardown: a fresh store, `*state` is the world. */
@@ -76,6 +77,8 @@ void world_route(struct world *world);
 
 /* Leases one lane of "ldap", for a minute; false when none is ready. */
 bool world_lease(struct world *world, struct lease *lease);
+/* Up to `most` lanes of each priority (as many in `leases`). What store_lease returns. */
+int world_lease_each(struct world *world, size_t most, struct lease *leases, struct wall *ret_next);
 /* Ends it and waits for the commit; the lease is cleared. The code. */
 int world_end(struct world *world, struct lease *lease, struct completion completion);
 int world_done(struct world *world, struct lease *lease, const char *outcome);

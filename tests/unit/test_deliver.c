@@ -18,7 +18,7 @@
 
 #include "base/fault.h"
 #include "base/str.h"
-#include "deliver/deliver.h"
+#include "deliver/ending.h"
 #include "deliver/deliver_private.h"
 #include "plan/plan.h"
 #include "tests/support/faults.h"
@@ -863,7 +863,7 @@ static void nothing_is_sent_without_a_durable_key(void **state)
 {
     NEEDS_FAULT_POINTS;
     (void)state;
-    world.fault_on_read = "store.commit=full*2"; /* the claim, with or without a lease that is asked for meanwhile */
+    world.fault_on_read = "store.commit=full*2"; /* the intent, with or without a lease that is asked for meanwhile */
     start();
     send_status("ann", "ACTIVE", 10);
     struct line line = last_line(1);
@@ -921,14 +921,14 @@ static void run_until_killed(const char *faults)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-static void read_claim_key(char key[static 40])
+static void read_intent_key(char key[static 40])
 {
     cleanup_free char *path = str_printf("%s/store.db", fx.dir);
     sqlite3 *handle;
     sqlite3_stmt *row = NULL;
 
     assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(handle, "SELECT key FROM claim", -1, &row, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(handle, "SELECT key FROM intent", -1, &row, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(row), SQLITE_ROW);
     snprintf(key, 40, "%s", (const char *)sqlite3_column_text(row, 0));
     sqlite3_finalize(row);
@@ -941,9 +941,9 @@ static void a_crash_between_key_and_create_keeps_the_key(void **state)
     char key[40];
 
     (void)state;
-    run_until_killed("deliver.claimed=kill");
+    run_until_killed("deliver.intended=kill");
     assert_int_equal(sent->count, 0);
-    read_claim_key(key);
+    read_intent_key(key);
     open_store();
     start();
     assert_string_equal(last_line(1).outcome, "applied");

@@ -294,8 +294,7 @@ static char *plan_text(const struct plan *plan)
 static int make_plan(void *arg)
 {
     struct planning_try *try = arg;
-    const struct plan_member bob = { .locator = "uid=bob,dc=x" }, eve = { .locator = "uid=eve,dc=x" };
-    const struct plan_member members[] = { bob, eve };
+    const char *const members[] = { "uid=bob,dc=x", "uid=eve,dc=x" };
     const struct plan_input input = {
         .identity = &try->identity,
         .account = try->row->locator != NULL ? &try->account : NULL,

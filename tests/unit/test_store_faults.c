@@ -42,8 +42,8 @@ static bool is_synced(int *before)
 static void all_but_a_lease_is_synced_when_it_is_said_to_be_done(void **state)
 {
     struct world *w = *state;
-    const struct claim claim = { "ldap", IDENTITY_USER, "u1", "create", "d1", "k1", NULL };
-    struct claim_found found = { 0 };
+    const struct intent intent = { .target = "ldap", .id = "u1", .operation = "create", .digest = "d1", .key = "k1" };
+    struct intent_found found = { 0 };
     struct lease lease;
 
     world_route(w);
@@ -54,8 +54,8 @@ static void all_but_a_lease_is_synced_when_it_is_said_to_be_done(void **state)
         assert_true(is_synced(&seen));
         assert_true(world_lease(w, &lease));
         assert_false(is_synced(&seen));
-        assert_int_equal(store_claim(w->store, &claim, &found, &w->error), 0);
-        claim_found_clear(&found);
+        assert_int_equal(store_intend(w->store, &intent, &found, &w->error), 0);
+        intent_found_clear(&found);
         assert_true(is_synced(&seen));
         world_done(w, &lease, "applied");
         assert_true(is_synced(&seen));
@@ -204,14 +204,14 @@ static void a_failed_lease_leaves_its_outputs_alone(void **state)
 {
     NEEDS_FAULT_POINTS;
     struct world *w = *state;
-    struct lease lease = { .attempt = 77 };
+    struct lease leases[PRIORITY_COUNT] = { { .attempt = 77 } };
     struct wall next = { 5 };
 
     world_route(w);
     world_take(w, "a", 1, STATUS("u1", "ACTIVE"));
     fault_set("store.commit=full*1", NULL);
-    assert_int_equal(store_lease(w->store, "ldap", 1, SECOND, &lease, &next, &w->error), ERROR_FULL);
-    assert_int_equal(lease.attempt, 77);
+    assert_int_equal(world_lease_each(w, 1, leases, &next), ERROR_FULL);
+    assert_int_equal(leases[0].attempt, 77);
     assert_int_equal(next.us, 5);
     assert_int_equal(world_counts(w).ready, 1);
 }

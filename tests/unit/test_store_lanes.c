@@ -202,7 +202,7 @@ static void leases_of_a_crash_are_released_at_open(void **state)
 static void many_lanes_are_leased_at_once(void **state)
 {
     struct world *w = *state;
-    struct lease leases[10];
+    struct lease leases[10 * PRIORITY_COUNT];
     struct wall next;
 
     world_route(w);
@@ -212,7 +212,7 @@ static void many_lanes_are_leased_at_once(void **state)
     }
     static const int expected[] = { 10, 10, 5, 0 };
     for (int round = 0; round < 4; round++) {
-        int count = store_lease(w->store, "ldap", 10, SECOND, leases, &next, &w->error);
+        int count = world_lease_each(w, 10, leases, &next);
         assert_int_equal(count, expected[round]);
         for (int i = 0; i < count; i++)
             lease_clear(&leases[i]);
@@ -227,6 +227,8 @@ static void a_retry_waits_and_counts_attempts(void **state)
     struct lease lease;
     struct wall next;
 
+    struct lease none[PRIORITY_COUNT];
+
     world_route(w);
     ready(w, "a", "u1", "a@x");
     for (int attempt = 1; attempt <= 3; attempt++) {
@@ -237,7 +239,7 @@ static void a_retry_waits_and_counts_attempts(void **state)
                                                                    .reason = "busy" }), 0);
         assert_int_equal(world_counts(w).waiting, 1);
         assert_string_equal(outcome_of(w, "a"), "waiting");
-        assert_int_equal(store_lease(w->store, "ldap", 1, SECOND, &lease, &next, &w->error), 0);
+        assert_int_equal(world_lease_each(w, 1, none, &next), 0);
         assert_int_equal(next.us, at.us);
         world_advance(w, 10 * SECOND);
     }
@@ -361,7 +363,8 @@ static void a_due_lane_comes_back_at_its_time(void **state)
                                                                .due = { START + 30 * DAY } }), 0);
     assert_string_equal(outcome_of(w, "a"), "applied");
     assert_int_equal(world_counts(w).due, 1);
-    assert_int_equal(store_lease(w->store, "ldap", 1, SECOND, &lease, &next, &w->error), 0);
+    struct lease none[PRIORITY_COUNT];
+    assert_int_equal(world_lease_each(w, 1, none, &next), 0);
     assert_int_equal(next.us, START + 30 * DAY);
     world_reopen(w);
     world_advance(w, 30 * DAY);
@@ -445,9 +448,8 @@ static void a_link_is_read_back_and_replaced(void **state)
     link.gone = true;
     link.due.us = START + DAY;
     link.locator = (char *)"uid=ann2";
-    link.begun = (char *)"{}";
-    link.former = (char *)"uid=ann";
-    link.former_value = (char *)"ann";
+    link.member = (char *)"uid=Ann2";
+    link.member_key = (char *)"uid=ann2";
     assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, "u1", &link, &w->error), 0);
     world_reopen(w);
     assert_int_equal(store_read_link(w->store, "ldap", IDENTITY_USER, "u1", &read, &w->error), 0);
@@ -457,9 +459,8 @@ static void a_link_is_read_back_and_replaced(void **state)
     assert_true(read.gone);
     assert_int_equal(read.due.us, START + DAY);
     assert_int_equal(read.linked.us, START);
-    assert_string_equal(read.begun, "{}");
-    assert_string_equal(read.former, "uid=ann");
-    assert_string_equal(read.former_value, "ann");
+    assert_string_equal(read.member, "uid=Ann2");
+    assert_string_equal(read.member_key, "uid=ann2");
     link_clear(&read);
 }
 
@@ -521,16 +522,15 @@ static void a_completion_that_steals_an_account_ends_dead(void **state)
     json_decref(array);
 }
 
-static int collect_member(void *arg, const char *user_id, const struct link *link)
+static int collect_member(void *arg, const char *user_id, const char *value, const char *key)
 {
-    buf_printf(arg, "%s=%s ", user_id, link->locator);
+    buf_printf(arg, "%s=%s%s%s ", user_id, value != NULL ? value : "?", key != NULL ? "/" : "", key != NULL ? key : "");
     return 0;
 }
 
-static int refuse_member(void *arg, const char *user_id, const struct link *link)
+static int refuse_member(void *arg, const char *user_id, const char *value, const char *key)
 {
-    (void)user_id;
-    (void)link;
+    (void)user_id, (void)value, (void)key;
     ++*(int *)arg;
     return ERROR_IO;
 }
@@ -548,12 +548,14 @@ static void members_with_an_account_are_listed(void **state)
         snprintf(locator, sizeof(locator), "uid=%d", i);
         struct link link = make_link(user, locator);
         link.gone = i == 2;
+        link.member = i == 1 ? locator : NULL; /* of u5 none is known yet */
+        link.member_key = i == 1 ? user : NULL;
         world_take(w, user, 1, MEMBER(user, "g1", i != 3)); /* u3 was removed */
         if (i != 4)                                        /* u4 has no account */
             assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, user, &link, &w->error), 0);
     }
     assert_int_equal(store_read_members(w->store, "ldap", "g1", collect_member, &text, &w->error), 0);
-    assert_string_equal(text.bytes, "u1=uid=1 u5=uid=5 ");
+    assert_string_equal(text.bytes, "u1=uid=1/u1 u5=? ");
     assert_int_equal(store_read_members(w->store, "ldap", "g2", refuse_member, &calls, &w->error), 0);
     assert_int_equal(store_read_members(w->store, "nowhere", "g1", refuse_member, &calls, &w->error), 0);
     assert_int_equal(calls, 0);
@@ -572,7 +574,8 @@ static void members_beyond_one_page_are_listed_once_each(void **state)
         cleanup_free char *uuid = str_printf("e%d", i);
         for (int n = 0; n < 10; n++) {
             snprintf(users[i + n], sizeof(users[0]), "u%d", i + n);
-            struct link link = make_link(users[i + n], "x");
+            struct link link = make_link(users[i + n], "uid=x");
+            link.member = link.member_key = (char *)"x";
             facts[n] = (struct fact)MEMBER(users[i + n], "g1", true);
             assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_USER, users[i + n], &link, &w->error), 0);
         }
@@ -580,7 +583,7 @@ static void members_beyond_one_page_are_listed_once_each(void **state)
     }
     assert_int_equal(store_read_members(w->store, "ldap", "g1", collect_member, &text, &w->error), 0);
     for (int i = 0; i < 600; i++) {
-        cleanup_free char *entry = str_printf("%s=x ", users[i]);
+        cleanup_free char *entry = str_printf("%s=x/x ", users[i]);
         assert_non_null(strstr(text.bytes, entry));
     }
     size_t count = 0;
@@ -728,6 +731,54 @@ static void a_leaver_whom_no_status_tells_counts_once_the_work_failed(void **sta
     assert_int_equal(since, 0);
 }
 
+/* What his other facts say meanwhile does not hide it. */
+static void who_was_taken_out_of_a_group_counts_until_he_is_out_of_it(void **state)
+{
+    struct world *w = *state;
+    struct lease lease;
+    int64_t since;
+
+    world_route(w);
+    world_take(w, "a", 1, STATUS("u1", "ACTIVE"), MEMBER("u1", "g1", true));
+    end_as(w, NULL, NULL, (struct completion){ .end = LANE_DONE, .outcome = "applied" });
+    assert_int_equal(leavers(w, &since), 0);
+    world_advance(w, 5 * SECOND);
+    world_take(w, "b", 2, MEMBER("u1", "g1", false));
+    assert_int_equal(leavers(w, &since), 1);
+    assert_int_equal(since, 5);
+    world_advance(w, 5 * SECOND);
+    world_take(w, "c", 3, NAME("u1", "Ann Lee"));
+    assert_int_equal(leavers(w, &since), 1);
+    assert_int_equal(since, 5);
+    assert_true(world_lease(w, &lease));
+    world_end(w, &lease, (struct completion){ .end = LANE_DEAD, .outcome = "rejected", .leaving = LEAVING_YES });
+    assert_int_equal(leavers(w, &since), 1);
+    world_take(w, "d", 4, MEMBER("u1", "g1", true));
+    end_as(w, NULL, NULL, (struct completion){ .end = LANE_RETRY, .outcome = "retry", .leaving = LEAVING_NO, .retry_at = { START } });
+    assert_int_equal(leavers(w, &since), 0);
+}
+
+static void who_came_back_and_is_in_a_group_still_counts(void **state)
+{
+    struct world *w = *state;
+    const struct link group = { .key = (char *)"kg", .locator = (char *)"cn=g1" };
+    const struct link person = { .key = (char *)"ku", .locator = (char *)"uid=ann", .member = (char *)"ann", .member_key = (char *)"ann" };
+    const struct member_change pending = { "g1", "ann", "ann", MEMBER_LEAVING };
+    struct lease lease;
+    int64_t since;
+
+    world_route(w);
+    assert_int_equal(store_put_link(w->store, "ldap", IDENTITY_GROUP, "g1", &group, &w->error), 0);
+    world_take(w, "a", 1, STATUS("u1", "SUSPENDED"), MEMBER("u1", "g1", true));
+    world_take(w, "b", 2, MEMBER("u1", "g1", false));
+    assert_true(world_lease(w, &lease));
+    world_end(w, &lease, (struct completion){ .end = LANE_DEAD, .outcome = "rejected", .leaving = LEAVING_YES, .link = &person,
+                                              .members = &pending, .member_count = 1 });
+    assert_int_equal(leavers(w, &since), 1);
+    world_take(w, "c", 3, STATUS("u1", "ACTIVE"));
+    assert_int_equal(leavers(w, &since), 1);
+}
+
 static void a_leaver_is_dropped_only_when_it_is_said(void **state)
 {
     struct world *w = *state;
@@ -750,79 +801,79 @@ static void a_leaver_is_dropped_only_when_it_is_said(void **state)
     assert_int_equal(leavers(w, &since), 0);
 }
 
-/* ---- claims ---- */
+/* ---- intents ---- */
 
-/* Claims with `proposed`; true where the answer is as expected. */
-static void expect_claim(struct world *w, const char *operation, const char *digest, const char *proposed, const char *expected, bool repeated)
+/* Proposes a key. */
+static void expect_intent(struct world *w, const char *operation, const char *digest, const char *proposed, const char *expected, bool repeated)
 {
-    const struct claim claim = { "ldap", IDENTITY_USER, "u1", operation, digest, proposed, NULL };
-    struct claim_found found = { 0 };
+    const struct intent intent = { .target = "ldap", .id = "u1", .operation = operation, .digest = digest, .key = proposed };
+    struct intent_found found = { 0 };
 
-    assert_int_equal(store_claim(w->store, &claim, &found, &w->error), 0);
+    assert_int_equal(store_intend(w->store, &intent, &found, &w->error), 0);
     assert_string_equal(found.key, expected);
     assert_int_equal(found.repeated, repeated);
-    claim_found_clear(&found);
+    intent_found_clear(&found);
 }
 
-static void a_claim_keeps_its_key_until_its_end_is_known(void **state)
+static void an_intent_keeps_its_key_until_its_end_is_known(void **state)
 {
     struct world *w = *state;
-    const struct operation_record settled = { .kind = "create", .outcome = "rejected", .claim = "d2" };
+    const struct operation_record settled = { .kind = "create", .outcome = "rejected", .intent = "d2" };
     struct completion retry = { .end = LANE_RETRY, .outcome = "retry", .retry_at = { START } };
 
     world_route(w);
     world_take(w, "a", 1, STATUS("u1", "ACTIVE"));
-    expect_claim(w, "create", "d1", "k1", "k1", false);
-    expect_claim(w, "create", "d1", "k2", "k1", true);
-    expect_claim(w, "disable", "d1", "k3", "k3", false); /* another operation */
-    expect_claim(w, "create", "d2", "k4", "k4", true);   /* with other values: the first may have gone through */
+    expect_intent(w, "create", "d1", "k1", "k1", false);
+    expect_intent(w, "create", "d1", "k2", "k1", true);
+    expect_intent(w, "disable", "d1", "k3", "k3", false); /* another operation */
+    expect_intent(w, "create", "d2", "k4", "k4", true);   /* with other values: the first may have gone through */
     world_reopen(w);
     world_route(w);
-    expect_claim(w, "create", "d1", "k5", "k1", true);
+    expect_intent(w, "create", "d1", "k5", "k1", true);
     end_as(w, NULL, NULL, retry);
-    expect_claim(w, "create", "d1", "k6", "k1", true);
+    expect_intent(w, "create", "d1", "k6", "k1", true);
     retry.operations = &settled;
     retry.operation_count = 1;
     end_as(w, NULL, NULL, retry);
-    expect_claim(w, "create", "d2", "k7", "k7", true);
+    expect_intent(w, "create", "d2", "k7", "k7", true);
     end_as(w, NULL, NULL, (struct completion){ .end = LANE_DONE, .outcome = "applied" });
-    assert_int_equal(world_number(w, "SELECT count(*) FROM claim"), 0);
-    expect_claim(w, "create", "d1", "k8", "k8", false);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM intent"), 0);
+    expect_intent(w, "create", "d1", "k8", "k8", false);
 }
 
-static void a_key_that_is_a_day_old_is_replaced_but_its_claim_is_known(void **state)
+static void a_key_that_is_a_day_old_is_replaced_but_its_intent_is_known(void **state)
 {
     struct world *w = *state;
 
     world_route(w);
     world_take(w, "a", 1, STATUS("u1", "ACTIVE"));
-    expect_claim(w, "create", "d1", "k1", "k1", false);
+    expect_intent(w, "create", "d1", "k1", "k1", false);
     world_advance(w, 23 * HOUR);
-    expect_claim(w, "create", "d1", "k2", "k1", true);
+    expect_intent(w, "create", "d1", "k2", "k1", true);
     world_advance(w, 2 * HOUR);
-    expect_claim(w, "create", "d1", "k3", "k3", true);
-    expect_claim(w, "create", "d1", "k4", "k3", true);
+    expect_intent(w, "create", "d1", "k3", "k3", true);
+    expect_intent(w, "create", "d1", "k4", "k3", true);
     world_advance(w, 91 * DAY);
     assert_int_equal(store_retain(w->store, &w->error), 0);
-    assert_int_equal(world_number(w, "SELECT count(*) FROM claim"), 0);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM intent"), 0);
 }
 
 static void expect_earlier(struct world *w, const char *digest, const char *sent, const char *expected, int64_t wait)
 {
-    const struct claim claim = { "ldap", IDENTITY_USER, "u1", "create", digest, "k", sent };
-    struct claim_found found = { 0 };
+    const struct intent intent = { .target = "ldap", .id = "u1", .operation = "create", .digest = digest, .key = "k", .sent = sent };
+    struct intent_found found = { 0 };
 
-    assert_int_equal(store_claim(w->store, &claim, &found, &w->error), 0);
+    assert_int_equal(store_intend(w->store, &intent, &found, &w->error), 0);
     assert_string_equal(found.earlier, expected);
     assert_int_equal(found.wait.us, wait);
-    claim_found_clear(&found);
+    intent_found_clear(&found);
 }
 
 static void expect_sent(struct world *w, const char *operation, const char *expected)
 {
     cleanup_free char *sent = NULL;
 
-    assert_int_equal(store_read_claims(w->store, "ldap", IDENTITY_USER, "u1", operation, &sent, &w->error), 0);
+    assert_int_equal(store_read_intents(w->store, "ldap", IDENTITY_USER, "u1", operation, &sent, &w->error), 0);
     if (expected == NULL)
         assert_null(sent);
     else
@@ -832,7 +883,7 @@ static void expect_sent(struct world *w, const char *operation, const char *expe
 static void what_was_sent_under_another_digest_is_told_and_how_long_it_may_yet_show(void **state)
 {
     struct world *w = *state;
-    const struct operation_record waits = { .kind = "create", .outcome = "retry", .claim = "d1", .claim_wait = { START + 5 } };
+    const struct operation_record waits = { .kind = "create", .outcome = "retry", .intent = "d1", .intent_wait = { START + 5 } };
     struct completion retry = { .end = LANE_RETRY, .outcome = "retry", .retry_at = { START }, .operations = &waits, .operation_count = 1 };
 
     world_route(w);
@@ -852,17 +903,17 @@ static void what_was_sent_under_another_digest_is_told_and_how_long_it_may_yet_s
     expect_sent(w, "create", "[]");
 }
 
-static void a_claim_that_is_not_committed_is_not_given(void **state)
+static void an_intent_that_is_not_committed_is_not_given(void **state)
 {
     NEEDS_FAULT_POINTS;
-    const struct claim claim = { "ldap", IDENTITY_USER, "u1", "create", "d1", "k1", NULL };
+    const struct intent intent = { .target = "ldap", .id = "u1", .operation = "create", .digest = "d1", .key = "k1" };
     struct world *w = *state;
-    struct claim_found found = { 0 };
+    struct intent_found found = { 0 };
 
     fault_set("store.commit=full*1", NULL);
-    assert_int_equal(store_claim(w->store, &claim, &found, &w->error), ERROR_FULL);
+    assert_int_equal(store_intend(w->store, &intent, &found, &w->error), ERROR_FULL);
     assert_null(found.key);
-    expect_claim(w, "create", "d1", "k2", "k2", false);
+    expect_intent(w, "create", "d1", "k2", "k2", false);
 }
 
 int main(void)
@@ -886,11 +937,13 @@ int main(void)
         TEST(a_leaver_counts_until_his_lane_is_done),
         TEST(a_leaver_who_came_back_counts_no_more),
         TEST(a_leaver_whom_no_status_tells_counts_once_the_work_failed),
+        TEST(who_was_taken_out_of_a_group_counts_until_he_is_out_of_it),
+        TEST(who_came_back_and_is_in_a_group_still_counts),
         TEST(a_leaver_is_dropped_only_when_it_is_said),
-        TEST(a_claim_keeps_its_key_until_its_end_is_known),
-        TEST(a_key_that_is_a_day_old_is_replaced_but_its_claim_is_known),
+        TEST(an_intent_keeps_its_key_until_its_end_is_known),
+        TEST(a_key_that_is_a_day_old_is_replaced_but_its_intent_is_known),
         TEST(what_was_sent_under_another_digest_is_told_and_how_long_it_may_yet_show),
-        TEST(a_claim_that_is_not_committed_is_not_given),
+        TEST(an_intent_that_is_not_committed_is_not_given),
         TEST(dead_lanes_are_dropped_many_at_once),
         TEST(a_newer_event_revives_a_dead_lane),
         TEST(a_newer_event_wakes_a_waiting_lane_at_once),

@@ -1,0 +1,306 @@
+#include "deliver/account.h"
+
+#include "base/str.h"
+#include "deliver/groups.h"
+#include "deliver/intent.h"
+#include "deliver/members.h"
+#include "deliver/swap.h"
+
+/* ---- reading ---- */
+
+static enum outcome read_by(struct lane_run *run, const struct link_view *view, struct receipt *receipt, struct error *error)
+{
+    struct plan_query query = { 0 };
+
+    if (plan_query(run->mapping, &run->identity, view, &query, error) < 0)
+        return OUTCOME_REJECTED;
+    enum outcome outcome = run->job->ops->read(run->job->session, &query.query, &run->account, receipt);
+    plan_query_clear(&query);
+    return outcome;
+}
+
+/* By its link; where that leads nowhere, as if it had none. */
+static enum outcome read_any(struct lane_run *run, struct receipt *receipt, struct error *error)
+{
+    struct link_view view = lane_link_view(&run->link);
+    bool by_key = lane_is_linked(run) && run->link.key != NULL;
+    enum outcome outcome = read_by(run, run->linked ? &view : NULL, receipt, error);
+
+    if (outcome != OUTCOME_GONE || !by_key || error->code != 0)
+        return outcome;
+    receipt_clear(receipt);
+    return read_by(run, NULL, receipt, error);
+}
+
+enum step account_read(struct lane_run *run)
+{
+    struct receipt receipt = { 0 };
+    struct error error = { 0 };
+
+    if (!intent_find(run))
+        return STEP_FAILED;
+    enum outcome outcome = read_any(run, &receipt, &error);
+    run->found = outcome == OUTCOME_APPLIED && (run->foreign == NULL || !str_equal(run->foreign, run->account.key));
+    if (outcome == OUTCOME_APPLIED && !run->found)
+        account_clear(&run->account);
+    run->looked = outcome == OUTCOME_APPLIED || outcome == OUTCOME_GONE;
+    run->result->looked = run->result->looked || run->looked;
+    if (error.code != 0)
+        run->looked = lane_fail_error(run, &error);
+    else if (!run->looked)
+        lane_fail_receipt(run, &receipt);
+    receipt_clear(&receipt);
+    return step_if(run->looked);
+}
+
+/* ---- planning ---- */
+
+static void remember_account(struct lane_run *run)
+{
+    const char *wanted = run->plan.wanted.locator;
+    const char *locator = wanted != NULL ? wanted : run->found ? run->account.locator : NULL;
+
+    if (locator == NULL)
+        return;
+    free(run->result->account);
+    run->result->account = strdup(locator);
+}
+
+enum step account_plan(struct lane_run *run)
+{
+    struct error error = { 0 };
+    struct link_view view = lane_link_view(&run->link);
+
+    if (!run->looked)
+        return STEP_NEXT;
+    if (!members_read(run))
+        return STEP_FAILED;
+    const struct plan_input input = {
+        .identity = &run->identity,
+        .link = run->linked ? &view : NULL,
+        .account = run->found ? &run->account : NULL,
+        .members = run->member_values,
+        .member_count = run->member_count,
+        .now = clock_wall(run->job->clock),
+        .keep = run->keep,
+    };
+    if (plan_make(run->mapping, &input, &run->plan, &error) < 0)
+        return step_if(lane_fail_error(run, &error));
+    run->planned = true;
+    run->out = !run->plan.leaving;
+    run->result->due = run->plan.due;
+    run->result->out_of_scope = run->plan.verdict != PLAN_CONVERGE;
+    remember_account(run);
+    return STEP_NEXT;
+}
+
+/* ---- adopting ---- */
+
+/* Whoever is to have no account has none: this one is another identity's, whom
+ * `match` finds by a name that was handed on. */
+static bool is_foreign(struct lane_run *run)
+{
+    const struct lane_job *job = run->job;
+    cleanup_free char *owner = NULL;
+
+    if (run->plan.present || store_find_owner(job->store, job->target, job->kind, run->account.key, &owner, NULL) < 0 ||
+        strcmp(owner, job->id) == 0)
+        return false;
+    free(run->foreign);
+    run->foreign = str_dup(run->account.key);
+    return run->foreign != NULL;
+}
+
+/* What is there may be what another group's lane has just created. */
+static bool is_our_place(struct lane_run *run)
+{
+    const struct lane_job *job = run->job;
+    cleanup_free char *place = run->account.locator != NULL ? plan_place_key(run->mapping, run->account.locator) : NULL;
+    struct error error = { 0 };
+
+    return job->kind != IDENTITY_GROUP || place == NULL || store_check_creator(job->store, job->target, place, job->id, &error) == 0 ||
+           lane_fail_error(run, &error);
+}
+
+enum step account_adopt(struct lane_run *run)
+{
+    bool known = lane_is_linked(run) && str_equal(run->link.key, run->account.key);
+    bool wanted = run->planned && (run->plan.present || run->plan.operation_count > 0);
+
+    if (!run->found || known || !wanted)
+        return STEP_NEXT;
+    if (is_foreign(run))
+        return STEP_AGAIN;
+    struct link link = { .key = run->account.key, .locator = run->account.locator, .account = lane_values_text(run->account.values) };
+    bool good = is_our_place(run) && groups_value_of(run, link.locator, run->account.values, &link) && lane_set_link(run, &link) &&
+                lane_store_link(run);
+    free(link.account);
+    free(link.member);
+    free(link.member_key);
+    run->blocked = !good;
+    /* whose entry it was may have removed it between our look and the link */
+    return good && run->job->kind == IDENTITY_GROUP ? STEP_AGAIN : step_if(good);
+}
+
+/* ---- access ---- */
+
+static bool takes_out(enum operation_kind kind)
+{
+    return kind == OPERATION_DISABLE || kind == OPERATION_REMOVE;
+}
+
+/* The target has refused the removal, and until it does not the person would be in. */
+static enum step disable_instead(struct lane_run *run)
+{
+    run->keep = true;
+    run->kept_outcome = run->result->outcome;
+    run->kept = take_pointer(run->result->reason);
+    return STEP_AGAIN;
+}
+
+enum step account_leave(struct lane_run *run)
+{
+    const struct operation *operation = run->plan.operations;
+
+    if (!run->planned || run->blocked || run->plan.operation_count == 0 || !takes_out(operation->kind))
+        return STEP_NEXT;
+    bool removes = operation->kind == OPERATION_REMOVE;
+    if (removes && run->keep) /* the mapping cannot disable */
+        return step_if(lane_fail(run, run->kept_outcome, run->kept != NULL ? run->kept : "out of memory"));
+    enum step step = lane_apply(run, operation, NULL);
+    bool refused = run->result->outcome == OUTCOME_REJECTED || run->result->refusal != REFUSAL_SURE;
+    if (removes && step == STEP_FAILED && refused && run->job->kind == IDENTITY_USER)
+        return disable_instead(run);
+    if (step == STEP_FAILED && swap_step_aside(run, operation))
+        return STEP_AGAIN;
+    run->out = step == STEP_NEXT;
+    return step;
+}
+
+/* ---- everything else ---- */
+
+static void take_made(struct plan *plan, struct account *made)
+{
+    if (made->key != NULL) {
+        free(plan->wanted.key);
+        plan->wanted.key = take_pointer(made->key);
+    }
+    if (made->locator != NULL) {
+        free(plan->wanted.locator);
+        plan->wanted.locator = take_pointer(made->locator);
+    }
+}
+
+/* What an earlier attempt created under another name is ours: it is read by its key, and put right. */
+static bool link_earlier(struct lane_run *run, const struct account *made)
+{
+    const struct link link = { .key = made->key, .locator = made->locator };
+
+    return made->key == NULL || (lane_set_link(run, &link) && lane_store_link(run));
+}
+
+static enum step change_once(struct lane_run *run, const struct operation *operation)
+{
+    struct account made = { 0 };
+    enum step step = lane_apply(run, operation, &made);
+
+    if (step == STEP_NEXT) {
+        run->created = run->created || operation->kind == OPERATION_CREATE;
+        take_made(&run->plan, &made);
+        members_note(run, operation);
+    } else if (step == STEP_AGAIN && !link_earlier(run, &made)) {
+        step = STEP_FAILED;
+    } else if (step == STEP_FAILED && swap_step_aside(run, operation)) {
+        step = STEP_AGAIN;
+    }
+    account_clear(&made);
+    return step;
+}
+
+enum step account_change(struct lane_run *run)
+{
+    enum step worst = STEP_NEXT;
+
+    if (!run->planned || run->blocked)
+        return STEP_NEXT;
+    for (size_t i = 0; i < run->plan.operation_count && !run->down; i++) {
+        if (i == 0 && takes_out(run->plan.operations[0].kind))
+            continue;
+        enum step step = change_once(run, &run->plan.operations[i]);
+        if (step == STEP_AGAIN)
+            return STEP_AGAIN;
+        worst = step == STEP_FAILED ? step : worst;
+    }
+    run->written = worst == STEP_NEXT && run->out;
+    return worst;
+}
+
+/* ---- the link ---- */
+
+static bool link_says(const struct lane_run *run, const struct link *wanted)
+{
+    const struct link *link = &run->link;
+
+    return run->linked && link->gone == wanted->gone && str_equal(link->key, wanted->key) && str_equal(link->locator, wanted->locator) &&
+           link->due.us == wanted->due.us && str_equal(link->account, wanted->account) && str_equal(link->member, wanted->member) &&
+           str_equal(link->member_key, wanted->member_key);
+}
+
+static bool put_link(struct lane_run *run, struct link *wanted)
+{
+    return link_says(run, wanted) || lane_set_link(run, wanted);
+}
+
+static bool link_present(struct lane_run *run)
+{
+    const struct plan *plan = &run->plan;
+    struct link wanted = {
+        .key = str_dup(plan->wanted.key != NULL ? plan->wanted.key : run->found ? run->account.key : NULL),
+        .locator = str_dup(plan->wanted.locator),
+        .account = lane_values_text(plan->wanted.values),
+        .due = plan->due,
+    };
+    bool good = groups_value_of(run, wanted.locator, plan->wanted.values, &wanted) && put_link(run, &wanted);
+
+    link_clear(&wanted);
+    return good;
+}
+
+/* Where a change was refused the account is as it was: the link says so, with the value that it has in groups. */
+static bool link_unchanged(struct lane_run *run)
+{
+    struct link wanted = { .key = str_dup(run->link.key), .locator = str_dup(run->account.locator), .account = str_dup(run->link.account),
+                           .due = run->link.due };
+    bool good = groups_value_of(run, wanted.locator, run->account.values, &wanted) && put_link(run, &wanted);
+
+    link_clear(&wanted);
+    return good;
+}
+
+static bool link_gone(struct lane_run *run)
+{
+    struct link wanted = { .key = str_dup(run->link.key), .locator = str_dup(run->link.locator), .gone = true };
+    bool good = put_link(run, &wanted);
+
+    link_clear(&wanted);
+    return good;
+}
+
+enum step account_link(struct lane_run *run)
+{
+    bool good = true;
+
+    if (!run->planned || run->blocked)
+        return STEP_NEXT;
+    if (run->plan.present && run->written)
+        good = link_present(run);
+    else if (!run->plan.present && run->out && lane_is_linked(run))
+        good = link_gone(run);
+    else if (run->plan.present && run->found && lane_is_linked(run))
+        good = link_unchanged(run);
+    run->doing = "link";
+    good = good && (!groups_wait_for_link(run) || lane_store_link(run));
+    if (good)
+        remember_account(run);
+    return step_if(good);
+}

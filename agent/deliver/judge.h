@@ -1,0 +1,36 @@
+/*
+ * judge.h: whose refusals they are, where a code does not tell: a record's, or
+ * the target's.
+ *
+ * When JUDGE_ROW different lanes in a row get the same refusal and none
+ * succeeds between them, it is the target's. A lane that was refused and has
+ * not succeeded since says nothing new when it is refused again: once the
+ * target has taken the work of others, its refusals are its own.
+ *
+ * Ownership: a plain value, zero-initialised. Threads: the owner's lock.
+ * Private to deliver/.
+ */
+#ifndef PROVOST_DELIVER_JUDGE_H
+#define PROVOST_DELIVER_JUDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JUDGE_ROW 3
+#define JUDGE_KNOWN_MAX 256 /* the oldest are forgotten */
+
+struct judge {
+    int code;         /* of the row */
+    bool of_change;   /* what was refused were changes: only one that is accepted ends the row */
+    size_t row;
+    uint64_t known[JUDGE_KNOWN_MAX]; /* lanes */
+    size_t known_count, known_next;
+};
+
+/* True: the target refuses. */
+bool judge_refused(struct judge *judge, uint64_t lane, int code, bool of_change);
+void judge_accepted(struct judge *judge, uint64_t lane);
+bool judge_knows(const struct judge *judge, uint64_t lane);
+
+#endif
