@@ -259,9 +259,14 @@ static bool renews(struct call *call, struct http_answer *answer)
     return renewed;
 }
 
-static bool asks_for_pause(const struct http_answer *answer)
+/* Tells the limit of an answer. Of a quota that is used up only a 403 speaks: a success and a 404 may have been the last that it allowed. */
+static void heed(struct limit *limit, const struct http_answer *answer)
 {
-    return answer->end == HTTP_ANSWERED && (answer->status == 429 || answer->status == 503) && answer->retry_after_us > 0;
+    bool used_up = answer->status == 403 && answer->patience.used_up && !answer->patience.asked;
+    int64_t wait_us = used_up ? patience_cut(answer->patience.reset_us) : answer->retry_after_us;
+
+    if (answer->end == HTTP_ANSWERED)
+        limit_answered(limit, answer->status >= 400 ? wait_us : 0, used_up || answer->status == 429 || answer->status == 503);
 }
 
 static enum http_end run(struct call *call, struct http_answer *answer)
@@ -281,8 +286,7 @@ static enum http_end run(struct call *call, struct http_answer *answer)
             call->deadline.us = clock_mono(clock_system()).us + call->client->settings->timeout_us;
         exchange(call, answer);
     } while (answer->end == HTTP_ANSWERED && (follows(call, answer) || renews(call, answer)));
-    if (asks_for_pause(answer))
-        limit_pause(limit, answer->retry_after_us);
+    heed(limit, answer);
     return answer->end;
 }
 

@@ -13,9 +13,10 @@
  *
  * What holds a request back, in this order: the circuit (open: REFUSED at
  * once, but for trials), in_flight and rate (waited for, at most `timeout`), a pause that the
- * target asked for with Retry-After on 429 or 503 (up to a second is waited
- * for; else NOT_SENT and RETRY with what is left of it). Then the request has
- * `timeout`, redirects and a second try with a new token included.
+ * target asked for (up to a second is waited for; else NOT_SENT and RETRY with what is left of it). Then
+ * the request has `timeout`, redirects and a second try with a new token included.
+ * What asks for a pause: Retry-After on 429 or 503; 403 beside a quota that is used up; any other refusal with
+ * Retry-After when the answer before it was one, too: one alone may be about one record. None lasts longer than PATIENCE_MOST_US.
  * Not used: proxies of the environment, .netrc, cookies, other protocols.
  *
  * Ownership: settings and shared outlive the clients; requests are borrowed
@@ -32,6 +33,7 @@
 #define PROVOST_CONNECTORS_HTTP_HTTP_H
 
 #include "connectors/connector.h"
+#include "connectors/http/retry_after.h"
 #include "connectors/http/settings.h"
 
 struct http_shared;
@@ -72,7 +74,8 @@ struct http_answer {
     char *body;              /* NUL-terminated; never NULL when ANSWERED */
     size_t body_bytes;
     char *content_type, *etag, *link, *location; /* NULL: none; several Link headers are one, joined by commas */
-    int64_t retry_after_us;  /* 0: none; both forms of Retry-After, at most a day; or how long we hold back ourselves */
+    int64_t retry_after_us;  /* 0: none; Retry-After, at most PATIENCE_MOST_US; or how long we hold back ourselves */
+    struct patience patience; /* ANSWERED: what the headers say of waiting, not cut */
     enum outcome outcome;    /* unless ANSWERED: TARGET_DOWN, RETRY or REJECTED */
     char *reason;            /* unless ANSWERED: one sentence that names the step that failed; no secret */
 };

@@ -135,12 +135,13 @@ void limit_leave(struct limit *limit)
 
 /* ---- turns ---- */
 
-void limit_pause(struct limit *limit, int64_t wait_us)
+void limit_answered(struct limit *limit, int64_t wait_us, bool of_all)
 {
-    struct mono until = { mono_now().us + (wait_us < PAUSE_MOST_US ? wait_us : PAUSE_MOST_US) };
+    struct mono until = { mono_now().us + wait_us };
 
     pthread_mutex_lock(&limit->lock);
-    if (until.us > limit->paused_until.us)
+    limit->wishes = wait_us <= 0 ? 0 : limit->wishes < 2 ? limit->wishes + 1 : 2;
+    if ((limit->wishes > 1 || (of_all && wait_us > 0)) && until.us > limit->paused_until.us)
         limit->paused_until = until;
     pthread_mutex_unlock(&limit->lock);
 }

@@ -3,7 +3,7 @@
  * number in flight, the target's rate, and the pause that the target asked for.
  *
  * Calling sequence: limit_init → per call limit_enter → limit_slot before each
- * request that is sent → limit_leave; limit_pause and limit_note by what came of
+ * request that is sent → limit_leave; limit_answered and limit_note by what came of
  * it; limit_destroy.
  * Threads: all of it may be called by all sessions of the target at once.
  * `lock` guards all members but the settings, for moments; it is given up while limit_enter and limit_slot wait.
@@ -19,8 +19,7 @@
 #include "base/error.h"
 #include "connectors/http/settings.h"
 
-#define PAUSE_INLINE_US HTTP_SECOND         /* shorter ones are waited for */
-#define PAUSE_MOST_US (3600 * HTTP_SECOND)  /* a longer wish is not believed */
+#define PAUSE_INLINE_US HTTP_SECOND /* shorter ones are waited for */
 
 enum limit_verdict {
     LIMIT_GO,
@@ -36,6 +35,7 @@ struct limit {
     int64_t in_flight;
     struct mono next;    /* the next free turn */
     struct mono paused_until;
+    int wishes;          /* refusals in a row that asked for patience */
     int64_t failures;    /* in a row */
     struct mono open_until;
     char last_failure[256];
@@ -50,7 +50,9 @@ void limit_leave(struct limit *limit);
 /* Between the two, before each request that is sent. GO, PAUSED or BUSY. */
 enum limit_verdict limit_slot(struct limit *limit, int64_t *ret_wait_us);
 
-void limit_pause(struct limit *limit, int64_t wait_us);
+/* An answer came. `wait_us`: it wishes that we wait; 0: it does not. `of_all`: by its status it speaks of all
+ * requests; else it may be about one record, and holds back all only when the answer before it wished so, too. */
+void limit_answered(struct limit *limit, int64_t wait_us, bool of_all);
 /* `reason` of a failure: masked text, for the one who finds the circuit open. */
 void limit_note(struct limit *limit, bool failure, const char *reason);
 /* A trial went well: an open circuit lets requests through, and the first failure opens it again. */

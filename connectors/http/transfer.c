@@ -8,7 +8,6 @@
 #include "base/str.h"
 #include "connectors/http/diagnose.h"
 #include "connectors/http/failure.h"
-#include "connectors/http/retry_after.h"
 
 #define HEADERS_BYTES_MOST (256 * 1024)
 
@@ -52,6 +51,15 @@ void transfer_free_headers(struct curl_slist *list)
 
 /* ---- what comes in ---- */
 
+/* The headers that are kept, in lower case. Those of a quota stand in the order of struct patience_headers. */
+enum header { HEADER_CONTENT_TYPE, HEADER_ETAG, HEADER_LINK, HEADER_LOCATION, HEADER_RETRY_AFTER, HEADER_DATE, HEADER_REMAINING,
+              HEADER_RESET = HEADER_REMAINING + QUOTA_KINDS, HEADER_COUNT = HEADER_RESET + QUOTA_KINDS };
+static const char *const header_names[HEADER_COUNT] = {
+    "content-type", "etag", "link", "location", "retry-after", "date",
+    "x-ratelimit-remaining", "x-rate-limit-remaining", "ratelimit-remaining",
+    "x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset",
+};
+
 struct transfer {
     CURL *curl;
     const struct http_settings *settings;
@@ -61,19 +69,23 @@ struct transfer {
     bool too_big;
     int begun;        /* how often the request was begun to be sent */
     bool handshaking; /* the connection stands, TLS had begun */
-    char *content_type, *etag, *link, *location, *retry_after, *date;
+    char *headers[HEADER_COUNT]; /* NULL: it did not come */
     char detail[CURL_ERROR_SIZE];
 };
+
+/* Also where a new answer begins: what an interim one (1xx) said does not count. */
+static void forget_headers(struct transfer *transfer)
+{
+    for (size_t i = 0; i < HEADER_COUNT; i++) {
+        free(transfer->headers[i]);
+        transfer->headers[i] = NULL;
+    }
+}
 
 static void transfer_clear(struct transfer *transfer)
 {
     buf_free(&transfer->body);
-    free(transfer->content_type);
-    free(transfer->etag);
-    free(transfer->link);
-    free(transfer->location);
-    free(transfer->retry_after);
-    free(transfer->date);
+    forget_headers(transfer);
 }
 
 /* libcurl sends again by itself when a kept connection dies: only what may be sent twice. */
@@ -109,42 +121,25 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
     return transfer->body.failed ? 0 : length;
 }
 
-static char **header_place(struct transfer *transfer, const char *name, size_t length)
+/* HEADER_COUNT: one that is not kept. */
+static size_t find_header(const char *name, size_t length)
 {
-    const struct {
-        const char *name;
-        char **place;
-    } wanted[] = {
-        { "content-type", &transfer->content_type }, { "etag", &transfer->etag },
-        { "link", &transfer->link },                 { "location", &transfer->location },
-        { "retry-after", &transfer->retry_after },   { "date", &transfer->date },
-    };
+    size_t header = 0;
 
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-        if (strlen(wanted[i].name) == length && strncasecmp(wanted[i].name, name, length) == 0)
-            return wanted[i].place;
-    return NULL;
+    while (header < HEADER_COUNT &&
+           (strlen(header_names[header]) != length || strncasecmp(header_names[header], name, length) != 0))
+        header++;
+    return header;
 }
 
 /* A header that comes twice is a list (RFC 9110 §5.3); of the others the last one counts. */
-static void take_header(struct transfer *transfer, char **place, const char *value, size_t length)
+static void take_header(struct transfer *transfer, size_t header, const char *value, size_t length)
 {
-    char *joined = place == &transfer->link && *place != NULL ? str_printf("%s, %.*s", *place, (int)length, value)
-                                                             : strndup(value, length);
+    char **place = &transfer->headers[header];
+    char *joined = header == HEADER_LINK && *place != NULL ? str_printf("%s, %.*s", *place, (int)length, value)
+                                                           : strndup(value, length);
     free(*place);
     *place = joined;
-}
-
-/* A new answer begins: what an interim one (1xx) said does not count. */
-static void forget_headers(struct transfer *transfer)
-{
-    char **const places[] = { &transfer->content_type, &transfer->etag,        &transfer->link,
-                              &transfer->location,     &transfer->retry_after, &transfer->date };
-
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        free(*places[i]);
-        *places[i] = NULL;
-    }
 }
 
 /* What may have changed something there, should we die now. */
@@ -169,15 +164,15 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
         if (may_change(transfer->request))
             fault_point(FAULT_HTTP_SENT);
     }
-    char **place = colon != NULL ? header_place(transfer, bytes, (size_t)(colon - bytes)) : NULL;
-    if (place == NULL)
+    size_t header = colon != NULL ? find_header(bytes, (size_t)(colon - bytes)) : HEADER_COUNT;
+    if (header == HEADER_COUNT)
         return length;
     size_t start = (size_t)(colon + 1 - bytes);
     while (start < end && strchr(" \t", bytes[start]) != NULL)
         start++;
     while (end > start && strchr(" \t\r\n", bytes[end - 1]) != NULL)
         end--;
-    take_header(transfer, place, bytes + start, end - start);
+    take_header(transfer, header, bytes + start, end - start);
     return length;
 }
 
@@ -267,6 +262,18 @@ static CURLcode set_request(struct transfer *transfer)
 
 /* ---- what came of it ---- */
 
+static struct patience read_patience(const struct transfer *transfer)
+{
+    char *const *headers = transfer->headers;
+    struct patience_headers said = { .retry_after = headers[HEADER_RETRY_AFTER], .date = headers[HEADER_DATE] };
+
+    for (size_t i = 0; i < QUOTA_KINDS; i++) {
+        said.remaining[i] = headers[HEADER_REMAINING + i];
+        said.reset[i] = headers[HEADER_RESET + i];
+    }
+    return patience_read(&said, clock_wall(clock_system()));
+}
+
 static void set_answer(struct transfer *transfer, struct http_answer *answer)
 {
     long status = 0;
@@ -278,13 +285,13 @@ static void set_answer(struct transfer *transfer, struct http_answer *answer)
         .status = (int)status,
         .body = buf_take(&transfer->body),
         .body_bytes = bytes,
-        .content_type = take_pointer(transfer->content_type),
-        .etag = take_pointer(transfer->etag),
-        .link = take_pointer(transfer->link),
-        .location = take_pointer(transfer->location),
+        .content_type = take_pointer(transfer->headers[HEADER_CONTENT_TYPE]),
+        .etag = take_pointer(transfer->headers[HEADER_ETAG]),
+        .link = take_pointer(transfer->headers[HEADER_LINK]),
+        .location = take_pointer(transfer->headers[HEADER_LOCATION]),
+        .patience = read_patience(transfer),
     };
-    if (transfer->retry_after != NULL)
-        answer->retry_after_us = retry_after_parse(transfer->retry_after, transfer->date, clock_wall(clock_system()));
+    answer->retry_after_us = patience_cut(answer->patience.retry_after_us);
 }
 
 static void set_failure(struct transfer *transfer, CURLcode code, struct http_answer *answer)

@@ -437,6 +437,40 @@ def a_wish_to_wait_holds_back_all_sessions(world):
 
 
 @test
+def a_wish_to_wait_for_a_year_holds_back_for_minutes(world):
+    server = peer(world)
+    for wish, path in (("31536000", "/status/429/31536000"), ("a date", "/status/503/Fri,%2001%20Jan%202094%2000:00:00%20GMT"), ("a quota", f"/quota/403/0/{int(time.time()) + 86400}")):
+        client = Client(world, server.url, circuit_failures=0)
+        assert client.ask("GET", path)["end"] == "answered"
+        held = client.ask("GET", "/echo")
+        is_end(held, "not_sent", "retry", "asked for a pause")
+        assert 290_000_000 < held["retry_after_us"] <= 300_000_000, (wish, held)
+
+
+@test
+def a_quota_that_is_used_up_holds_back_all_only_where_it_is_why(world):
+    server = peer(world)
+    client = Client(world, server.url)
+    for path in ("/quota/200/0/600", "/quota/404/0/600", "/quota/422/0/600", "/quota/403/1/600"):
+        client.ask("GET", path)
+        is_end(client.ask("GET", "/echo"), "answered")
+    client.ask("GET", "/quota/403/0/600")
+    is_end(client.ask("GET", "/echo"), "not_sent", "retry", "asked for a pause")
+
+
+@test
+def a_403_with_a_wish_to_wait_holds_back_all_when_it_comes_twice_in_a_row(world):
+    server = peer(world)
+    client = Client(world, server.url)
+    for _ in range(3):  # about one record, while others get through
+        assert client.ask("GET", "/status/403/60")["retry_after_us"] == 60_000_000
+        is_end(client.ask("GET", "/echo"), "answered")
+    client.ask("GET", "/status/403/60")
+    client.ask("GET", "/status/403/60")
+    is_end(client.ask("GET", "/echo"), "not_sent", "retry", "asked for a pause")
+
+
+@test
 def a_short_wish_to_wait_is_waited_for(world):
     server = peer(world)
     client = Client(world, server.url)

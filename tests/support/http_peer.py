@@ -58,7 +58,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(200, self.seen)
 
     def way_status(self, status, *retry_after):
-        self.answer(int(status), {"error": "as asked"}, [("Retry-After", retry_after[0])] if retry_after else [])
+        self.answer(int(status), {"error": "as asked"}, [("Retry-After", urllib.parse.unquote(retry_after[0]))] if retry_after else [])
+
+    def way_quota(self, status, remaining, reset):
+        self.answer(int(status), {"error": "as asked"}, [("X-RateLimit-Remaining", remaining), ("X-RateLimit-Reset", reset)])
 
     def way_headers(self):
         self.send_response(200)

@@ -20,44 +20,117 @@
 
 #define SECOND_US INT64_C(1000000)
 
-/* ---- Retry-After ---- */
+/* ---- waiting ---- */
 
 static const struct wall at_1994 = { INT64_C(784111777) * SECOND_US }; /* Sun, 06 Nov 1994 08:49:37 GMT */
+static const struct wall at_2026 = { INT64_C(1790000000) * SECOND_US };
 
-static void retry_after_is_seconds_or_a_date(void **state)
+static struct patience read_retry_after(const char *value, const char *date)
+{
+    return patience_read(&(struct patience_headers){ .retry_after = value, .date = date }, at_1994);
+}
+
+static void retry_after_is_seconds_or_a_date_and_what_is_unreasonable_is_cut(void **state)
 {
     static const struct {
         const char *value, *date;
-        int64_t seconds;
+        int64_t seconds; /* waited; -1: it cannot be read */
     } cases[] = {
         { "0", NULL, 0 },
         { "120", NULL, 120 },
         { " 7 ", NULL, 7 },
-        { "999999999999999999999999", NULL, 86400 },
-        { "-5", NULL, 0 },
-        { "1.5", NULL, 0 },
-        { "", NULL, 0 },
-        { "soon", NULL, 0 },
-        { "12 monkeys", NULL, 0 },
-        { "19941106", NULL, 86400 },
+        { "300", NULL, 300 },
+        { "301", NULL, 300 },
+        { "31536000", NULL, 300 },
+        { "999999999999999999999999", NULL, 300 },
+        { "-5", NULL, -1 },
+        { "1.5", NULL, -1 },
+        { "", NULL, -1 },
+        { "soon", NULL, -1 },
+        { "12 monkeys", NULL, -1 },
+        { "19941106", NULL, 300 },
         { "Sun, 06 Nov 1994 08:50:37 GMT", NULL, 60 },
         { "Sunday, 06-Nov-94 08:50:37 GMT", NULL, 60 },
         { "Sun Nov  6 08:50:37 1994", NULL, 60 },
         { "Sun, 06 Nov 1994 08:49:00 GMT", NULL, 0 },
-        { "Sun, 06 Nov 2094 08:49:00 GMT", NULL, 86400 },
+        { "Sun, 06 Nov 2094 08:49:00 GMT", NULL, 300 },
         { "Sun, 06 Nov 2011 08:49:47 GMT", "Sun, 06 Nov 2011 08:49:37 GMT", 10 },
         { "Sun, 06 Nov 1994 08:49:47 GMT", "no date", 10 },
-        { "06 Nov", NULL, 0 },
+        { "06 Nov", NULL, -1 },
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        if (retry_after_parse(cases[i].value, cases[i].date, at_1994) != cases[i].seconds * SECOND_US)
-            fail_msg("\"%s\" gives %lld us instead of %lld s", cases[i].value,
-                     (long long)retry_after_parse(cases[i].value, cases[i].date, at_1994), (long long)cases[i].seconds);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct patience patience = read_retry_after(cases[i].value, cases[i].date);
+        int64_t seconds = patience.asked ? patience_cut(patience.retry_after_us) / SECOND_US : -1;
+        if (seconds != cases[i].seconds || patience.unread == patience.asked || patience.used_up)
+            fail_msg("\"%s\" gives %lld s instead of %lld s", cases[i].value, (long long)seconds, (long long)cases[i].seconds);
+    }
 }
 
-static void no_header_makes_retry_after_leave_its_bounds(void **state)
+static void a_used_up_quota_says_until_when_in_each_way_that_apis_have(void **state)
+{
+    static const struct {
+        const char *remaining, *reset;
+        int64_t seconds; /* -1: not used up */
+    } cases[] = {
+        { "0", "1790000042", 42 },               /* GitHub, Okta: seconds since 1970 */
+        { "0", "1790000042.7", 42 },             /* Discord */
+        { "0", "1790000042000", 42 },            /* milliseconds */
+        { "0", "42", 42 },                       /* the IETF's draft: seconds to come */
+        { "0", "Mon, 21 Sep 2026 14:14:00 GMT", 40 },
+        { "0", "2026-09-21T14:14Z", 40 },        /* Atlassian */
+        { "0", "1789999999", 0 },
+        { "0", "1790003600", 3600 },
+        { "0", NULL, 60 },
+        { "0", "soon", 60 },
+        { "0 ", "-7", 60 },
+        { "1", "1790000042", -1 },
+        { "00", "5", 5 },
+        { "none", "5", -1 },
+        { "", "5", -1 },
+        { "0.5", "5", -1 },
+        { NULL, "5", -1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]) * QUOTA_KINDS; i++) {
+        struct patience_headers headers = { NULL };
+        size_t row = i / QUOTA_KINDS, kind = i % QUOTA_KINDS;
+        headers.remaining[kind] = cases[row].remaining;
+        headers.reset[kind] = cases[row].reset;
+        struct patience patience = patience_read(&headers, at_2026);
+        int64_t seconds = patience.used_up ? patience.reset_us / SECOND_US : -1;
+        if (seconds != cases[row].seconds || patience.asked || patience.unread)
+            fail_msg("remaining %s, reset %s: %lld s instead of %lld s", cases[row].remaining, cases[row].reset, (long long)seconds,
+                     (long long)cases[row].seconds);
+    }
+}
+
+static char *words_about(struct patience patience, bool quota)
+{
+    struct buf text = { 0 };
+
+    patience_add_words(&text, &patience, quota);
+    return buf_take(&text);
+}
+
+static void what_is_not_waited_is_told(void **state)
+{
+    cleanup_free char *fine = words_about(read_retry_after("300", NULL), false), *year = words_about(read_retry_after("31536000", NULL), false),
+                      *unread = words_about(read_retry_after("soon", NULL), false),
+                      *quota = words_about((struct patience){ .used_up = true, .reset_us = 3600 * SECOND_US }, true),
+                      *other = words_about((struct patience){ .used_up = true, .reset_us = 3600 * SECOND_US }, false);
+
+    (void)state;
+    assert_string_equal(fine, "");
+    assert_string_equal(year, "; it wants a wait of 31536000 s, of which 300 s are waited");
+    assert_string_equal(unread, "; its Retry-After cannot be read and does not count");
+    assert_string_equal(quota, "; it wants a wait of 3600 s, of which 300 s are waited");
+    assert_string_equal(other, "");
+}
+
+static void no_header_makes_a_wait_leave_its_bounds(void **state)
 {
     static const char alphabet[] = "0123456789 ,:-+TZGMTSunNovJan\t\x01\xff;.";
     struct random_seeded random;
@@ -70,8 +143,10 @@ static void no_header_makes_retry_after_leave_its_bounds(void **state)
         for (size_t c = 0; c < length; c++)
             text[c] = alphabet[random_below(&random.source, sizeof(alphabet) - 1)];
         text[length] = '\0';
-        int64_t us = retry_after_parse(text, i % 2 ? text : NULL, at_1994);
-        assert_true(us >= 0 && us <= RETRY_AFTER_MOST_US);
+        struct patience_headers headers = { text, i % 2 ? text : NULL, { i % 3 ? "0" : text, NULL, text }, { text, text, NULL } };
+        struct patience patience = patience_read(&headers, at_1994);
+        assert_true(patience.retry_after_us >= 0 && patience.reset_us >= 0 && !(patience.asked && patience.unread));
+        assert_true(patience_cut(patience.retry_after_us) <= PATIENCE_MOST_US && patience_cut(patience.reset_us) <= PATIENCE_MOST_US);
     }
 }
 
@@ -273,7 +348,7 @@ static void a_turn_that_comes_too_late_is_not_taken(void **state)
     limit_destroy(&limit);
 }
 
-static void a_pause_is_believed_up_to_an_hour(void **state)
+static void a_shorter_pause_does_not_end_a_longer_one(void **state)
 {
     const struct http_settings settings = { .timeout_us = SECOND_US };
     struct limit limit;
@@ -281,10 +356,30 @@ static void a_pause_is_believed_up_to_an_hour(void **state)
 
     (void)state;
     assert_int_equal(limit_init(&limit, &settings, NULL), 0);
-    limit_pause(&limit, 86400 * SECOND_US);
-    limit_pause(&limit, SECOND_US); /* a shorter one does not end it */
+    limit_answered(&limit, PATIENCE_MOST_US, true);
+    limit_answered(&limit, SECOND_US, true);
+    limit_answered(&limit, 0, true);
     assert_int_equal(limit_slot(&limit, &wait_us), LIMIT_PAUSED);
-    assert_true(wait_us > 3590 * SECOND_US && wait_us <= 3600 * SECOND_US);
+    assert_true(wait_us > PATIENCE_MOST_US - 10 * SECOND_US && wait_us <= PATIENCE_MOST_US);
+    limit_destroy(&limit);
+}
+
+static void a_wish_that_may_be_one_record_s_holds_back_nobody_else(void **state)
+{
+    const struct http_settings settings = { .timeout_us = SECOND_US };
+    struct limit limit;
+    int64_t wait_us = 0;
+
+    (void)state;
+    assert_int_equal(limit_init(&limit, &settings, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        limit_answered(&limit, 60 * SECOND_US, false);
+        assert_int_equal(limit_slot(&limit, &wait_us), LIMIT_GO);
+        limit_answered(&limit, 0, false); /* another record's */
+    }
+    limit_answered(&limit, 60 * SECOND_US, false);
+    limit_answered(&limit, 60 * SECOND_US, false);
+    assert_int_equal(limit_slot(&limit, &wait_us), LIMIT_PAUSED);
     limit_destroy(&limit);
 }
 
@@ -391,8 +486,10 @@ static void settings_that_contradict_each_other_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(retry_after_is_seconds_or_a_date),
-        cmocka_unit_test(no_header_makes_retry_after_leave_its_bounds),
+        cmocka_unit_test(retry_after_is_seconds_or_a_date_and_what_is_unreasonable_is_cut),
+        cmocka_unit_test(a_used_up_quota_says_until_when_in_each_way_that_apis_have),
+        cmocka_unit_test(what_is_not_waited_is_told),
+        cmocka_unit_test(no_header_makes_a_wait_leave_its_bounds),
         cmocka_unit_test(a_secret_is_masked_in_each_form_it_may_come_back_in),
         cmocka_unit_test(masked_text_is_cut_and_made_visible_after_the_secret_is_gone),
         cmocka_unit_test(origins_are_compared_by_scheme_host_and_port),
@@ -404,7 +501,8 @@ int main(void)
         cmocka_unit_test(the_circuit_counts_failures_in_a_row),
         cmocka_unit_test(a_trial_goes_through_the_open_circuit_and_lets_others_try),
         cmocka_unit_test(a_turn_that_comes_too_late_is_not_taken),
-        cmocka_unit_test(a_pause_is_believed_up_to_an_hour),
+        cmocka_unit_test(a_shorter_pause_does_not_end_a_longer_one),
+        cmocka_unit_test(a_wish_that_may_be_one_record_s_holds_back_nobody_else),
         cmocka_unit_test(settings_that_fit_together_have_no_problem),
         cmocka_unit_test(settings_that_contradict_each_other_are_told),
     };
