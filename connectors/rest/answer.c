@@ -127,34 +127,38 @@ int answer_id(const struct call *call, const json_t *item, char **ret_id, struct
 
 /* ---- what an item says ---- */
 
-/* Without `values` something that stands there disables: {"left_on": "2026-11-23"}. */
-static int disabled_by_presence(const json_t *value)
+/* Is this one of the values that disable? -1: what stands there cannot be held against it. */
+static int is_disabling(const json_t *value, const json_t *entry)
 {
-    bool empty =
-        value == NULL || json_is_null(value) || json_is_false(value) || (json_is_string(value) && json_string_length(value) == 0);
+    int boolean = value_boolean(value);
 
-    return empty ? 0 : 1;
+    if (json_is_object(value) || json_is_array(value))
+        return -1;
+    if (!json_is_boolean(entry))
+        return value_reads_like(value, entry, false);
+    return boolean < 0 ? -1 : boolean == json_is_true(entry);
 }
 
 int answer_disabled(const struct call *call, const json_t *item)
 {
     const char *pointer = json_string_value(json_object_get(call->result.disabled, "pointer"));
-    const json_t *values = json_object_get(call->result.disabled, "values"), *entry;
-    const json_t *value = pointer != NULL ? pointer_get(item, pointer) : NULL;
-    size_t i;
+    const json_t *values = json_object_get(call->result.disabled, "values");
+    const json_t *value = pointer != NULL ? pointer_get_value(item, pointer) : NULL;
+    int disabled = 0;
 
     if (pointer == NULL)
         return -1;
-    if (values == NULL)
-        return disabled_by_presence(value);
-    if (value == NULL || json_is_null(value))
+    if (values == NULL) /* something that stands there disables: {"left_on": "2026-11-23"} */
+        return value_is_nothing(value) ? 0 : 1;
+    if (value == NULL)
         return -1;
     if (!json_is_array(values))
-        return value_reads_like(value, values, false) ? 1 : 0;
-    json_array_foreach (values, i, entry)
-        if (value_reads_like(value, entry, false))
-            return 1;
-    return 0;
+        return is_disabling(value, values);
+    for (size_t i = 0; i < json_array_size(values) && disabled != 1; i++) {
+        int is = is_disabling(value, json_array_get(values, i));
+        disabled = is == 1 ? 1 : disabled < 0 ? -1 : is;
+    }
+    return disabled;
 }
 
 char *answer_failure(const struct call *call, const json_t *document)
@@ -162,7 +166,7 @@ char *answer_failure(const struct call *call, const json_t *document)
     const json_t *failure = call->result.failure != NULL ? pointer_get_value(document, call->result.failure) : NULL;
     const json_t *code = call->result.code != NULL ? pointer_get_value(document, call->result.code) : NULL;
 
-    if (failure == NULL || json_is_false(failure))
+    if (value_is_nothing(failure))
         return NULL;
     char *text = value_text(code);
     return text != NULL ? text : strdup("");
@@ -176,9 +180,9 @@ const json_t *answer_message(const struct call *call, const json_t *document)
     };
     const json_t *message = call->result.error != NULL ? pointer_get_value(document, call->result.error) : NULL;
 
-    for (const char *const *pointer = usual; message == NULL && *pointer != NULL; pointer++)
+    for (const char *const *pointer = usual; value_is_nothing(message) && *pointer != NULL; pointer++)
         message = pointer_get_value(document, *pointer);
-    return message;
+    return value_is_nothing(message) ? NULL : message;
 }
 
 /* ---- is it the one that was asked for? ---- */
@@ -215,7 +219,7 @@ static int compare_plain(const struct call *call, const json_t *item, const char
     const json_t *there = attribute_of(call, item, name);
     cleanup_free char *one = value_text(there), *other = value_text(wanted);
 
-    return one == NULL || other == NULL ? 0 : value_reads_like(wanted, there, true) ? 1 : -1;
+    return one == NULL || other == NULL ? 0 : value_fits(wanted, there) || value_reads_like(wanted, there, true) ? 1 : -1;
 }
 
 int answer_compare(const struct call *match, const json_t *item)

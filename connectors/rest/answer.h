@@ -32,7 +32,8 @@ int answer_item(const struct call *call, const json_t *document, const json_t **
 /* The item's id as text (17 is "17"), the caller's. */
 int answer_id(const struct call *call, const json_t *item, char **ret_id, struct error *error);
 
-/* 1, 0, or -1 where `result.disabled` is not given or tells nothing. */
+/* 1, 0, or -1 where `result.disabled` is not given or tells nothing: no value, or one that can
+ * be neither of the booleans that the mapping has there. */
 int answer_disabled(const struct call *call, const json_t *item);
 
 /* Did a 2xx say that it failed (`result.failure`)? Its code then, the

@@ -129,7 +129,8 @@ static const struct option_row disabled_rows[] = {
     OPTION_STRING(struct disabled_text, pointer, "pointer", OPTION_REQUIRED, NULL, "where the item tells it"),
     SETTING(
         struct disabled_text, values, "values",
-        "the values that mean disabled, a list; without it anything that stands there does, but null, false and an empty text"),
+        "the values that mean disabled, a list; true and false stand for each spelling (\"False\", \"no\", 0), and what is neither tells "
+        "nothing; without it anything that stands there does, but null, 0, what is empty, and false in any spelling"),
     OPTION_END
 };
 

@@ -3,6 +3,34 @@
 #include "base/str.h"
 #include "connectors/rest/pointer.h"
 
+/* ---- booleans ---- */
+
+int value_boolean(const json_t *value)
+{
+    static const struct {
+        const char *text;
+        int boolean;
+    } spellings[] = { { "true", 1 }, { "yes", 1 }, { "on", 1 }, { "1", 1 }, { "false", 0 }, { "no", 0 }, { "off", 0 }, { "0", 0 } };
+    const char *text = json_string_value(value);
+
+    if (json_is_boolean(value))
+        return json_is_true(value);
+    if (json_is_integer(value))
+        return json_integer_value(value) == 0 ? 0 : json_integer_value(value) == 1 ? 1 : -1;
+    for (size_t i = 0; text != NULL && i < sizeof(spellings) / sizeof(spellings[0]); i++)
+        if (strcasecmp(spellings[i].text, text) == 0)
+            return spellings[i].boolean;
+    return -1;
+}
+
+bool value_is_nothing(const json_t *value)
+{
+    bool empty = (json_is_string(value) && json_string_length(value) == 0) || (json_is_array(value) && json_array_size(value) == 0) ||
+                 (json_is_object(value) && json_object_size(value) == 0);
+
+    return value == NULL || json_is_null(value) || empty || value_boolean(value) == 0;
+}
+
 /* ---- comparing ---- */
 
 static bool object_fits(const json_t *wanted, const json_t *current)
@@ -59,6 +87,8 @@ bool value_fits(const json_t *wanted, const json_t *current)
         return (wanted == NULL || json_is_null(wanted)) && (current == NULL || json_is_null(current));
     if (json_equal(wanted, current))
         return true;
+    if (json_is_boolean(wanted))
+        return value_boolean(current) == json_is_true(wanted);
     if (json_is_object(wanted) && json_is_object(current))
         return object_fits(wanted, current);
     if (json_is_array(wanted) && json_is_array(current))

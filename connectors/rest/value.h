@@ -13,10 +13,17 @@
 /*
  * Is what is wanted there? An object may have more members than the wanted
  * one; a list has as many entries, and each wanted entry fits another one, in
- * any order; numbers are compared as numbers. NULL and JSON's null are the
- * same nothing.
+ * any order; numbers are compared as numbers; a wanted boolean fits each of its
+ * spellings (value_boolean). NULL and JSON's null are the same nothing.
  */
 bool value_fits(const json_t *wanted, const json_t *current);
+
+/* 1 or 0 for a boolean however an API spells it: true, 1, "True", "yes", "on", "1", and their contraries, in any case.
+ * -1: it is none. Only for places where the mapping has a boolean: a text that looks like one stays a text elsewhere. */
+int value_boolean(const json_t *value);
+
+/* Nothing stands there: NULL, null, "", [], {}, 0, or a boolean that is false in any spelling. */
+bool value_is_nothing(const json_t *value);
 
 /* What of `wanted` is not so: of two objects only the members that do not fit,
  * else all of it. A new reference; NULL: out of memory. */

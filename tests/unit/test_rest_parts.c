@@ -117,7 +117,32 @@ static void an_object_may_have_more_and_a_list_may_not(void **state)
     assert_fits("1", "1.0", true);
     assert_fits("1", "'1'", false);
     assert_fits("null", "null", true);
-    assert_fits("true", "1", false);
+    assert_fits("true", "'yes it is'", false);
+}
+
+static void a_boolean_of_the_mapping_fits_each_of_its_spellings(void **state)
+{
+    static const char *const yes[] = { "true", "1", "'True'", "'TRUE'", "'true'", "'yes'", "'on'", "'1'" };
+    static const char *const no[] = { "false", "0", "'False'", "'FALSE'", "'false'", "'No'", "'off'", "'0'" };
+    static const char *const neither[] = { "2", "-1", "'Y'", "'truely'", "' true'", "''", "1.5", "['true']", "{}" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+        assert_fits("true", yes[i], true);
+        assert_fits("false", yes[i], false);
+        assert_fits("false", no[i], true);
+        assert_fits("true", no[i], false);
+    }
+    for (size_t i = 0; i < sizeof(neither) / sizeof(neither[0]); i++) {
+        assert_fits("true", neither[i], false);
+        assert_fits("false", neither[i], false);
+    }
+    assert_fits("{'a':[true]}", "{'a':['True']}", true);
+    /* what the mapping has as a text or number stays one */
+    assert_fits("'true'", "true", false);
+    assert_fits("'False'", "'false'", false);
+    assert_fits("1", "true", false);
+    assert_fits("'1'", "1", false);
 }
 
 /* ---- patches ---- */
@@ -521,6 +546,27 @@ static void disabled_is_read_where_the_mapping_says(void **state)
         { "{'pointer':'/active','values':[false]}", "{'active':false}", 1 },
         { "{'pointer':'/active','values':false}", "{'active':false}", 1 },
         { "{'pointer':'/active','values':[false]}", "{'active':true}", 0 },
+        { "{'pointer':'/active','values':[false]}", "{'active':'False'}", 1 },
+        { "{'pointer':'/active','values':[false]}", "{'active':'false'}", 1 },
+        { "{'pointer':'/active','values':[false]}", "{'active':0}", 1 },
+        { "{'pointer':'/active','values':[false]}", "{'active':'0'}", 1 },
+        { "{'pointer':'/active','values':false}", "{'active':'no'}", 1 },
+        { "{'pointer':'/active','values':[false]}", "{'active':'True'}", 0 },
+        { "{'pointer':'/active','values':[false]}", "{'active':1}", 0 },
+        { "{'pointer':'/active','values':[false]}", "{'active':'1'}", 0 },
+        { "{'pointer':'/active','values':[false]}", "{'active':'archived'}", -1 }, /* neither: it tells nothing */
+        { "{'pointer':'/active','values':[false,'archived']}", "{'active':'archived'}", 1 },
+        { "{'pointer':'/active','values':[false]}", "{'active':[false]}", -1 },
+        { "{'pointer':'/locked','values':[true]}", "{'locked':'True'}", 1 },
+        { "{'pointer':'/status','values':['False']}", "{'status':'false'}", 0 }, /* a text is none */
+        { "{'pointer':'/status','values':['0']}", "{'status':0}", 1 },
+        { "{'pointer':'/status','values':['left']}", "{'status':{'left':1}}", -1 },
+        { "{'pointer':'/disabled'}", "{'disabled':'False'}", 0 },
+        { "{'pointer':'/disabled'}", "{'disabled':0}", 0 },
+        { "{'pointer':'/disabled'}", "{'disabled':'no'}", 0 },
+        { "{'pointer':'/disabled'}", "{'disabled':[]}", 0 },
+        { "{'pointer':'/disabled'}", "{'disabled':'True'}", 1 },
+        { "{'pointer':'/disabled'}", "{'disabled':1}", 1 },
         { "{'pointer':'/left_on'}", "{'left_on':'2026-11-23'}", 1 },
         { "{'pointer':'/left_on'}", "{'left_on':null}", 0 },
         { "{'pointer':'/left_on'}", "{}", 0 },
@@ -532,7 +578,8 @@ static void disabled_is_read_where_the_mapping_says(void **state)
         cleanup_free char *text = str_printf("{'requests':{'read':{}},'result':{'disabled':%s}}", rows[i].disabled);
         json_t *settings = json(text), *item = json(rows[i].item);
         struct call call = call_with(settings, CALL_READ);
-        assert_int_equal(answer_disabled(&call, item), rows[i].wanted);
+        if (answer_disabled(&call, item) != rows[i].wanted)
+            fail_msg("%s and %s: %d", rows[i].disabled, rows[i].item, answer_disabled(&call, item));
         json_decref(settings);
         json_decref(item);
     }
@@ -684,6 +731,37 @@ static void a_code_within_a_success_has_its_outcome(void **state)
     json_decref(settings);
 }
 
+static void what_stands_where_failures_are_told_and_says_nothing_is_no_failure(void **state)
+{
+    static const char *const fine[] = { "{'error':''}", "{'error':[]}", "{'error':{}}", "{'error':0}", "{'error':'False'}", "{'error':false}" };
+    json_t *settings = json("{'requests':{'update':{}},'result':{'failure':'/error'}}");
+    struct call call = call_with(settings, CALL_UPDATE);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+        json_t *document = json(fine[i]);
+        cleanup_free char *code = answer_failure(&call, document);
+        if (code != NULL)
+            fail_msg("%s", fine[i]);
+        json_decref(document);
+    }
+    json_decref(settings);
+}
+
+static void an_empty_message_does_not_hide_the_next_one(void **state)
+{
+    json_t *settings = json("{'requests':{'update':{}},'result':{'error':'/fault'}}");
+    json_t *spring = json("{'status':500,'error':'Internal Server Error','message':''}"), *own = json("{'fault':'own','message':'other'}");
+    struct call call = call_with(settings, CALL_UPDATE);
+
+    (void)state;
+    assert_string_equal(json_string_value(answer_message(&call, spring)), "Internal Server Error");
+    assert_string_equal(json_string_value(answer_message(&call, own)), "own");
+    json_decref(spring);
+    json_decref(own);
+    json_decref(settings);
+}
+
 /* ---- pages ---- */
 
 static void the_next_page_is_found_in_a_link_header(void **state)
@@ -746,6 +824,7 @@ int main(void)
         cmocka_unit_test(the_pointers_of_the_rfc_lead_where_it_says),
         cmocka_unit_test(what_is_missing_on_the_way_is_made),
         cmocka_unit_test(an_object_may_have_more_and_a_list_may_not),
+        cmocka_unit_test(a_boolean_of_the_mapping_fits_each_of_its_spellings),
         cmocka_unit_test(only_real_differences_are_differences),
         cmocka_unit_test(an_object_has_every_attribute_at_its_pointer),
         cmocka_unit_test(a_document_keeps_what_the_mapping_does_not_name),
@@ -773,6 +852,8 @@ int main(void)
         cmocka_unit_test(no_status_has_two_rows_and_each_row_speaks),
         cmocka_unit_test(a_request_s_outcome_comes_before_the_target_s),
         cmocka_unit_test(a_code_within_a_success_has_its_outcome),
+        cmocka_unit_test(what_stands_where_failures_are_told_and_says_nothing_is_no_failure),
+        cmocka_unit_test(an_empty_message_does_not_hide_the_next_one),
         cmocka_unit_test(the_next_page_is_found_in_a_link_header),
         cmocka_unit_test(a_next_page_on_another_server_is_not_followed),
     };
