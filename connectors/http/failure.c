@@ -1,6 +1,10 @@
 #include "connectors/http/failure.h"
 
-#define ROW(code, before, end, after, sentence) { CURLE_##code, OUTCOME_##before, HTTP_##end, OUTCOME_##after, sentence }
+/* What was sent and got no usable answer can be this record's or the target's: one request may be too much for it, or all are. */
+#define UNSURE_IF_RETRY(after) (OUTCOME_##after == OUTCOME_RETRY ? REFUSAL_UNSURE : REFUSAL_SURE)
+#define ROW(code, before, end, after, sentence) \
+    { CURLE_##code, OUTCOME_##before, HTTP_##end, OUTCOME_##after, UNSURE_IF_RETRY(after), sentence }
+#define HERE(code, before, end, after, sentence) { CURLE_##code, OUTCOME_##before, HTTP_##end, OUTCOME_##after, REFUSAL_SURE, sentence }
 
 static const struct failure_row table[] = {
     /* on the way there */
@@ -45,20 +49,20 @@ static const struct failure_row table[] = {
     ROW(UNSUPPORTED_PROTOCOL, TARGET_DOWN, BAD, TARGET_DOWN, "what answers there does not speak HTTP"),
     ROW(WEIRD_SERVER_REPLY, TARGET_DOWN, BAD, TARGET_DOWN, "what answers there does not speak HTTP"),
     ROW(BAD_CONTENT_ENCODING, RETRY, BAD, RETRY, "the answer's compression is broken"),
-    ROW(FILESIZE_EXCEEDED, REJECTED, BAD, REJECTED, "the answer is larger than answer_size_max"),
-    ROW(WRITE_ERROR, REJECTED, BAD, REJECTED, "the answer is larger than answer_size_max"),
+    ROW(FILESIZE_EXCEEDED, RETRY, BAD, RETRY, "the answer is larger than answer_size_max: raise that option, or let the request ask for less"),
+    ROW(WRITE_ERROR, RETRY, BAD, RETRY, "the answer is larger than answer_size_max: raise that option, or let the request ask for less"),
     ROW(HTTP_RETURNED_ERROR, RETRY, BAD, RETRY, "an answer that does not belong here"),
     ROW(RANGE_ERROR, RETRY, BAD, RETRY, "an answer that does not belong here"),
-    ROW(TOO_MANY_REDIRECTS, REJECTED, BAD, REJECTED, "too many redirects"),
-    /* here */
-    ROW(URL_MALFORMAT, REJECTED, BAD, REJECTED, "the URL cannot be read"),
-    ROW(OUT_OF_MEMORY, RETRY, LOST, RETRY, "out of memory"),
-    ROW(FAILED_INIT, RETRY, LOST, RETRY, "the HTTP library cannot start"),
-    ROW(NOT_BUILT_IN, REJECTED, BAD, REJECTED, "this machine's libcurl cannot do this"),
-    ROW(BAD_FUNCTION_ARGUMENT, REJECTED, BAD, REJECTED, "the HTTP library refuses the request"),
-    ROW(UNKNOWN_OPTION, REJECTED, BAD, REJECTED, "this machine's libcurl lacks an option"),
-    ROW(READ_ERROR, REJECTED, LOST, RETRY, "the request could not be read while it was sent"),
-    { FAILURE_UNKNOWN, OUTCOME_RETRY, HTTP_LOST, OUTCOME_RETRY, "the HTTP library failed" },
+    ROW(TOO_MANY_REDIRECTS, RETRY, BAD, RETRY, "too many redirects"),
+    /* here: nobody else's fault */
+    HERE(URL_MALFORMAT, REJECTED, BAD, REJECTED, "the URL cannot be read"),
+    HERE(OUT_OF_MEMORY, RETRY, LOST, RETRY, "out of memory"),
+    HERE(FAILED_INIT, RETRY, LOST, RETRY, "the HTTP library cannot start"),
+    HERE(NOT_BUILT_IN, REJECTED, BAD, REJECTED, "this machine's libcurl cannot do this"),
+    HERE(BAD_FUNCTION_ARGUMENT, REJECTED, BAD, REJECTED, "the HTTP library refuses the request"),
+    HERE(UNKNOWN_OPTION, REJECTED, BAD, REJECTED, "this machine's libcurl lacks an option"),
+    HERE(READ_ERROR, REJECTED, LOST, RETRY, "the request could not be read while it was sent"),
+    { FAILURE_UNKNOWN, OUTCOME_RETRY, HTTP_LOST, OUTCOME_RETRY, REFUSAL_UNSURE, "the HTTP library failed" },
 };
 
 const struct failure_row *failure_table(void)

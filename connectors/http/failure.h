@@ -20,6 +20,7 @@ struct failure_row {
     enum outcome before;  /* the request had not begun to be sent: the end is NOT_SENT */
     enum http_end end;    /* else: LOST or BAD */
     enum outcome after;   /* and that is its outcome */
+    enum refusal refusal; /* beside `after`; beside `before` it is SURE: what was not sent says nothing of a record */
     const char *sentence; /* for a person; follows on "METHOD /path at ORIGIN: " */
 };
 

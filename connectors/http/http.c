@@ -150,13 +150,16 @@ static bool make_headers(const struct http_client *client, const struct http_req
 static bool take_token(const struct call *call, const char *refused, struct http_answer *answer)
 {
     struct http_client *client = call->client;
+    struct token_failure failure = { 0 };
     char *text = NULL;
-    cleanup_free char *reason = NULL;
 
     if (client->settings->auth != HTTP_AUTH_OAUTH2)
         return true;
-    if (token_get(&client->shared->token, refused, &text, &reason, &answer->retry_after_us) < 0) {
+    if (token_get(&client->shared->token, refused, &text, &failure) < 0) {
+        cleanup_free char *reason = failure.reason;
+        answer->retry_after_us = failure.retry_after_us;
         fail(call, answer, HTTP_REFUSED, OUTCOME_TARGET_DOWN, "%s", reason != NULL ? reason : "out of memory");
+        answer->refusal = failure.refusal;
         return false;
     }
     return client_keep_token(client, text) || (fail(call, answer, HTTP_NOT_SENT, OUTCOME_RETRY, "out of memory"), false);
@@ -218,6 +221,21 @@ static bool method_may_follow(const struct http_request *request, int status)
     return status == 307 || status == 308 || strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
 }
 
+/* Where somebody's requests, or all, are sent to a log-in page or another house. */
+static void refuse_redirect(const struct call *call, struct http_answer *answer, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void refuse_redirect(const struct call *call, struct http_answer *answer, const char *format, ...)
+{
+    cleanup_buf struct buf text = { 0 };
+    va_list args;
+
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    fail(call, answer, HTTP_BAD, OUTCOME_RETRY, "%s", text.bytes != NULL ? text.bytes : "redirected");
+    answer->refusal = REFUSAL_UNSURE;
+}
+
 /* True: call->url is the next place. */
 static bool follows(struct call *call, struct http_answer *answer)
 {
@@ -229,15 +247,15 @@ static bool follows(struct call *call, struct http_answer *answer)
     cleanup_free char *next = url_resolve(call->url, answer->location);
     struct url_parts parts = { 0 };
     if (next == NULL || !url_parse(next, &parts)) {
-        fail(call, answer, HTTP_BAD, OUTCOME_REJECTED, "redirected to something that is no http URL");
+        refuse_redirect(call, answer, "redirected to something that is no http URL");
         return false;
     }
     bool same = url_same_origin(settings->url, next);
     if (!same)
-        fail(call, answer, HTTP_BAD, OUTCOME_REJECTED, "redirected to %s, another place than url, which is not followed; if that is "
-             "where the API is now, set url to it", parts.origin);
+        refuse_redirect(call, answer, "redirected to %s, another place than url, which is not followed; if that is "
+                        "where the API is now, set url to it", parts.origin);
     else if (call->redirects >= REDIRECTS_MOST)
-        fail(call, answer, HTTP_BAD, OUTCOME_REJECTED, "redirected more than %d times in a row", REDIRECTS_MOST);
+        refuse_redirect(call, answer, "redirected more than %d times in a row", REDIRECTS_MOST);
     url_parts_clear(&parts);
     if (answer->end != HTTP_ANSWERED)
         return false;
@@ -300,14 +318,16 @@ static void mask_reason(const struct http_client *client, struct http_answer *an
     answer->reason = masked;
 }
 
-/* What was answered is noted by the caller, who knows what it means. */
+/* What was answered is noted by the caller, who knows what it means. An answer that is of no use (too large, a redirect to another house)
+ * may be one record's. */
 static void note_end(const struct call *call, const struct http_answer *answer)
 {
     struct http_client *client = call->client;
+    bool useless = answer->end == HTTP_BAD && answer->outcome != OUTCOME_TARGET_DOWN;
 
     client->answered = answer->end == HTTP_ANSWERED;
     client->trial = call->request->trial;
-    if (!client->answered && !call->local && answer->outcome != OUTCOME_REJECTED)
+    if (!client->answered && !call->local && !useless && answer->outcome != OUTCOME_REJECTED)
         limit_note(&client->shared->limit, true, answer->reason);
 }
 

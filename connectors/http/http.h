@@ -77,6 +77,7 @@ struct http_answer {
     int64_t retry_after_us;  /* 0: none; Retry-After, at most PATIENCE_MOST_US; or how long we hold back ourselves */
     struct patience patience; /* ANSWERED: what the headers say of waiting, not cut */
     enum outcome outcome;    /* unless ANSWERED: TARGET_DOWN, RETRY or REJECTED */
+    enum refusal refusal;    /* beside it: UNSURE for what was sent and got no usable answer, LOGIN where the token endpoint refuses us */
     char *reason;            /* unless ANSWERED: one sentence that names the step that failed; no secret */
 };
 /* Returns answer->end. A 401 with OAuth renews the token and is sent again

@@ -14,6 +14,7 @@
 #define LIFE_UNKNOWN_SECONDS 3600
 #define LIFE_MOST_SECONDS 86400
 #define FAILURE_SHARED_US HTTP_SECOND
+#define WORDS_BYTES_MOST 80
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 int token_init(struct token *token, const struct http_settings *settings, struct error *error)
@@ -129,20 +130,38 @@ static int refuse(const struct fetch *fetch, struct error *error, const char *te
     return error_set(error, ERROR_NETWORK, "no access token: %s", masked != NULL ? masked : "out of memory");
 }
 
+/* Does it refuse us, rather than fail? Of two codes that RFC 6749 has for the other endpoint some use the words here, too. */
+static bool refuses_us(const struct http_answer *answer, const char *code)
+{
+    if (str_equal(code, "temporarily_unavailable") || str_equal(code, "server_error") || answer->patience.asked)
+        return false;
+    bool passes = answer->status == 408 || answer->status == 425 || answer->status == 429;
+    return (answer->status >= 400 && answer->status < 500 && !passes) || (answer->status == 200 && code != NULL);
+}
+
+/* The start of what it said; the caller's. Masked before it is cut: half a secret is one, too. */
+static char *first_words(const struct fetch *fetch, const struct http_answer *answer)
+{
+    return answer->body_bytes > 0 ? mask_text(&fetch->mask, answer->body, answer->body_bytes, WORDS_BYTES_MOST) : NULL;
+}
+
 static int refuse_answer(const struct fetch *fetch, const struct http_answer *answer, json_t *body, struct error *error)
 {
     const char *code = json_string_value(json_object_get(body, "error"));
     const char *description = json_string_value(json_object_get(body, "error_description"));
-    cleanup_free char *text = NULL;
+    cleanup_free char *words = code == NULL && answer->status != 200 ? first_words(fetch, answer) : NULL; /* of a 200: a token, maybe */
+    cleanup_buf struct buf text = { 0 };
 
+    buf_printf(&text, "%s answers %d, ", fetch->settings->token_url, answer->status);
     if (code != NULL)
-        text = str_printf("%s answers %d, %s%s%s; check client_id, how the client proves itself, and oauth_scope",
-                          fetch->settings->token_url, answer->status, code, description != NULL ? ": " : "",
-                          description != NULL ? description : "");
+        buf_printf(&text, "%s%s%s; check client_id, how the client proves itself, and oauth_scope", code,
+                   description != NULL ? ": " : "", description != NULL ? description : "");
     else
-        text = str_printf("%s answers %d, and nothing that RFC 6749 describes; is it the token endpoint?", fetch->settings->token_url,
-                          answer->status);
-    return refuse(fetch, error, text != NULL ? text : "out of memory");
+        buf_printf(&text, "and nothing that RFC 6749 describes; is it the token endpoint?%s%s%s", words != NULL ? "; it begins with \"" : "",
+                   words != NULL ? words : "", words != NULL ? "\"" : "");
+    patience_add_words(&text, &answer->patience, false);
+    fetch->token->refusal = refuses_us(answer, code) ? REFUSAL_LOGIN : REFUSAL_SURE;
+    return refuse(fetch, error, text.bytes != NULL ? text.bytes : "out of memory");
 }
 
 /* A number; some send it as text. */
@@ -248,6 +267,7 @@ static int renew(struct token *token, const char *refused)
     if (token->failure != NULL && now.us < token->failed.us + FAILURE_SHARED_US)
         return ERROR_NETWORK;
     free(take_pointer(token->failure));
+    token->refusal = REFUSAL_SURE;
     int code = fetch_token(token, &error);
     if (code < 0) {
         token->failure = str_dup(error.text);
@@ -256,19 +276,17 @@ static int renew(struct token *token, const char *refused)
     return code;
 }
 
-int token_get(struct token *token, const char *refused, char **ret_text, char **ret_reason, int64_t *ret_retry_after_us)
+int token_get(struct token *token, const char *refused, char **ret_text, struct token_failure *ret_failure)
 {
     pthread_mutex_lock(&token->lock);
     int code = renew(token, refused);
     char *text = code == 0 ? str_dup(token->text) : NULL;
-    char *reason = code < 0 ? str_dup(token->failure) : NULL;
-    int64_t retry_after_us = token->retry_after_us;
+    struct token_failure failure = { code < 0 ? str_dup(token->failure) : NULL, token->refusal, token->retry_after_us };
     pthread_mutex_unlock(&token->lock);
     if (text != NULL) {
         *ret_text = text;
         return 0;
     }
-    *ret_reason = reason;
-    *ret_retry_after_us = retry_after_us;
+    *ret_failure = failure;
     return ERROR_NETWORK;
 }

@@ -26,14 +26,20 @@ struct token {
     struct mono until;    /* when it is to be renewed */
     struct mono failed;   /* when the last fetch did */
     char *failure;
+    enum refusal refusal; /* beside `failure` */
+    int64_t retry_after_us;
+};
+
+struct token_failure {
+    char *reason;         /* the caller's; NULL: out of memory */
+    enum refusal refusal; /* LOGIN: the endpoint does not accept who we are; SURE: it fails, or cannot be reached */
     int64_t retry_after_us;
 };
 
 int token_init(struct token *token, const struct http_settings *settings, struct error *error);
 void token_destroy(struct token *token);
 
-/* 0 and *ret_text, or ERROR_NETWORK with the sentence in *ret_reason (owned,
- * NULL: out of memory). `refused`: a token that the API took no more; NULL: none. */
-int token_get(struct token *token, const char *refused, char **ret_text, char **ret_reason, int64_t *ret_retry_after_us);
+/* 0 and *ret_text, or ERROR_NETWORK and *ret_failure. `refused`: a token that the API took no more; NULL: none. */
+int token_get(struct token *token, const char *refused, char **ret_text, struct token_failure *ret_failure);
 
 #endif

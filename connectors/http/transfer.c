@@ -316,10 +316,12 @@ static void set_failure(struct transfer *transfer, CURLcode code, struct http_an
         .end = begun ? row->end : HTTP_NOT_SENT,
         .status = (int)status,
         .outcome = begun ? row->after : row->before,
+        .refusal = begun ? row->refusal : REFUSAL_SURE,
     };
     if (diagnose_refused_certificate(&diagnosis)) { /* told only after the request was on its way, and nothing was done with it */
         answer->end = HTTP_NOT_SENT;
         answer->outcome = OUTCOME_TARGET_DOWN;
+        answer->refusal = REFUSAL_SURE;
     }
     answer->reason = diagnose(&diagnosis, row);
 }

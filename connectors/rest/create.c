@@ -132,6 +132,15 @@ static enum outcome look_first(struct connector_session *session, const struct o
 
 /* ---- the answer ---- */
 
+static void say_accepted(struct connector_session *session, const struct call *call, const struct reply *reply, struct receipt *receipt)
+{
+    cleanup_free char *words = session_message(session, call, reply);
+
+    session_say(session, call, OUTCOME_RETRY, reply->http.status, receipt,
+                "%d Accepted: the target will make the account and has not yet; it will be looked up%s%s%s", reply->http.status,
+                words != NULL ? "; it says \"" : "", words != NULL ? words : "", words != NULL ? "\"" : "");
+}
+
 /* It said that it was made, and not what. */
 static enum outcome find_made(struct connector_session *session, const struct operation *operation, const struct call *call,
                               const struct reply *reply, struct account *ret_account, struct receipt *receipt)
@@ -147,14 +156,14 @@ static enum outcome find_made(struct connector_session *session, const struct op
         return tell_made(found.key, OUTCOME_APPLIED, status, ret_account, receipt);
     }
     if (outcome == OUTCOME_GONE && accepted)
-        session_say(session, call, OUTCOME_RETRY, status, receipt,
-                    "%d Accepted: the target will make the account and has not yet; it will be looked up", status);
+        say_accepted(session, call, reply, receipt);
     else if (outcome == OUTCOME_GONE)
         receipt_set(receipt, OUTCOME_REJECTED, status, "%s; and requests.match finds no such account: nothing was made",
                     receipt->reason != NULL ? receipt->reason : "no id was given");
     else
         session_say(session, call, outcome, looked.remote_code, receipt, "made, it says, but looking it up failed: %s",
                     looked.reason != NULL ? looked.reason : outcome_name(outcome));
+    receipt->refusal = looked.refusal;
     receipt->retry_after_us = accepted ? session->settings->lost_answer_wait_us : looked.retry_after_us;
     receipt_clear(&looked);
     return receipt->outcome;
@@ -201,38 +210,32 @@ static enum outcome take_made(struct connector_session *session, const struct op
     return find_made(session, operation, call, reply, ret_account, receipt);
 }
 
+/* What failed, and whose fault it may be, stays as it was told. */
 static enum outcome tell_unsure(struct connector_session *session, struct receipt *receipt)
 {
     int64_t wait_us = session->settings->lost_answer_wait_us;
     int64_t asked_us = receipt->retry_after_us;
+    enum refusal refusal = receipt->refusal;
 
     receipt_set(receipt, OUTCOME_RETRY, receipt->remote_code,
                 "%s; the account may have been made: it will be looked up before anything is sent again",
                 receipt->reason != NULL ? receipt->reason : "no answer came");
+    receipt->refusal = refusal;
     receipt->retry_after_us = asked_us > wait_us ? asked_us : wait_us;
     return OUTCOME_RETRY;
-}
-
-/* A whole answer that came, and may not be read: the account may have been made. */
-static bool says_made(const struct reply *reply)
-{
-    return reply->http.status >= 200 && reply->http.status < 300;
 }
 
 static enum outcome take_end(struct connector_session *session, const struct operation *operation, const struct call *call,
                              const struct reply *reply, enum outcome outcome, struct account *ret_account,
                              struct receipt *receipt)
 {
-    bool answered = reply->http.end == HTTP_ANSWERED;
+    bool failed = reply->http.end == HTTP_ANSWERED && reply->http.status >= 500 && outcome == OUTCOME_RETRY;
 
     if (outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED)
         return take_made(session, operation, call, reply, ret_account, receipt);
-    if (reply->http.end == HTTP_LOST || (answered && reply->http.status >= 500 && outcome == OUTCOME_RETRY))
+    if (reply->http.end == HTTP_LOST || failed)
         return tell_unsure(session, receipt);
-    /* an answer that cannot be read, or was too big; not one that names its failure */
-    if (outcome == OUTCOME_REJECTED && (reply->http.end == HTTP_BAD || (answered && says_made(reply) && reply->document == NULL)))
-        return find_made(session, operation, call, reply, ret_account, receipt);
-    return outcome;
+    return reply->unusable ? find_made(session, operation, call, reply, ret_account, receipt) : outcome;
 }
 
 /* ---- all of it ---- */

@@ -116,7 +116,7 @@ static const struct option_row result_rows[] = {
                   "pointer to what is there only in an answer that failed although its status is a success (JSON-RPC: /error)"),
     OPTION_STRING(struct result_text, code, "code", 0, NULL, "pointer to the code of such a failure"),
     SETTING(struct result_text, codes, "codes",
-            "what these codes mean: ( { code = \"-32004\"; outcome = \"gone\"; } ); others are rejected"),
+            "what these codes mean: ( { code = \"-32004\"; outcome = \"gone\"; } ); others may be about all records, and are tried again"),
     OPTION_END
 };
 

@@ -112,6 +112,17 @@ static enum outcome fail(const struct walk *walk, const struct reply *reply, str
     return session_say_unusable(walk->session, walk->call, reply, error, walk->receipt);
 }
 
+/* A listing that has no end: once more would be as long, and as many requests. */
+static enum outcome refuse(const struct walk *walk, const struct reply *reply, struct error *error)
+{
+    fail(walk, reply, error);
+    if (error->code != ERROR_NOMEM) {
+        walk->receipt->outcome = OUTCOME_REJECTED;
+        walk->receipt->refusal = REFUSAL_SURE;
+    }
+    return walk->receipt->outcome;
+}
+
 /* "first" page unless another is due; the size, where it is named. */
 static void set_parameters(const struct walk *walk, char size[24], struct parameter parameters[3])
 {
@@ -161,8 +172,12 @@ static int take_page(struct walk *walk, const struct reply *reply)
     struct error error = { 0 };
     const json_t *items = NULL;
 
-    if (answer_items(walk->call, reply->document, &items, &error) < 0 || check_progress(walk, items, &error) < 0) {
+    if (answer_items(walk->call, reply->document, &items, &error) < 0) {
         fail(walk, reply, &error);
+        return -1;
+    }
+    if (check_progress(walk, items, &error) < 0) {
+        refuse(walk, reply, &error);
         return -1;
     }
     walk->on_page = json_array_size(items);
@@ -271,7 +286,7 @@ static bool move_on(struct walk *walk, const struct reply *reply)
     else if (code == 0 && json_object_set_new_nocheck(walk->asked, asked, json_true()) < 0)
         code = error_nomem(&error);
     if (code < 0)
-        fail(walk, reply, &error);
+        refuse(walk, reply, &error);
     return code == 0;
 }
 

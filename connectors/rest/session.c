@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "connectors/rest/answer.h"
+#include "connectors/rest/pointer.h"
 
 #define REASON_BYTES_MOST 900
 #define MESSAGE_BYTES_MOST 300
@@ -50,52 +51,85 @@ enum outcome session_say_unusable(const struct connector_session *session, const
 
     if (error->code == ERROR_NOMEM)
         return session_say_error(error, receipt);
-    return session_say(session, call, OUTCOME_REJECTED, reply->http.status, receipt, "%d: %s%s%s%s", reply->http.status,
-                       error->text, reply->http.body_bytes > 0 ? "; it begins with \"" : "", shown != NULL ? shown : "",
-                       reply->http.body_bytes > 0 ? "\"" : "");
+    session_say(session, call, OUTCOME_RETRY, reply->http.status, receipt, "%d: %s%s%s%s", reply->http.status, error->text,
+                reply->http.body_bytes > 0 ? "; it begins with \"" : "", shown != NULL ? shown : "",
+                reply->http.body_bytes > 0 ? "\"" : "");
+    receipt->refusal = REFUSAL_UNSURE;
+    return OUTCOME_RETRY;
 }
 
-/* The API's own words; a text as it is, all else as JSON. */
-static char *words_of(const struct connector_session *session, const struct call *call, const struct reply *reply)
+static bool is_success(int status)
 {
-    const json_t *message = reply->document != NULL ? answer_message(call, reply->document) : NULL;
+    return status >= 200 && status < 300;
+}
+
+/* A text as it is, all else as JSON; the caller's, NULL: nothing. */
+static char *words_in(const struct connector_session *session, const json_t *message, size_t most)
+{
     cleanup_free char *dumped = NULL;
     const char *text = json_string_value(message);
 
     if (text == NULL && message != NULL)
         text = dumped = json_dumps(message, JSON_COMPACT | JSON_ENCODE_ANY);
-    if (text == NULL)
-        text = reply->http.body;
-    if (text == NULL || *text == '\0')
-        return NULL;
-    return http_mask(session->client, text, strlen(text), message != NULL ? MESSAGE_BYTES_MOST : SHOWN_BYTES_MOST);
+    return text != NULL && *text != '\0' ? http_mask(session->client, text, strlen(text), most) : NULL;
+}
+
+/* The API's own words for a failure, or the first bytes of what it sent. */
+static char *words_of(const struct connector_session *session, const struct call *call, const struct reply *reply)
+{
+    const json_t *message = reply->document != NULL ? answer_message(call, reply->document) : NULL;
+
+    if (message != NULL)
+        return words_in(session, message, MESSAGE_BYTES_MOST);
+    return reply->http.body_bytes > 0 ? http_mask(session->client, reply->http.body, reply->http.body_bytes, SHOWN_BYTES_MOST) : NULL;
+}
+
+/* Not the usual places for failures: "title" is what an employee may have. */
+char *session_message(const struct connector_session *session, const struct call *call, const struct reply *reply)
+{
+    const char *pointer = call->result.error != NULL ? call->result.error : "/message";
+
+    return reply->document != NULL ? words_in(session, pointer_get_value(reply->document, pointer), MESSAGE_BYTES_MOST) : NULL;
 }
 
 static enum outcome say_refused(const struct connector_session *session, const struct call *call, const struct reply *reply,
-                                enum outcome outcome, struct receipt *receipt)
+                                const struct verdict *verdict, struct receipt *receipt)
 {
-    const struct status_row *row = status_row(reply->http.status);
+    const struct http_answer *http = &reply->http;
     cleanup_free char *words = words_of(session, call, reply);
-    const char *location = reply->http.status >= 300 && reply->http.status < 400 ? reply->http.location : NULL;
+    const char *location = http->status >= 300 && http->status < 400 ? http->location : NULL;
+    cleanup_buf struct buf patience = { 0 };
 
-    session_say(session, call, outcome, reply->http.status, receipt, "%d %s: %s%s%s%s%s%s", reply->http.status, row->name,
-                row->sentence, location != NULL ? "; it names " : "", location != NULL ? location : "",
-                words != NULL ? "; it says \"" : "", words != NULL ? words : "", words != NULL ? "\"" : "");
-    receipt->retry_after_us = reply->http.retry_after_us;
-    return outcome;
+    patience_add_words(&patience, &http->patience, verdict->by_quota);
+    session_say(session, call, verdict->outcome, http->status, receipt, "%d %s: %s%s%s%s%s%s%s", http->status,
+                status_row(http->status)->name, verdict->sentence, location != NULL ? "; it names " : "", location != NULL ? location : "",
+                words != NULL ? "; it says \"" : "", words != NULL ? words : "", words != NULL ? "\"" : "",
+                patience.bytes != NULL ? patience.bytes : "");
+    receipt->refusal = verdict->refusal;
+    receipt->retry_after_us = verdict->retry_after_us;
+    return verdict->outcome;
+}
+
+enum outcome session_say_refused(const struct connector_session *session, const struct call *call, const struct reply *reply,
+                                 enum outcome outcome, struct receipt *receipt)
+{
+    const struct verdict verdict = { outcome, REFUSAL_UNSURE, status_row(reply->http.status)->sentence, false, reply->http.retry_after_us };
+
+    return say_refused(session, call, reply, &verdict, receipt);
 }
 
 static enum outcome say_failed(const struct connector_session *session, const struct call *call, const struct reply *reply,
                                const char *code, struct receipt *receipt)
 {
-    enum outcome outcome = outcome_of_code(call, code);
+    struct verdict verdict = verdict_of_code(call, code);
     cleanup_free char *words = words_of(session, call, reply);
 
-    session_say(session, call, outcome, reply->http.status, receipt, "answered %d, but with a failure%s%s%s%s%s",
+    session_say(session, call, verdict.outcome, reply->http.status, receipt, "answered %d, but with a failure%s%s%s%s%s",
                 reply->http.status, code[0] != '\0' ? " of code " : "", code, words != NULL ? ": \"" : "",
                 words != NULL ? words : "", words != NULL ? "\"" : "");
+    receipt->refusal = verdict.refusal;
     receipt->retry_after_us = reply->http.retry_after_us;
-    return outcome;
+    return verdict.outcome;
 }
 
 /* ---- asking ---- */
@@ -110,11 +144,6 @@ void reply_clear(struct reply *reply)
 static bool is_fine(enum outcome outcome)
 {
     return outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
-}
-
-static bool is_success(int status)
-{
-    return status >= 200 && status < 300;
 }
 
 /* A success is read strictly, where it must say something or seems to; a refusal as far as it can be. */
@@ -133,20 +162,53 @@ static int read_document(const struct call *call, bool needed, struct reply *rep
     return success ? code : 0;
 }
 
+/* A 4xx that speaks of the key and not of what was asked for: another request with it is under way (409, as Stripe and the
+ * IETF's draft of Idempotency-Key have it), or it came with another body. It says nothing of what the first one does. */
+static bool is_about_key(const struct reply *reply)
+{
+    return reply->http.status >= 400 && reply->http.status < 500 && reply->http.body != NULL && strcasestr(reply->http.body, "idempoten") != NULL;
+}
+
 static enum outcome judge(const struct connector_session *session, const struct call *call, bool document, struct reply *reply,
                           struct receipt *receipt)
 {
     struct error error = { 0 };
-    enum outcome outcome = outcome_of_status(call, &session->shared->overrides, reply->http.status);
+    struct verdict verdict = verdict_of_answer(call, &session->shared->overrides, &reply->http);
     int code = read_document(call, document, reply, &error);
 
-    if (!is_fine(outcome))
-        return say_refused(session, call, reply, outcome, receipt);
+    if (!is_fine(verdict.outcome))
+        return say_refused(session, call, reply, &verdict, receipt);
+    reply->unusable = code < 0;
     if (code < 0)
         return session_say_unusable(session, call, reply, &error, receipt);
     cleanup_free char *failure = is_success(reply->http.status) ? answer_failure(call, reply->document) : NULL;
     return failure != NULL ? say_failed(session, call, reply, failure, receipt)
-                           : receipt_set(receipt, outcome, reply->http.status, NULL);
+                           : receipt_set(receipt, verdict.outcome, reply->http.status, NULL);
+}
+
+/* No answer, or none that can be used. */
+static enum outcome say_unanswered(struct reply *reply, struct receipt *receipt)
+{
+    const struct http_answer *http = &reply->http;
+
+    reply->unusable = http->end == HTTP_BAD && is_success(http->status);
+    receipt_set(receipt, http->outcome, http->status, "%s", http->reason != NULL ? http->reason : "no answer came");
+    receipt->refusal = http->refusal;
+    receipt->retry_after_us = http->retry_after_us;
+    return receipt->outcome;
+}
+
+/* Is it known what became of a change that was sent? Of a creation also that nothing more will come of it, which a gateway cannot know: made
+ * twice is worse than late. What disables or enables twice does no harm. */
+static bool is_answered(const struct connector_session *session, const struct call *call, const struct reply *reply)
+{
+    int status = reply->http.status;
+
+    if (reply->http.end != HTTP_ANSWERED || is_about_key(reply))
+        return false;
+    if (status == STATUS_ACCEPTED)
+        return outcome_is_told(call, &session->shared->overrides, status);
+    return call->kind != CALL_CREATE || !status_row(status)->at_work;
 }
 
 enum outcome session_ask(struct connector_session *session, const struct call *call, const struct message_input *input,
@@ -160,14 +222,12 @@ enum outcome session_ask(struct connector_session *session, const struct call *c
     if (message_make(call, input, &message, &error) < 0)
         return session_say_error(&error, receipt);
     enum http_end end = http_perform(session->client, &message.http, &ret_reply->http);
-    if (end == HTTP_ANSWERED) {
-        http_note(session->client, ret_reply->http.status >= 500);
-        return judge(session, call, document, ret_reply, receipt);
-    }
-    receipt_set(receipt, ret_reply->http.outcome, ret_reply->http.status, "%s",
-                ret_reply->http.reason != NULL ? ret_reply->http.reason : "no answer came");
-    receipt->retry_after_us = ret_reply->http.retry_after_us;
-    return receipt->outcome;
+    if (call->kind > CALL_GROUPS_OF)
+        session->answered = is_answered(session, call, ret_reply);
+    if (end != HTTP_ANSWERED)
+        return say_unanswered(ret_reply, receipt);
+    http_note(session->client, ret_reply->http.status >= 500);
+    return judge(session, call, document, ret_reply, receipt);
 }
 
 /* ---- a session ---- */
@@ -233,10 +293,31 @@ void session_close(struct connector_session *session)
 /* Many an API has nothing at its url: then any answer shows that it works, but one that speaks of our log-in or of a failure. */
 static bool counts_as_well(const struct rest_settings *settings, const struct reply *reply, enum outcome outcome)
 {
-    if (is_fine(outcome))
+    int status = reply->http.status;
+    bool answered = settings->probe == NULL && reply->http.end == HTTP_ANSWERED;
+
+    if (is_fine(outcome) || (answered && is_success(status)))
         return true;
-    return settings->probe == NULL && reply->http.end == HTTP_ANSWERED && reply->http.status >= 400 && reply->http.status < 500 &&
-           outcome != OUTCOME_TARGET_DOWN;
+    return answered && status >= 400 && status < 500 && status != 401 && status != 403 && outcome != OUTCOME_TARGET_DOWN;
+}
+
+/* What such an answer does not show. */
+static void note_probe(const struct rest_settings *settings, const struct reply *reply, struct receipt *receipt)
+{
+    free(take_pointer(receipt->note));
+    if (settings->probe == NULL)
+        receipt->note = str_printf("its url alone was asked (%d), which does not show that it takes our log-in: set probe to a path that "
+                                   "only those see who may work there, such as \"/employees?limit=1\"", reply->http.status);
+}
+
+/* Whatever a record's answer would mean: the target is not well. */
+static enum outcome tell_unwell(struct receipt *receipt)
+{
+    bool log_in = receipt->refusal == REFUSAL_UNSURE_LOGIN || receipt->refusal == REFUSAL_LOGIN;
+
+    receipt->outcome = OUTCOME_TARGET_DOWN;
+    receipt->refusal = log_in ? REFUSAL_LOGIN : REFUSAL_SURE;
+    return OUTCOME_TARGET_DOWN;
 }
 
 enum outcome session_probe(struct connector_session *session, struct receipt *receipt)
@@ -247,11 +328,10 @@ enum outcome session_probe(struct connector_session *session, struct receipt *re
 
     session_forget(session);
     enum outcome outcome = session_ask(session, &call, &(struct message_input){ .trial = true }, false, &reply, receipt);
-    bool page_at_url = session->settings->probe == NULL && reply.http.end == HTTP_ANSWERED && is_success(reply.http.status);
-    if (page_at_url || counts_as_well(session->settings, &reply, outcome))
-        return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
-    receipt->outcome = OUTCOME_TARGET_DOWN; /* whatever a record's answer would mean: the target is not well */
-    return OUTCOME_TARGET_DOWN;
+    if (!counts_as_well(session->settings, &reply, outcome))
+        return tell_unwell(receipt);
+    note_probe(session->settings, &reply, receipt);
+    return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
 }
 
 /* ---- the last look ---- */

@@ -42,6 +42,7 @@ struct connector_session {
     const struct connector_shared *shared;
     struct http_client *client;
     struct seen seen;
+    bool answered; /* the answer to the last request that changes something is known, and the target is not at work on it */
 };
 
 int session_share(const void *settings, struct connector_shared **ret_shared, struct error *error);
@@ -55,6 +56,7 @@ enum outcome session_probe(struct connector_session *session, struct receipt *re
 struct reply {
     struct http_answer http;
     json_t *document; /* NULL: no JSON came */
+    bool unusable;    /* a success whose text is not what it must be, or too much of it: what was asked for may have been done */
 };
 void reply_clear(struct reply *reply);
 #define cleanup_reply __attribute__((cleanup(reply_clear)))
@@ -68,10 +70,15 @@ enum outcome session_ask(struct connector_session *session, const struct call *c
 /* Sets the receipt: "METHOD PATH: " and a sentence, masked. Returns `outcome`. */
 enum outcome session_say(const struct connector_session *session, const struct call *call, enum outcome outcome, int status,
                          struct receipt *receipt, const char *format, ...) __attribute__((format(printf, 6, 7)));
-/* The same for an answer that is not what it should be: REJECTED (RETRY when
- * out of memory), with the status and the first bytes of the answer. */
+/* The same for an answer that is not what it should be, with the status and the first bytes of the answer: RETRY, UNSURE. It may be
+ * about this record, or a log-in or maintenance page, or a wrong pointer in the mapping, which all records get. */
 enum outcome session_say_unusable(const struct connector_session *session, const struct call *call, const struct reply *reply,
                                   const struct error *error, struct receipt *receipt);
+/* What a success says beside the account, in the API's own words (result.error, else "message"), masked and cut; the caller's; NULL: nothing. */
+char *session_message(const struct connector_session *session, const struct call *call, const struct reply *reply);
+/* What a refusal says, for an answer that had been taken for fine (404 to a removal). Returns `outcome`; UNSURE. */
+enum outcome session_say_refused(const struct connector_session *session, const struct call *call, const struct reply *reply,
+                                 enum outcome outcome, struct receipt *receipt);
 /* For what could not even be made: REJECTED, or RETRY when out of memory. */
 enum outcome session_say_error(const struct error *error, struct receipt *receipt);
 

@@ -8,15 +8,16 @@
 const struct option_row rest_options[] = {
     HTTP_OPTIONS(struct rest_settings, http),
     OPTION_STRING(struct rest_settings, probe, "probe", 0, NULL,
-                  "path, after url, that a GET must be answered at with success while the target is well; default: url itself, "
-                  "where anything counts but a refused log-in and an error of the server"),
+                  "path, after url, that a GET must be answered at with success while the target is well; choose one that only those "
+                  "see who may work there: it shows who we are to the target, not that each change is allowed; default: url itself, "
+                  "where anything counts but a refused log-in (401, 403) and an error of the server"),
     OPTION_STRING(
         struct rest_settings, idempotency_header, "idempotency_header", 0, "Idempotency-Key",
-        "header that carries the key of a creation, disable or enable, the same for each attempt, so that a service that "
-        "knows it does it once; empty: none is sent"),
+        "header that carries the key of a creation, disable or enable: the same again while the answer to the attempt before is "
+        "not known, so that a service that knows it does it once; empty: none is sent"),
     OPTION_ANY(struct rest_settings, outcomes, "outcomes", 0,
-               "what this API means by a status, where that is not what the table of the connector says: "
-               "( { status = 423; outcome = \"retry\"; } )"),
+               "what this API means by a status, where that is not what the table of the connector says, and to all records alike: "
+               "( { status = 423; outcome = \"rejected\"; } )"),
     OPTION_DURATION(struct rest_settings, lost_answer_wait_us, "lost_answer_wait", "5 s", HTTP_SECOND / 100, 3600 * HTTP_SECOND,
                     "how long after a creation whose answer was lost, or a change that was only accepted (202), it is looked whether it was "
                     "done: as long as the server may go on working on it"),

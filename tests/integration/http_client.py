@@ -210,7 +210,7 @@ def too_large_an_answer_is_refused_without_being_kept(world):
     client = Client(world, server.url, answer_size_max="1 MiB", circuit_failures=0)
     for target in ("/big/50", "/flood/50", "/bomb", "/many_headers"):
         answer = client.ask("GET", target)
-        is_end(answer, "bad", "rejected", "answer_size_max")
+        is_end(answer, "bad", "retry", "answer_size_max")
         assert answer["bytes"] == 0 and answer["took"] < 5 * SCALE, answer
 
 
@@ -244,9 +244,10 @@ def redirects_are_followed_on_the_same_host_only(world):
     assert (seen["method"], seen["body"]) == ("POST", "kept"), seen
     assert client.ask("POST", "/redirect/302/echo/z", body="x")["status"] == 302  # nobody says that it would stay a POST
     assert not server.seen("/echo/z")
-    is_end(client.ask("GET", "/redirect/302/other/x"), "bad", "rejected", "another place")
+    is_end(client.ask("GET", "/redirect/302/other/x"), "bad", "retry", "another place")
+    assert client.answers[-1]["refusal"] == "unsure", client.answers[-1]  # a log-in page, for somebody or for all
     loop = "/redirect/302" * 8 + "/echo/end"
-    is_end(client.ask("GET", loop), "bad", "rejected", "more than 5 times")
+    is_end(client.ask("GET", loop), "bad", "retry", "more than 5 times")
 
 
 # --- log-in
@@ -390,6 +391,23 @@ def what_the_token_endpoint_says_is_told_without_the_secret(world):
 
 
 @test
+def a_token_endpoint_that_refuses_us_is_told_from_one_that_fails(world):
+    server = peer(world)
+    rows = [((401, {"error": "invalid_client"}), "login"), ((400, {"error": "invalid_client"}), "login"), ((400, {"error": "invalid_scope"}), "login"),
+            ((403, {}), "login"), ((400, {}), "login"), ((404, {}), "login"), ((200, {"error": "invalid_client"}), "login"),
+            ((400, {"error": "temporarily_unavailable"}), "sure"), ((429, {"error": "slow_down"}), "sure"), ((408, {}), "sure"), ((500, {}), "sure"),
+            ((503, {"error": "invalid_client"}), "sure"), ((200, {"token": 1}), "sure"), ((302, {}), "sure")]
+    for answer, refusal in rows:
+        server.token_answer = answer
+        seen = oauth(world, server).ask("GET", "/guarded")
+        assert (seen["end"], seen["outcome"], seen["refusal"]) == ("refused", "target_down", refusal), (answer, seen)
+    server.token_answer = (400, {"message": f"no client {SECRET} in this realm"})
+    seen = oauth(world, server).ask("GET", "/guarded")
+    assert "in this realm" in seen["reason"] and SECRET not in seen["reason"], seen
+    assert oauth(world, server, token_url="http://127.0.0.1:1/token").ask("GET", "/guarded")["refusal"] == "sure"
+
+
+@test
 def a_failed_fetch_is_not_tried_again_by_each_thread(world):
     server = peer(world)
     server.token_time_s, server.token_answer = 0.1, (503, {})
@@ -444,7 +462,7 @@ def a_wish_to_wait_for_a_year_holds_back_for_minutes(world):
         assert client.ask("GET", path)["end"] == "answered"
         held = client.ask("GET", "/echo")
         is_end(held, "not_sent", "retry", "asked for a pause")
-        assert 290_000_000 < held["retry_after_us"] <= 300_000_000, (wish, held)
+        assert held["refusal"] == "sure" and 290_000_000 < held["retry_after_us"] <= 300_000_000, (wish, held)
 
 
 @test
@@ -468,6 +486,18 @@ def a_403_with_a_wish_to_wait_holds_back_all_when_it_comes_twice_in_a_row(world)
     client.ask("GET", "/status/403/60")
     client.ask("GET", "/status/403/60")
     is_end(client.ask("GET", "/echo"), "not_sent", "retry", "asked for a pause")
+
+
+@test
+def what_got_no_answer_may_be_about_one_record_and_what_was_not_sent_is_not(world):
+    server = peer(world)
+    client = Client(world, server.url, timeout="1 s", circuit_failures=0)
+    for path in ("/close", "/reset", "/half", "/slow"):
+        answer = client.ask("POST", path, body="{}")
+        assert (answer["end"], answer["outcome"], answer["refusal"]) == ("lost", "retry", "unsure"), (path, answer)
+    server.release.set()
+    answer = Client(world, "http://127.0.0.1:1").ask("POST", "/echo", body="{}")
+    assert (answer["end"], answer["outcome"], answer["refusal"]) == ("not_sent", "target_down", "sure"), answer
 
 
 @test

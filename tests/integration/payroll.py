@@ -319,16 +319,18 @@ def hostile_logins_land_in_their_place_and_nowhere_else(world):
 # --- answers that are none
 
 LOOK_UP = "GET /employees?external_id="  # not the probe
+SHORT = {"retry": {"base": "10 ms", "most": "50 ms", "attempts": 3}}
 
 
 def bad_answer(spoil, *wanted):
-    """A look-up is answered with rubbish: a dead letter that says what came, in answer to what."""
+    """A look-up is answered with rubbish, which may be all that anybody gets: tried again, then a dead letter that says what came, in answer to what."""
     @test
     def is_a_dead_letter(world):
-        payroll, agent = start(world)
+        payroll, agent = start(world, target=SHORT)
         payroll.trouble(only=LOOK_UP, spoil=spoil)
         agent.send(okta.activate(ANN))
         await_condition("a dead letter", lambda: agent.target_status()["dead"] == 1)
+        assert len(agent.log(id=ANN.id, outcome="retry")) == 2, "it was given up at once"
         reason = agent.log(id=ANN.id)[-1]["reason"]
         for text in ("GET /employees", *wanted):
             assert text in reason, (text, reason)
@@ -459,7 +461,118 @@ def a_slow_payroll_that_finishes_late_is_waited_for(world):
     check_end(payroll, agent)
 
 
+# --- whose refusal is it?
+
+@test
+def one_person_who_is_refused_holds_up_nobody(world):
+    payroll, agent = start(world, target={"workers": 1})
+    payroll.trouble(status=403, about=ANN.id, say="This employee is managed by headquarters.")
+    people = [User(f"00uo{n}", f"o{n}@example.com", f"Other {n}") for n in range(20)]
+    agent.send(okta.activate(ANN))
+    refused = agent.await_log(id=ANN.id, outcome="retry")
+    assert "403 Forbidden" in refused["reason"] and "This employee is managed by headquarters." in refused["reason"], refused
+    agent.send(*[okta.activate(user) for user in people])
+    await_condition("all others are on the payroll", lambda: len(payroll.employees()) == 20)
+    assert not agent.log(target="payroll", state="down"), "one person took the target down"
+    payroll.trouble()
+    await_employee(payroll, ANN)
+    check_end(payroll, agent)
+
+
+def passing(name, **trouble):
+    """Whatever it is: a leaver's work does not end by a refusal that may pass."""
+    @test
+    def keeps_no_leaver_in(world):
+        payroll, agent = start(world, settings={"circuit_failures": 0})
+        join(payroll, agent, ANN)
+        agent.settle()
+        payroll.trouble(only="POST /employees/", **trouble)
+        agent.send(okta.deactivate(ANN))
+        refused = agent.await_log(id=ANN.id, action="disable", outcome="retry")
+        assert refused["leaver"] == "not_out" and agent.target_status()["dead"] == 0, refused
+        payroll.trouble()
+        await_employee(payroll, ANN, lambda row: row["status"] == "terminated")
+        agent.settle()
+        assert agent.target_status()["dead"] == 0
+        check_end(payroll, agent)
+    keeps_no_leaver_in.__name__ = f"{name}_keeps_no_leaver_in"
+
+
+passing("a_403", status=403)
+passing("a_log_in_that_is_refused_for_a_while", status=401)
+passing("a_lock", status=423)
+passing("a_static_server_in_the_payrolls_place", status=405)
+passing("a_payment_that_is_due", status=402)
+passing("a_redirect_to_a_log_in_page", status=302)
+passing("a_log_in_page", pretend=True, spoil="html")
+passing("an_answer_that_is_too_large", pretend=True, spoil="huge")
+passing("a_success_that_did_nothing", pretend=True)
+
+
+@test
+def a_leaver_is_out_when_a_read_shows_it_whatever_the_answer_did(world):
+    payroll, agent = start(world)
+    join(payroll, agent, ANN)
+    agent.settle()
+    payroll.trouble(only="POST /employees/", spoil="stale")
+    agent.send(okta.deactivate(ANN))
+    agent.await_log(id=ANN.id, action="disable", outcome="applied")
+    assert payroll.employee(ANN)["status"] == "terminated"
+    check_end(payroll, agent)
+
+
+ACTIVE = [('disabled: { pointer = "/status"; values = [ "terminated" ]; };', 'disabled: { pointer = "/active"; values = [ false ]; };')]
+
+
+def spelled(kind):
+    @test
+    def is_understood(world):
+        payroll, agent = start(world, replace=ACTIVE)
+        payroll.trouble(spoil=kind)
+        join(payroll, agent, ANN)
+        agent.settle()
+        agent.send(okta.deactivate(ANN))
+        agent.await_log(id=ANN.id, action="disable", outcome="applied")
+        agent.settle()
+        agent.send(okta.update(ANN))  # nobody is disabled twice
+        agent.settle()
+        assert agent.target_status()["leavers"]["not_out"] == 0, agent.target_status()
+        agent.send(okta.event("user.lifecycle.reactivate", ANN))
+        agent.await_log(id=ANN.id, action="enable", outcome="applied")
+        assert [r["path"].rsplit("/", 1)[-1] for r in payroll.requests("POST")] == ["employees", "terminate", "rehire"], payroll.requests("POST")
+        check_end(payroll, agent)
+    is_understood.__name__ = f"{kind}_is_a_boolean"
+
+
+spelled("active_text")
+spelled("active_number")
+
+
 # --- a payroll that is away or busy
+
+@test
+def a_wish_to_wait_for_a_year_is_cut_and_told(world):
+    payroll, agent = start(world, target={"workers": 1})  # another's first look would be held back, too, and take the target down
+    payroll.trouble(status=429, retry_after=31536000, times=1, only=LOOK_UP)
+    agent.send(okta.activate(ANN))
+    line = agent.await_log(id=ANN.id, outcome="retry")
+    assert "it wants a wait of 31536000 s, of which 300 s are waited" in line["reason"] and int(line["retry_in_ms"]) <= 300_000, line
+    agent.send(okta.activate(BOB))
+    line = agent.await_log(id=BOB.id, outcome="retry")
+    assert "asked for a pause" in line["reason"] and int(line["retry_in_ms"]) <= 300_000, line
+    check_end(payroll, agent)
+
+
+@test
+def a_403_with_a_wish_to_wait_is_waited_for(world):
+    payroll, agent = start(world)
+    payroll.trouble(status=403, retry_after=1, times=1, only=LOOK_UP)
+    agent.send(okta.activate(ANN))
+    line = agent.await_log(id=ANN.id, outcome="retry")
+    assert int(line["retry_in_ms"]) >= 1000, line
+    await_employee(payroll, ANN)
+    assert not agent.log(target="payroll", state="down"), "a rate limit took the target down"
+    check_end(payroll, agent)
 
 @test
 def a_wrong_token_takes_the_target_down_and_the_right_one_brings_it_back(world):

@@ -92,6 +92,22 @@ def a_storm_of_failures_loses_nobody(world):
 
 
 @test
+def a_payroll_that_refuses_all_changes_while_its_probe_is_well_loses_nobody(world):
+    payroll, agent = start(world, target={"retry": {"base": "20 ms", "most": "200 ms", "attempts": 1000}})
+    join(payroll, agent)
+    users = [User(f"00uall{i}", f"all{i}@example.com", f"All {i}") for i in range(10)]
+    payroll.trouble(status=403, only="POST", say="The payroll is closed for the month's end.")
+    agent.send(okta.deactivate(ANN), *[event for user in users for event in (okta.create(user), okta.activate(user))])
+    said = agent.await_log(id=ANN.id, outcome="retry")
+    assert "The payroll is closed for the month's end." in said["reason"] and said["leaver"] == "not_out", said
+    await_condition("it refused several", lambda: len([r for r in payroll.requests("POST") if r["status"] == 403]) >= 3)
+    payroll.trouble()
+    await_employee(payroll, ANN, "terminated")
+    await_employees(payroll, users)
+    check_end(payroll, agent)
+
+
+@test
 def a_target_whose_circuit_opened_is_told_and_tried_again(world):
     payroll, agent = start(world, settings={"circuit_failures": 3, "circuit_time": "300 ms"})
     payroll.trouble(status=500)

@@ -159,6 +159,18 @@ static struct page member(struct MHD_Connection *connection)
     return (struct page){ json_object(), NULL };
 }
 
+static bool obeys; /* a change of /api/people/5 is made, and not only answered so */
+static const char *active;
+
+/* Spells booleans in its own way, and answers each change with what it has. */
+static struct page person(struct MHD_Connection *connection)
+{
+    (void)connection;
+    if (obeys && strncmp(last_line, "PATCH", 5) == 0)
+        active = strstr(last_body.bytes, "false") != NULL ? "False" : "True";
+    return (struct page){ json_pack("{s:s,s:s}", "id", "5", "active", active), NULL };
+}
+
 static const struct {
     const char *path;
     struct page (*make)(struct MHD_Connection *connection);
@@ -167,7 +179,7 @@ static const struct {
     { "/api/url", by_url },           { "/api/circle", in_a_circle }, { "/api/elsewhere", elsewhere },
     { "/api/double", with_a_double }, { "/api/nothing", nothing },    { "/api/rpc", rpc },
     { "/api/Groups/9", member },      { "/api/same", always_the_same }, { "/api/empty", empty_for_ever },
-    { "/api/strangers", strangers_for_ever },
+    { "/api/strangers", strangers_for_ever }, { "/api/people/5", person },
 };
 
 static enum MHD_Result answer(struct MHD_Connection *connection, struct page page, unsigned status)
@@ -393,7 +405,8 @@ static void no_resources_of_none_at_all_is_an_empty_list(void **state)
             &keys),
         APPLIED);
     assert_string_equal(keys.bytes, "");
-    assert_outcome(list("{'path':'/nothing','items':'/Resources'}", &keys), REJECTED);
+    assert_outcome(list("{'path':'/nothing','items':'/Resources'}", &keys), RETRY);
+    assert_int_equal(receipt.refusal, REFUSAL_UNSURE);
 }
 
 static void a_list_that_is_not_found_is_no_empty_one(void **state)
@@ -401,7 +414,8 @@ static void a_list_that_is_not_found_is_no_empty_one(void **state)
     cleanup_buf struct buf keys = { 0 };
 
     (void)state;
-    assert_outcome(list("{'path':'/nowhere','items':''}", &keys), REJECTED);
+    assert_outcome(list("{'path':'/nowhere','items':''}", &keys), RETRY);
+    assert_int_equal(receipt.refusal, REFUSAL_UNSURE); /* of the path, or of an API that is not there */
     assert_reason("GET /nowhere: 404 Not Found");
     assert_reason("no such path");
 }
@@ -464,8 +478,41 @@ static void a_failure_within_a_success_is_a_failure(void **state)
     assert_string_equal(json_string_value(json_object_get(account.values, "name")), "Ann");
     account_clear(&account);
     assert_outcome(rpc_read("8", &account), GONE);
-    assert_outcome(rpc_read("9", &account), REJECTED);
+    assert_int_equal(receipt.refusal, REFUSAL_SURE);
+    assert_outcome(rpc_read("9", &account), RETRY); /* a code that nobody named: to everybody, perhaps */
+    assert_int_equal(receipt.refusal, REFUSAL_UNSURE);
     assert_reason("POST /rpc: answered 200, but with a failure of code -32000: \"No such user\"");
+}
+
+/* Disabled by an attribute, where nothing else tells: {"active": false}. */
+static enum outcome set_active(enum operation_kind kind, bool wanted)
+{
+    struct change change = { CHANGE_REPLACE, TEXT("active"), json_boolean(wanted) };
+    struct operation operation = { .kind = kind,
+                                   .key = TEXT("5"),
+                                   .values = rest_json("{}"),
+                                   .changes = &change,
+                                   .change_count = 1,
+                                   .settings = rest_json("{'requests':{'read':{'path':'/people/5'},"
+                                                         "'disable':{'path':'/people/5'},'enable':{'path':'/people/5'}}}") };
+    enum outcome outcome = ops->apply(session, &operation, NULL, &receipt);
+
+    json_decref(operation.settings);
+    json_decref(operation.values);
+    return outcome;
+}
+
+static void an_attribute_that_disables_is_held_against_the_answer_in_every_spelling(void **state)
+{
+    (void)state;
+    active = "True", obeys = true;
+    assert_outcome(set_active(OPERATION_DISABLE, false), APPLIED);
+    assert_string_equal(active, "False");
+    assert_outcome(set_active(OPERATION_DISABLE, false), UNCHANGED);
+    obeys = false;
+    assert_outcome(set_active(OPERATION_ENABLE, true), RETRY);
+    assert_int_equal(receipt.refusal, REFUSAL_UNSURE);
+    assert_reason("PATCH /people/5: 200, but read again the account is still disabled: nothing was done, or not yet");
 }
 
 int main(void)
@@ -483,6 +530,7 @@ int main(void)
         cmocka_unit_test(the_groups_of_a_member_are_told),
         cmocka_unit_test(a_member_comes_and_goes_by_scim),
         cmocka_unit_test(a_failure_within_a_success_is_a_failure),
+        cmocka_unit_test(an_attribute_that_disables_is_held_against_the_answer_in_every_spelling),
     };
 
     signal(SIGPIPE, SIG_IGN); /* as the agent does */

@@ -48,13 +48,14 @@ static void print(const json_t *line)
 static void print_answer(struct caller *caller, const struct http_answer *answer, int64_t took_us)
 {
     static const char *const ends[] = { "answered", "not_sent", "lost", "refused", "bad" };
+    static const char *const refusals[] = { "sure", "unsure", "unsure_login", "login" };
     const char *body = answer->body != NULL ? answer->body : "";
     char *masked = http_mask(caller->client, body, answer->body_bytes, 4000);
-    json_t *line = json_pack("{s:s, s:i, s:s, s:I, s:s?, s:s?, s:s?, s:s?, s:s?, s:I, s:s?, s:f}", "end", ends[answer->end], "status",
+    json_t *line = json_pack("{s:s, s:i, s:s, s:I, s:s?, s:s?, s:s?, s:s?, s:s?, s:s, s:I, s:s?, s:f}", "end", ends[answer->end], "status",
                              answer->status, "masked", masked != NULL ? masked : "", "bytes", (json_int_t)answer->body_bytes,
                              "content_type", answer->content_type, "etag", answer->etag, "link", answer->link, "location",
                              answer->location, "outcome", answer->end == HTTP_ANSWERED ? NULL : outcome_name(answer->outcome),
-                             "retry_after_us", (json_int_t)answer->retry_after_us, "reason", answer->reason, "took",
+                             "refusal", refusals[answer->refusal], "retry_after_us", (json_int_t)answer->retry_after_us, "reason", answer->reason, "took",
                              (double)took_us / 1e6);
 
     if (answer->body_bytes < 10000 && str_is_utf8(body, strlen(body)))

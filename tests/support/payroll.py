@@ -12,13 +12,19 @@ Without a token, for the tests alone:
     GET  /_control/requests    the last 1000: method, path, query, body, key, if_match, status
     POST /_control/trouble     an object of these, replacing what was there:
         only            the troubles below befall only what begins with it: "POST", "GET /employees?email="
+        about           and only what is about this employee, by external_id or email (with only: both)
         times           only so many requests, then none
         delay_ms        each request waits so long before it is worked on
-        status          answered so, nothing done; with retry_after (seconds) and retry_after_date (true: as a date)
+        status          answered so, nothing done; with retry_after (seconds, or a text as it is) and retry_after_date (true: as a date),
+                        headers (an object, such as a quota's) and say (the words of the answer)
+        replays         what is answered to a change with an Idempotency-Key is kept whatever its status, and given again to the
+                        same key from then on, as Stripe does; without it only what was done is
         lose            this part (0.2) of the changes is made, but the connection is reset instead of answered
         late_ms         with lose: the change is made only so long after the connection was reset
         spoil           done, but the answer is: html, invalid, wrong_type, empty, cut, huge (50 MB), no_id,
                         another (of employee 1, and of none that anybody asked for),
+                        stale (an employee's status is shown as it was before), active_text and active_number (employees have
+                        "active", too: "True" or "False", 1 or 0),
                         echo (an HTML page with the request's credentials)
         pretend         answered 2xx, and nothing is done
         ignore_filters  a listing takes no notice of its filters
@@ -53,8 +59,9 @@ from openapi import Description, Mismatch
 HERE = os.path.dirname(os.path.abspath(__file__))
 BODY_MOST = 1 << 20
 PAGE_MOST = 100
-TROUBLES = {"only": str, "times": int, "delay_ms": int, "status": int, "retry_after": int, "retry_after_date": bool, "lose": (int, float),
-            "late_ms": int, "spoil": str, "pretend": bool, "ignore_filters": bool, "ignore_keys": bool}
+TROUBLES = {"only": str, "about": str, "times": int, "delay_ms": int, "status": int, "retry_after": (int, str), "retry_after_date": bool,
+            "headers": dict, "say": str, "replays": bool, "lose": (int, float), "late_ms": int, "spoil": str, "pretend": bool,
+            "ignore_filters": bool, "ignore_keys": bool}
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 429: "Too Many Requests", 503: "Service Unavailable"}
 
 
@@ -152,11 +159,23 @@ class Payroll:
             with self.rows.change():
                 return work() if key is None or self.trouble.has("ignore_keys") else self._once(key, request, work)
         except Duplicate as duplicate:
-            raise Refusal(409, f"duplicate_{duplicate}", f"Another employee has this {duplicate}.") from None
+            refusal = Refusal(409, f"duplicate_{duplicate}", f"Another employee has this {duplicate}.")
+        except Refusal as refused:
+            refusal = refused
+        if self.trouble.has("replays"):
+            self.keep_refusal(request, refusal.answer)
+        raise refusal
+
+    def keep_refusal(self, request, answer):
+        key = request.headers.get("idempotency-key")
+        if key is not None and request.method != "GET":
+            with self.rows.change():
+                if self.rows.kept(key) is None:
+                    self.rows.keep(key, digest_of(request), answer.status, None, answer.document)
 
     def _once(self, key, request, work):
         """The same key with the same request is answered as before; with another one it is a mistake."""
-        digest = hashlib.sha256(f"{request.line}\n".encode() + request.body).hexdigest()
+        digest = digest_of(request)
         kept = self.rows.kept(key)
         if kept is None:
             answer = work()
@@ -166,6 +185,10 @@ class Payroll:
         if before != digest:
             raise Refusal(422, "key_reused", "This Idempotency-Key came with another request before.")
         return Answer(status, body, {"Idempotent-Replayed": "true", **({"ETag": tag} if tag else {})})
+
+
+def digest_of(request):
+    return hashlib.sha256(f"{request.line}\n".encode() + request.body).hexdigest()
 
 
 def merged(value, patch):
@@ -202,11 +225,13 @@ class Trouble:
         with self._lock:
             return bool(self._settings.get(name))
 
-    def befalls(self, request):
-        """The troubles that this request meets; counts `times` down."""
+    def befalls(self, request, is_about):
+        """The troubles that this request meets; counts `times` down. is_about(who) tells whom it is about."""
         with self._lock:
             settings = self._settings
             if not settings or not request.whole_line.startswith(settings.get("only", "")) or settings.get("times") == 0:
+                return {}
+            if "about" in settings and not is_about(settings["about"]):
                 return {}
             if "times" in settings:
                 settings["times"] -= 1
@@ -223,6 +248,21 @@ def echo(good, request):
     return f"<html>{request.headers.get('authorization')}</html>".encode()
 
 
+def each_employee(good, change):
+    """The answer with each employee in it changed."""
+    if good and "items" in good:
+        return {**good, "items": [change(employee) for employee in good["items"]]}
+    return change(good) if good and "status" in good else good
+
+
+def active_as(true, false):
+    return lambda good, _: dumped(each_employee(good, lambda employee: {**employee, "active": true if employee["status"] == "active" else false}))
+
+
+def stale(good, _):
+    return dumped(each_employee(good, lambda employee: {**employee, "status": "terminated" if employee["status"] == "active" else "active"}))
+
+
 # An answer that is none, from the good one and the request: its body. "cut" has fewer bytes than its Content-Length.
 SPOILT = {
     "html": lambda good, _: b"<!DOCTYPE html><html><body><h1>Single sign-on</h1>Please log in.</body></html>",
@@ -233,6 +273,9 @@ SPOILT = {
     "cut": lambda good, _: dumped(good)[:len(dumped(good)) // 2],
     "huge": lambda good, _: b'{"items": ["' + b"x" * 50_000_000 + b'"], "next": null}',
     "another": lambda good, _: dumped({**(good or {}), "id": 1, "external_id": "another", "email": "another@example.com"}),
+    "stale": stale,
+    "active_text": active_as("True", "False"),
+    "active_number": active_as(1, 0),
     "no_id": lambda good, _: dumped({name: value for name, value in (good or {}).items() if name != "id"}),
 }
 
@@ -294,7 +337,7 @@ class Service:
             answer = self.pretended(operation, arguments) if pretend else self.payroll.perform(operation.name, request, arguments, body)
         except Refusal as refusal:
             answer = refusal.answer
-        if not pretend:
+        if not pretend and "Idempotent-Replayed" not in answer.headers:
             try:
                 operation.check_answer(answer.status, answer.document)
             except Mismatch as mismatch:
@@ -309,6 +352,13 @@ class Service:
     def begin(self):
         with self._lock:
             self.begun += 1
+
+    def is_about(self, request, who):
+        """By what the request says, or by whose id is in its path."""
+        number = next((part for part in request.path.split("/") if part.isdigit()), None)
+        row = self.rows.get(number) if number else None
+        said = urllib.parse.unquote(request.whole_line) + request.body.decode("utf-8", "replace")
+        return who in said or (row is not None and who in (row["external_id"], row["email"]))
 
     def note(self, request, status, lost=False):
         with self._lock:
@@ -368,11 +418,14 @@ class Handler(socketserver.BaseRequestHandler):
                 self.send(Answer(400, {"error": {"code": "bad_control", "message": str(error)}}))
             return True
         service.begin()
-        met = service.trouble.befalls(request)
+        met = service.trouble.befalls(request, lambda who: service.is_about(request, who))
         time.sleep(met.get("delay_ms", 0) / 1000)
         if "status" in met:
             service.note(request, met["status"])
-            self.send(Answer(met["status"], {"error": {"code": "trouble", "message": "Try again."}}, retry_after(met)))
+            refusal = {"error": {"code": "trouble", "message": met.get("say", "Try again.")}}
+            if met.get("replays"):
+                service.payroll.keep_refusal(request, Answer(met["status"], refusal))
+            self.send(Answer(met["status"], refusal, {**retry_after(met), **met.get("headers", {})}))
             return True
         return self.lose(request, met.get("late_ms", 0)) if met.get("lose") else self.fulfil(request, met)
 

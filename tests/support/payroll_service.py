@@ -73,6 +73,7 @@ class Payroll:
         return found
 
     def trouble(self, **settings):
+        """See payroll.py. With replays=True a failure is kept under its Idempotency-Key: the same key fails for ever, another one does not."""
         status, said = self.request("POST", "/_control/trouble", settings)
         assert status == 204, said
 

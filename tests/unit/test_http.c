@@ -252,6 +252,7 @@ static void every_failure_has_one_row_that_a_connector_may_answer_with(void **st
         assert_true(row->before == OUTCOME_TARGET_DOWN || row->before == OUTCOME_RETRY || row->before == OUTCOME_REJECTED);
         assert_true(row->after == OUTCOME_TARGET_DOWN || row->after == OUTCOME_RETRY || row->after == OUTCOME_REJECTED);
         assert_true(*row->sentence != '\0');
+        assert_true(row->refusal == REFUSAL_SURE || (row->refusal == REFUSAL_UNSURE && row->after == OUTCOME_RETRY));
         if (row->code == FAILURE_UNKNOWN)
             break;
     }
@@ -284,6 +285,23 @@ static void what_never_left_this_machine_is_never_a_lost_answer(void **state)
     assert_int_equal(failure_row(CURLE_OPERATION_TIMEDOUT)->after, OUTCOME_RETRY);
     assert_int_equal(failure_row(CURLE_GOT_NOTHING)->end, HTTP_LOST);
     assert_int_equal(failure_row(CURLE_FILESIZE_EXCEEDED)->end, HTTP_BAD);
+}
+
+static void what_was_sent_and_got_no_answer_may_be_anybody_s_fault(void **state)
+{
+    static const struct {
+        int code;
+        enum refusal refusal;
+    } rows[] = {
+        { CURLE_OPERATION_TIMEDOUT, REFUSAL_UNSURE }, { CURLE_RECV_ERROR, REFUSAL_UNSURE },  { CURLE_GOT_NOTHING, REFUSAL_UNSURE },
+        { CURLE_HTTP2_STREAM, REFUSAL_UNSURE },       { CURLE_PARTIAL_FILE, REFUSAL_UNSURE }, { CURLE_FILESIZE_EXCEEDED, REFUSAL_UNSURE },
+        { CURLE_COULDNT_CONNECT, REFUSAL_SURE },      { CURLE_SSL_CONNECT_ERROR, REFUSAL_SURE }, { CURLE_OUT_OF_MEMORY, REFUSAL_SURE },
+        { 12345, REFUSAL_UNSURE },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(failure_row(rows[i].code)->refusal, rows[i].refusal);
 }
 
 /* ---- limits ---- */
@@ -498,6 +516,7 @@ int main(void)
         cmocka_unit_test(every_failure_has_one_row_that_a_connector_may_answer_with),
         cmocka_unit_test(every_failure_of_http_is_known),
         cmocka_unit_test(what_never_left_this_machine_is_never_a_lost_answer),
+        cmocka_unit_test(what_was_sent_and_got_no_answer_may_be_anybody_s_fault),
         cmocka_unit_test(the_circuit_counts_failures_in_a_row),
         cmocka_unit_test(a_trial_goes_through_the_open_circuit_and_lets_others_try),
         cmocka_unit_test(a_turn_that_comes_too_late_is_not_taken),

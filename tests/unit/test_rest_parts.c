@@ -640,41 +640,118 @@ static void a_hit_of_another_type_is_never_somebody_else(void **state)
 
 /* ---- outcomes ---- */
 
-static enum outcome outcome_for(enum call_kind kind, int status)
+static struct verdict verdict_for(enum call_kind kind, int status)
 {
     struct call call = { .kind = kind, .items = kind <= CALL_GROUPS_OF && kind != CALL_READ ? "/items" : NULL };
 
-    return outcome_of_status(&call, NULL, status);
+    return verdict_of_answer(&call, NULL, &(struct http_answer){ .status = status });
+}
+
+static bool is_one_of(int status, const int *list)
+{
+    while (*list != 0 && *list != status)
+        list++;
+    return *list != 0;
 }
 
 /* The rules written here again, so that a row that is lost is missed. */
-static enum outcome expected(enum call_kind kind, int status)
+static struct verdict expected(enum call_kind kind, int status)
 {
+    static const int records[] = { 400, 411, 413, 414, 415, 422, 428, 431, 0 }, targets[] = { 407, 421, 511, 0 };
     bool list = kind == CALL_MATCH || kind == CALL_LIST || kind == CALL_GROUPS_OF;
+    struct verdict either = { .outcome = OUTCOME_RETRY, .refusal = REFUSAL_UNSURE };
 
     if (status == 304)
-        return kind <= CALL_GROUPS_OF ? OUTCOME_REJECTED : OUTCOME_UNCHANGED;
+        return (struct verdict){ .outcome = kind <= CALL_GROUPS_OF ? OUTCOME_REJECTED : OUTCOME_UNCHANGED };
     if (status == 404 || status == 410)
-        return kind == CALL_REMOVE ? OUTCOME_UNCHANGED : kind == CALL_CREATE || list ? OUTCOME_REJECTED : OUTCOME_GONE;
-    if (status == 401 || status == 403 || status == 407)
-        return OUTCOME_TARGET_DOWN;
+        return kind == CALL_CREATE || list ? either
+                                           : (struct verdict){ .outcome = kind == CALL_REMOVE ? OUTCOME_UNCHANGED : OUTCOME_GONE };
+    if (status == 401)
+        return (struct verdict){ .outcome = OUTCOME_RETRY, .refusal = REFUSAL_UNSURE_LOGIN };
     if (status == 409 || status == 412)
-        return OUTCOME_CONFLICT;
-    if (status == 408 || status == 425 || status == 429 || status < 200 || status >= 500)
-        return OUTCOME_RETRY;
-    return status < 300 ? OUTCOME_APPLIED : OUTCOME_REJECTED;
+        return (struct verdict){ .outcome = OUTCOME_CONFLICT };
+    if (status == 425 || status == 429)
+        return (struct verdict){ .outcome = OUTCOME_RETRY };
+    if (is_one_of(status, records))
+        return (struct verdict){ .outcome = OUTCOME_REJECTED };
+    if (is_one_of(status, targets))
+        return (struct verdict){ .outcome = OUTCOME_TARGET_DOWN };
+    return status >= 200 && status < 300 ? (struct verdict){ .outcome = OUTCOME_APPLIED } : either;
 }
 
-static void every_status_has_exactly_one_outcome_for_each_call(void **state)
+static void every_status_has_exactly_one_outcome_for_each_call_and_tells_whose_refusal_it_is(void **state)
 {
+    static const int none[] = { 0, 600, 999, -1 };
+
     (void)state;
     for (enum call_kind kind = 0; kind < CALL_COUNT; kind++)
-        for (int status = 100; status < 600; status++)
-            if (outcome_for(kind, status) != expected(kind, status))
-                fail_msg("%s %d: %s", call_name(kind), status, outcome_name(outcome_for(kind, status)));
-    assert_int_equal(outcome_for(CALL_UPDATE, 0), OUTCOME_REJECTED);
-    assert_int_equal(outcome_for(CALL_UPDATE, 600), OUTCOME_REJECTED);
-    assert_int_equal(outcome_for(CALL_UPDATE, -1), OUTCOME_REJECTED);
+        for (int status = 100; status < 600; status++) {
+            struct verdict seen = verdict_for(kind, status), right = expected(kind, status);
+            if (seen.outcome != right.outcome || seen.refusal != right.refusal)
+                fail_msg("%s %d: %s, %d", call_name(kind), status, outcome_name(seen.outcome), seen.refusal);
+        }
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        assert_int_equal(verdict_for(CALL_UPDATE, none[i]).outcome, OUTCOME_RETRY);
+        assert_int_equal(verdict_for(CALL_UPDATE, none[i]).refusal, REFUSAL_UNSURE);
+    }
+}
+
+static void a_status_that_a_gateway_gives_leaves_open_what_is_done_behind_it(void **state)
+{
+    static const int open[] = { 102, 202, 405, 408, 502, 504, 524, 598, 0 }, closed[] = { 200, 201, 204, 304, 400, 401, 403, 404, 409, 422, 429, 500,
+                                                                                         501, 503, 0 };
+
+    (void)state;
+    for (const int *status = open; *status != 0; status++)
+        if (!status_row(*status)->at_work)
+            fail_msg("%d", *status);
+    for (const int *status = closed; *status != 0; status++)
+        if (status_row(*status)->at_work)
+            fail_msg("%d", *status);
+}
+
+/* ---- rate limits ---- */
+
+static const struct patience asks = { .asked = true, .retry_after_us = 7000000 };
+static const struct patience used_up = { .used_up = true, .reset_us = 3600000000 };
+
+static struct verdict limited_verdict(enum call_kind kind, int status, struct patience patience)
+{
+    struct call call = { .kind = kind };
+
+    return verdict_of_answer(&call, NULL, &(struct http_answer){ .status = status, .retry_after_us = 7000000, .patience = patience });
+}
+
+static void a_refusal_that_asks_to_wait_is_a_rate_limit_whatever_its_status(void **state)
+{
+    (void)state;
+    for (int status = 400; status < 600; status++) {
+        struct verdict verdict = limited_verdict(CALL_DISABLE, status, asks);
+        if (verdict.outcome != OUTCOME_RETRY || verdict.refusal != REFUSAL_SURE || verdict.retry_after_us != 7000000)
+            fail_msg("%d: %s", status, outcome_name(verdict.outcome));
+    }
+    assert_int_equal(limited_verdict(CALL_DISABLE, 200, asks).outcome, OUTCOME_APPLIED);
+    assert_int_equal(limited_verdict(CALL_DISABLE, 302, asks).refusal, REFUSAL_UNSURE);
+    assert_int_equal(limited_verdict(CALL_DISABLE, 403, (struct patience){ .unread = true }).refusal, REFUSAL_UNSURE);
+}
+
+static void a_used_up_quota_is_a_rate_limit_where_the_status_says_nothing_better(void **state)
+{
+    static const int limited[] = { 403, 429, 500, 503, 0 }, others[] = { 400, 401, 404, 409, 422, 0 };
+
+    (void)state;
+    for (const int *status = limited; *status != 0; status++) {
+        struct verdict verdict = limited_verdict(CALL_UPDATE, *status, used_up);
+        assert_int_equal(verdict.outcome, OUTCOME_RETRY);
+        assert_int_equal(verdict.refusal, REFUSAL_SURE);
+        assert_true(verdict.by_quota && verdict.retry_after_us == PATIENCE_MOST_US);
+    }
+    for (const int *status = others; *status != 0; status++) {
+        struct verdict verdict = limited_verdict(CALL_UPDATE, *status, used_up);
+        assert_int_equal(verdict.outcome, expected(CALL_UPDATE, *status).outcome);
+        assert_int_equal(verdict.refusal, expected(CALL_UPDATE, *status).refusal);
+        assert_false(verdict.by_quota);
+    }
 }
 
 static void no_status_has_two_rows_and_each_row_speaks(void **state)
@@ -682,17 +759,27 @@ static void no_status_has_two_rows_and_each_row_speaks(void **state)
     (void)state;
     for (const struct status_row *row = status_table(); row->first != 0; row++) {
         assert_true(strlen(row->name) > 1 && strlen(row->sentence) > 3 && row->first <= row->last);
+        assert_true(row->refusal != REFUSAL_UNSURE || row->outcome == OUTCOME_RETRY);
         for (const struct status_row *later = row + 1; row->first == row->last && later->first != 0; later++)
             assert_int_not_equal(row->first, later->first == later->last ? later->first : 0);
     }
 }
 
-static void a_request_s_outcome_comes_before_the_target_s(void **state)
+static struct verdict overridden(const struct call *call, const struct status_overrides *overrides, int status)
+{
+    struct verdict verdict = verdict_of_answer(call, overrides, &(struct http_answer){ .status = status });
+
+    assert_int_equal(verdict.refusal, REFUSAL_SURE);
+    return verdict;
+}
+
+static void a_request_s_outcome_comes_before_the_target_s_and_is_sure(void **state)
 {
     json_t *settings =
         json("{'requests':{'update':{'outcomes':[{'status':423,'outcome':'retry'},{'status':404,'outcome':'rejected'}]},"
-             "'remove':{'outcomes':[{'status':422,'outcome':'gone'}]}}}");
-    struct call update = call_with(settings, CALL_UPDATE), remove = call_with(settings, CALL_REMOVE);
+             "'remove':{'outcomes':[{'status':422,'outcome':'gone'}]},"
+             "'create':{'outcomes':[{'status':404,'outcome':'gone'}]}}}");
+    struct call update = call_with(settings, CALL_UPDATE), remove = call_with(settings, CALL_REMOVE), create = call_with(settings, CALL_CREATE);
     struct status_overrides overrides;
     config_t config;
 
@@ -702,12 +789,15 @@ static void a_request_s_outcome_comes_before_the_target_s(void **state)
         config_read_string(&config, "o = ( { status = 423; outcome = \"gone\"; }, { status = 403; outcome = \"rejected\"; } );"));
     overrides_read(config_lookup(&config, "o"), &overrides);
     config_destroy(&config);
-    assert_int_equal(outcome_of_status(&update, &overrides, 423), OUTCOME_RETRY);
-    assert_int_equal(outcome_of_status(&update, &overrides, 404), OUTCOME_REJECTED);
-    assert_int_equal(outcome_of_status(&update, &overrides, 403), OUTCOME_REJECTED);
-    assert_int_equal(outcome_of_status(&update, &overrides, 409), OUTCOME_CONFLICT);
-    assert_int_equal(outcome_of_status(&remove, &overrides, 423), OUTCOME_UNCHANGED); /* gone is what a removal wants */
-    assert_int_equal(outcome_of_status(&remove, &overrides, 422), OUTCOME_UNCHANGED);
+    assert_int_equal(overridden(&update, &overrides, 423).outcome, OUTCOME_RETRY);
+    assert_int_equal(overridden(&update, &overrides, 404).outcome, OUTCOME_REJECTED);
+    assert_int_equal(overridden(&update, &overrides, 403).outcome, OUTCOME_REJECTED);
+    assert_int_equal(overridden(&update, &overrides, 409).outcome, OUTCOME_CONFLICT);
+    assert_int_equal(overridden(&remove, &overrides, 423).outcome, OUTCOME_UNCHANGED); /* gone is what a removal wants */
+    assert_int_equal(overridden(&remove, &overrides, 422).outcome, OUTCOME_UNCHANGED);
+    assert_int_equal(overridden(&create, &overrides, 404).outcome, OUTCOME_REJECTED);
+    struct http_answer limited = { .status = 403, .retry_after_us = 7000000, .patience = asks };
+    assert_int_equal(verdict_of_answer(&update, &overrides, &limited).outcome, OUTCOME_REJECTED);
     json_decref(settings);
 }
 
@@ -721,9 +811,11 @@ static void a_code_within_a_success_has_its_outcome(void **state)
 
     (void)state;
     assert_string_equal(code, "-32004");
-    assert_int_equal(outcome_of_code(&call, code), OUTCOME_GONE);
-    assert_int_equal(outcome_of_code(&call, "-32000"), OUTCOME_RETRY);
-    assert_int_equal(outcome_of_code(&call, "7"), OUTCOME_REJECTED);
+    assert_int_equal(verdict_of_code(&call, code).outcome, OUTCOME_GONE);
+    assert_int_equal(verdict_of_code(&call, "-32000").outcome, OUTCOME_RETRY);
+    assert_int_equal(verdict_of_code(&call, "-32000").refusal, REFUSAL_SURE);
+    assert_int_equal(verdict_of_code(&call, "7").outcome, OUTCOME_RETRY);
+    assert_int_equal(verdict_of_code(&call, "7").refusal, REFUSAL_UNSURE);
     assert_null(answer_failure(&call, fine));
     free(code);
     json_decref(failed);
@@ -848,9 +940,12 @@ int main(void)
         cmocka_unit_test(disabled_is_read_where_the_mapping_says),
         cmocka_unit_test(a_stranger_is_not_meant),
         cmocka_unit_test(a_hit_of_another_type_is_never_somebody_else),
-        cmocka_unit_test(every_status_has_exactly_one_outcome_for_each_call),
+        cmocka_unit_test(every_status_has_exactly_one_outcome_for_each_call_and_tells_whose_refusal_it_is),
+        cmocka_unit_test(a_status_that_a_gateway_gives_leaves_open_what_is_done_behind_it),
+        cmocka_unit_test(a_refusal_that_asks_to_wait_is_a_rate_limit_whatever_its_status),
+        cmocka_unit_test(a_used_up_quota_is_a_rate_limit_where_the_status_says_nothing_better),
         cmocka_unit_test(no_status_has_two_rows_and_each_row_speaks),
-        cmocka_unit_test(a_request_s_outcome_comes_before_the_target_s),
+        cmocka_unit_test(a_request_s_outcome_comes_before_the_target_s_and_is_sure),
         cmocka_unit_test(a_code_within_a_success_has_its_outcome),
         cmocka_unit_test(what_stands_where_failures_are_told_and_says_nothing_is_no_failure),
         cmocka_unit_test(an_empty_message_does_not_hide_the_next_one),
