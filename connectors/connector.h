@@ -272,7 +272,8 @@ struct connector_ops {
     const struct connector_place *places;
     const char *locator_attribute; /* the account attribute that is the locator ("dn", "key"); NULL: none */
     bool assigns_locator;          /* the target gives the locator: no mapping sets it */
-    const char *const *locks;      /* the attributes of `disable` that can stop a log-in, NULL-terminated; NULL: any change may */
+    const char *const *locks;      /* the attributes of `disable` that can stop a log-in, NULL-terminated; NULL: any change may. The first
+                                    * is the one that messages propose, as NAME = "TRUE" */
     const struct connector_group *groups; /* { NULL, … } at the end; NULL: none */
 
     /* Looks at parsed settings as a whole (two options that exclude each

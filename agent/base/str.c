@@ -292,6 +292,20 @@ bool str_to_int64(const char *text, long long *ret_value)
     return true;
 }
 
+bool str_to_number(const char *text, long long *ret_value)
+{
+    const char *digits = text + strspn(text, " +-");
+    bool hex = strncasecmp(digits, "0x", 2) == 0;
+    char *end;
+
+    errno = 0;
+    long long value = strtoll(text, &end, hex ? 16 : 10);
+    if (errno != 0 || end <= digits || end[strspn(end, " ")] != '\0')
+        return false;
+    *ret_value = value;
+    return true;
+}
+
 static const struct {
     const char *name;
     long long us;

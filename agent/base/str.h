@@ -80,6 +80,8 @@ const char *str_nearest(const char *word, const char *const *list);
 
 /* Whole-string conversions; false (output untouched) on anything else. */
 bool str_to_int64(const char *text, long long *ret_value);
+/* The same for numbers as other programs write them: 514, " +0514", "0x202 " (no octal). */
+bool str_to_number(const char *text, long long *ret_value);
 
 /* "30 days", "10 s", "250 ms", "2 hours", "1 week" → microseconds; a bare
  * number is refused. False on anything else or on overflow. */

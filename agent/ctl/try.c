@@ -203,8 +203,8 @@ static json_t *plan_json(const struct plan *plan)
         }
         json_array_append_new(operations, one);
     }
-    return json_pack("{s:s, s:b, s:s?, s:O?, s:o}", "verdict", verdicts[plan->verdict], "present", plan->present, "locator",
-                     plan->wanted.locator, "account", plan->wanted.values, "operations", operations);
+    return json_pack("{s:s, s:b, s:s?, s:O?, s:o, s:s*}", "verdict", verdicts[plan->verdict], "present", plan->present, "locator",
+                     plan->wanted.locator, "account", plan->wanted.values, "operations", operations, "refused", plan->unmet);
 }
 
 static void print_plan(const struct ctl *ctl, const struct plan *plan, const struct identity *identity, bool sessions)
@@ -230,6 +230,11 @@ static void print_plan(const struct ctl *ctl, const struct plan *plan, const str
         printf("%s\n", sentence);
     for (size_t i = 0; i < plan->operation_count; i++)
         print_operation(ctl, &plan->operations[i]);
+    if (plan->unmet != NULL) {
+        printf("%srefused%s: ", ctl_paint(ctl, COLOUR_BAD), ctl_paint(ctl, COLOUR_NONE));
+        table_put_text(plan->unmet);
+        putchar('\n');
+    }
     if (plan->due.us != 0) {
         wall_format(plan->due, due);
         printf("%s is due at %s\n", sessions ? "the second sweep" : "removal", due);

@@ -13,6 +13,34 @@ struct attribute *mapping_attribute(const struct mapping *mapping, const char *n
     return NULL;
 }
 
+bool mapping_disables(const struct mapping *mapping)
+{
+    for (int i = 0; i < ON_COUNT; i++)
+        if (mapping->on[i].action == ACTION_DISABLE)
+            return true;
+    return false;
+}
+
+static bool disables_attributes(const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->attribute_count; i++)
+        if (mapping->attributes[i].disable != NULL)
+            return true;
+    return false;
+}
+
+bool mapping_disables_by_move(const struct mapping *mapping)
+{
+    return mapping->disable_locator != NULL && !disables_attributes(mapping);
+}
+
+bool mapping_has_disable(const struct mapping *mapping)
+{
+    bool says = mapping_call(mapping, "disable") != NULL || mapping->disable_locator != NULL || disables_attributes(mapping);
+
+    return says && mapping_can(mapping, OPERATION_DISABLE);
+}
+
 void mapping_free(struct mapping *mapping)
 {
     if (mapping == NULL)

@@ -59,6 +59,7 @@ struct attribute {
     enum escape escape;
     struct value *account; /* NULL: stands in `disable` alone */
     struct value *disable; /* NULL: not touched by it */
+    bool lock;             /* of `disable`, and can stop a log-in (ops->locks) */
 };
 
 struct mapping {
@@ -90,6 +91,7 @@ struct mapping {
         char *placeholder;
         bool with_first_member;
     } members;
+    bool has_lock;         /* an attribute of `disable` can stop a log-in */
     bool keeps_disabled;   /* nothing of a disabled account is written but that it is one */
     struct value **groups; /* the connector's own, one for each of ops->groups; NULL: not in the file */
     bool by_call;          /* one of these says how each change is made: others cannot be */
@@ -106,5 +108,9 @@ const struct value *mapping_call(const struct mapping *mapping, const char *call
 bool mapping_can(const struct mapping *mapping, enum operation_kind kind);
 
 struct attribute *mapping_attribute(const struct mapping *mapping, const char *name); /* NULL: none */
+
+bool mapping_disables(const struct mapping *mapping);         /* an event of `on` does */
+bool mapping_has_disable(const struct mapping *mapping);      /* it says how, whether or not an event does */
+bool mapping_disables_by_move(const struct mapping *mapping); /* `disable` has a locator and nothing else */
 
 #endif

@@ -13,7 +13,7 @@
 
 static const char *const key_names[] = { "target", "kind",   "scope", "match",   "account", "more",
                                          "policy", "on",     "disable", "members", "required", "while_disabled",
-                                         "sign_out", "request_timeout", "deny", "mirror", NULL };
+                                         "sign_out", "request_timeout", "deny", "mirror", "disable_locks", NULL };
 
 static const struct reaction default_reactions[IDENTITY_KIND_COUNT][ON_COUNT] = {
     [IDENTITY_USER] = { [ON_CREATED] = { ACTION_PROVISION, 0 },
@@ -65,14 +65,6 @@ static const struct {
     { "on", load_on },             { "members", load_members }, { "while_disabled", load_while_disabled },
 };
 
-static bool wants_disable(const struct mapping *mapping)
-{
-    for (int i = 0; i < ON_COUNT; i++)
-        if (mapping->on[i].action == ACTION_DISABLE)
-            return true;
-    return false;
-}
-
 /* groupOfNames cannot be without a member; the directory would say so only for the first empty group. */
 static bool needs_member(const struct mapping *mapping)
 {
@@ -120,10 +112,12 @@ static void check_whole(struct loader *loader, const config_setting_t *root)
         loader_complain(loader, NULL, "account is missing; it says what an account looks like: account: { … };");
     else if (account != NULL && mapping->locator_name != NULL && config_setting_is_group(account))
         check_locator(loader, account);
-    if (mapping->directory && wants_disable(mapping) && !loader->has_disable)
+    cleanup_free char *line = loader_lock_line(mapping);
+    if (mapping->directory && mapping_disables(mapping) && !loader->has_disable)
         loader_complain(loader, config_setting_get_member(root, "on"),
                  "no disable group says how an account is disabled (suspended, deactivated, deleted and left_scope mean \"disable\" "
-                 "where `on` does not say otherwise); add disable: { … }; or name other actions in `on`");
+                 "where `on` does not say otherwise); add disable: { %s }; or name other actions in `on`",
+                 line != NULL ? line : "…");
     if (members != NULL && mapping->kind == IDENTITY_USER)
         loader_complain(loader, members, "members belongs into a mapping of kind \"group\"");
     if (members != NULL && needs_member(mapping) && mapping->members.placeholder == NULL && !mapping->members.with_first_member)
@@ -196,6 +190,7 @@ static void load_root(struct loader *loader, const config_setting_t *root)
     ask_connector(loader, root);
     load_groups(loader, root);
     load_sessions(loader, root);
+    load_locks(loader, root);
     check_whole(loader, root);
 }
 

@@ -34,6 +34,22 @@
  *   `disable`, and in the request that enables: the last change of status,
  *   profile, groups or applications, which is what scopes go by.
  *
+ * Out means out
+ *   An account that must be disabled is disabled by the first operation, and
+ *   alone: DISABLE has the changes of the attributes that decide (the locks of
+ *   `disable`, ops->locks, and an objectClass beside them; where it names no
+ *   lock, all of its attributes; where it has none but a locator, the move).
+ *   Everything else follows as UPDATE, or as RENAME with changes, which can be
+ *   applied whether or not the first could. An account whose deciding
+ *   attributes are right is out: what else is to be done with it is no DISABLE.
+ *   ENABLE is one operation, and named so where a deciding attribute is taken
+ *   back (or the account comes back from where `disable` had moved it).
+ *   Attributes that stand in `disable` alone belong to others, too: only a value
+ *   that `disable` could have written is taken away. userAccountControl is
+ *   judged by its bit 2, however the number is written.
+ *   What no operation can bring about is in plan.unmet: a returned person whom
+ *   the target shows as disabled while the mapping has nothing that enables.
+ *
  * Targets that are no directory
  *   Values are typed. What is there fits when it is as the mapping names it: an
  *   object may have more members, a list's order means nothing. A change is
@@ -43,7 +59,8 @@
  *   (a by_call group), what has no request is not planned: without `create`,
  *   who is not there is out of scope.
  *   DISABLE with a request of its own has no changes; without, it is the update
- *   that writes `disable`. ENABLE with a request of its own comes first, an
+ *   that writes `disable` and nothing else: its values are the account as it is
+ *   with that laid over. ENABLE with a request of its own comes first, an
  *   UPDATE with the changes second. while_disabled = "keep": nothing else of a
  *   disabled account is written; "update": an UPDATE may follow DISABLE, too.
  *   Nobody is made only to be disabled by a request of its own.
@@ -175,6 +192,8 @@ struct plan {
     struct account wanted; /* as it shall be afterwards (locator, values but a group's members); cleared when removed */
     bool present;          /* an account shall be there afterwards */
     bool leaving;          /* an operation disables or removes: ahead of everything else, guarded */
+    char *unmet;           /* a sentence: what no operation can bring about, and what to add to the mapping. The operations are made,
+                            * and then the lane fails with it as with an error of plan_make; NULL: nothing */
     struct wall due;       /* removal due then, or the second sweep; 0: none */
     json_t *progress;      /* of a session target: what the link shall keep instead of an account; NULL: no link */
 };

@@ -10,6 +10,7 @@ static void planning_clear(struct planning *planning)
     wanted_clear(planning->mapping, &planning->wanted);
     json_decref(planning->members);
     json_decref(planning->rdn);
+    json_decref(planning->old_rdn);
     json_decref(planning->current);
     change_list_clear(&planning->changes);
 }
@@ -106,10 +107,10 @@ static int place(struct planning *planning)
     planning->locator = choose_locator(planning, former);
     planning->renamed = account != NULL && account->locator != NULL && planning->locator != NULL &&
                         !same_locator(mapping, account->locator, planning->locator);
-    if (planning->renamed && planning->disabled && planning->wanted.disabled_locator != NULL)
-        planning->toggles = true;
-    if (planning->renamed && former != NULL && same_locator(mapping, account->locator, former))
-        planning->toggles = true;
+    if (planning->renamed && planning->disabled)
+        planning->toggles = mapping_disables_by_move(mapping) && planning->wanted.disabled_locator != NULL;
+    else if (planning->renamed)
+        planning->toggles = !mapping->has_lock && former != NULL && same_locator(mapping, account->locator, former);
     if (!mapping->directory || planning->locator == NULL)
         return 0;
     const char *stays = account != NULL && !planning->renamed && account->locator != NULL ? account->locator : planning->locator;
@@ -119,7 +120,8 @@ static int place(struct planning *planning)
     if (code < 0)
         return error_set(planning->error, ERROR_INVALID, "%s:%d: \"%s\" is no distinguished name", mapping->path,
                          mapping->locator != NULL ? mapping->locator->line : 0, stays);
-    return 0;
+    bool nomem = planning->renamed && dn_first_rdn(account->locator, &planning->old_rdn) == ERROR_NOMEM;
+    return nomem ? error_nomem(planning->error) : 0;
 }
 
 /* One attribute without what of it named the entry, and with what will. */
@@ -145,17 +147,16 @@ static int rename_value(json_t *gone, json_t *come, const json_t *value, json_t 
 /* A modrdn takes the old naming value out and puts the new one in. */
 static int rename_values(const struct planning *planning, json_t *values)
 {
-    json_t *old_rdn = NULL;
     const char *name;
     json_t *value;
     void *next;
-    int code = dn_first_rdn(planning->input->account->locator, &old_rdn);
+    int code = 0;
 
-    if (code < 0)
-        return code == ERROR_NOMEM ? code : 0;
+    if (planning->old_rdn == NULL)
+        return 0;
     json_object_foreach_safe(values, next, name, value)
     {
-        json_t *gone = value_of(planning->mapping, old_rdn, name), *come = own_rdn_value(planning, name), *renamed = NULL;
+        json_t *gone = value_of(planning->mapping, planning->old_rdn, name), *come = own_rdn_value(planning, name), *renamed = NULL;
         if (gone == NULL && come == NULL)
             continue;
         code = rename_value(gone, come, value, &renamed);
@@ -164,7 +165,6 @@ static int rename_values(const struct planning *planning, json_t *values)
         if (code < 0)
             break;
     }
-    json_decref(old_rdn);
     return code;
 }
 
@@ -182,12 +182,14 @@ static int read_current(struct planning *planning)
 
 /* ---- attributes ---- */
 
-/* Is the account disabled or enabled by way of this attribute of `disable`? */
+/* Does a change of this attribute disable or enable the account? */
 static bool attribute_toggles(const struct planning *planning, const struct attribute *attribute, const json_t *current,
                               bool changes)
 {
     const struct mapping *mapping = planning->mapping;
 
+    if (!decides(mapping, attribute))
+        return false;
     if (planning->disabled)
         return changes;
     bool undone_elsewhere = mapping_call(mapping, "enable") != NULL;
@@ -234,7 +236,7 @@ static int plan_attribute(struct planning *planning, size_t i, json_t *wanted_va
     code = target_of(planning, i, current, &target);
     if (code == 0)
         code = diff_attribute(planning, i, current, target);
-    if (attribute->disable != NULL && attribute_toggles(planning, attribute, current, planning->changes.count > before))
+    if (attribute_toggles(planning, attribute, current, planning->changes.count > before))
         planning->toggles = true;
     bool empty = target == NULL || (json_is_array(target) && json_array_size(target) == 0);
     if (code == 0 && !empty && json_object_set(wanted_values, attribute->name, target) < 0)
@@ -497,6 +499,7 @@ void plan_clear(struct plan *plan)
 {
     operations_free(plan->operations, plan->operation_count);
     account_clear(&plan->wanted);
+    free(plan->unmet);
     json_decref(plan->progress);
     *plan = (struct plan){ 0 };
 }

@@ -18,6 +18,7 @@ struct planning {
     json_t *members;  /* values of a group's members that have accounts; NULL: none */
     const char *locator; /* where it shall stand; borrowed */
     json_t *rdn;      /* of that locator, in a directory */
+    json_t *old_rdn;  /* where it is renamed: of the one before; NULL: no DN */
     json_t *current;  /* the account's values, as they are after a rename */
     bool renamed;
     bool toggles;     /* a change is one of disabling or enabling */
@@ -35,6 +36,8 @@ enum compare compare_of(const struct planning *planning, const struct attribute 
  * absent. Out of memory only. */
 int target_of(const struct planning *planning, size_t i, json_t *current, json_t **ret_target);
 
+/* Is an account disabled, or enabled again, by way of this attribute? By the locks of `disable`, or by all of it where it has none. */
+bool decides(const struct mapping *mapping, const struct attribute *attribute);
 /* Does an attribute look as `disable` leaves it? */
 bool is_marked(const struct mapping *mapping, const struct attribute *attribute, const json_t *current);
 /* Does `disable` leave anything that can be seen, or does it only take away? */
@@ -44,7 +47,7 @@ bool has_marks(const struct mapping *mapping);
 
 int plan_create(const struct planning *planning, struct plan *plan);
 int plan_remove(const struct planning *planning, struct plan *plan);
-/* None where all is so already. Takes planning->changes. */
+/* None where all is so already. Takes planning->changes. What no operation can bring about is told in plan->unmet. */
 int plan_changes(struct planning *planning, struct plan *plan);
 
 #endif

@@ -38,6 +38,23 @@ enum compare compare_of(const struct planning *planning, const struct attribute 
 
 static bool value_matches(const struct value *value, const json_t *current);
 
+/* A constant of any type in the mapping file is text in a directory, which may spell TRUE in its own case. */
+static bool constant_matches(const json_t *constant, const json_t *current)
+{
+    const char *there = json_string_value(current), *own = json_string_value(constant);
+    char number[32];
+
+    if (there == NULL || json_equal(constant, current))
+        return json_equal(constant, current);
+    if (json_is_boolean(constant))
+        own = json_is_true(constant) ? "TRUE" : "FALSE";
+    if (json_is_integer(constant)) {
+        snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(constant));
+        own = number;
+    }
+    return own != NULL && strcasecmp(own, there) == 0;
+}
+
 static bool object_matches(const struct value *value, const json_t *current)
 {
     bool all = json_is_object(current) && value->count > 0;
@@ -53,11 +70,11 @@ static bool value_matches(const struct value *value, const json_t *current)
     const char *text = json_string_value(current);
 
     if (value->kind == VALUE_CONSTANT)
-        return json_equal(value->constant, current);
+        return constant_matches(value->constant, current);
     if (value->kind == VALUE_OBJECT)
         return object_matches(value, current);
     if (value->kind == VALUE_TEMPLATE && text != NULL)
-        return template_is_constant(value->template) ? strcmp(template_text(value->template), text) == 0
+        return template_is_constant(value->template) ? strcasecmp(template_text(value->template), text) == 0
                                                      : template_matches(value->template, text);
     for (size_t i = 0; i < value->count; i++)
         if (value_matches(value->items[i], current))
@@ -65,20 +82,52 @@ static bool value_matches(const struct value *value, const json_t *current)
     return false;
 }
 
+/* Numbers of which one bit says "disabled" and the others something else (Active Directory). */
+static const struct {
+    const char *name;
+    long long bit;
+} flags[] = { { "userAccountControl", 2 } };
+
+/* The number that `disable` writes, where it is a fixed one. */
+static bool fixed_number(const struct value *value, long long *ret_number)
+{
+    if (value->kind == VALUE_TEMPLATE)
+        return template_is_constant(value->template) && str_to_number(template_text(value->template), ret_number);
+    *ret_number = json_integer_value(value->constant);
+    return value->kind == VALUE_CONSTANT && json_is_integer(value->constant);
+}
+
+/* Is the bit set that `disable` sets? */
+static bool has_flag(const struct mapping *mapping, const struct attribute *attribute, const json_t *value)
+{
+    long long written = 0, there = 0;
+
+    for (size_t i = 0; mapping->directory && i < sizeof(flags) / sizeof(flags[0]); i++)
+        if (strcasecmp(flags[i].name, attribute->name) == 0)
+            return fixed_number(attribute->disable, &written) && (written & flags[i].bit) != 0 &&
+                   json_is_string(value) && str_to_number(json_string_value(value), &there) && (there & flags[i].bit) != 0;
+    return false;
+}
+
+/* One value of it: could `disable` have put it there? */
+static bool is_mark(const struct mapping *mapping, const struct attribute *attribute, const json_t *value)
+{
+    return attribute->disable != NULL && (value_matches(attribute->disable, value) || has_flag(mapping, attribute, value));
+}
+
 bool is_marked(const struct mapping *mapping, const struct attribute *attribute, const json_t *current)
 {
-    bool there = current != NULL && !json_is_null(current) && !(json_is_array(current) && json_array_size(current) == 0);
-
-    if (attribute->disable == NULL || !there)
-        return false;
-    if (!mapping->directory)
-        return value_matches(attribute->disable, current);
-    if (attribute->account == NULL || !json_is_array(current))
-        return attribute->account == NULL || value_matches(attribute->disable, current);
+    if (current == NULL || json_is_null(current) || !mapping->directory || !json_is_array(current))
+        return current != NULL && !json_is_null(current) && is_mark(mapping, attribute, current);
     for (size_t i = 0; i < json_array_size(current); i++)
-        if (value_matches(attribute->disable, json_array_get(current, i)))
+        if (is_mark(mapping, attribute, json_array_get(current, i)))
             return true;
     return false;
+}
+
+bool decides(const struct mapping *mapping, const struct attribute *attribute)
+{
+    return attribute->disable != NULL && (attribute->lock || !mapping->has_lock);
 }
 
 bool has_marks(const struct mapping *mapping)
@@ -94,14 +143,14 @@ bool has_marks(const struct mapping *mapping)
 }
 
 /* `current` without what `disable` has put there. */
-static int without_marks(const struct attribute *attribute, const json_t *current, json_t **ret_list)
+static int without_marks(const struct mapping *mapping, const struct attribute *attribute, const json_t *current, json_t **ret_list)
 {
     json_t *list = json_array();
     int code = list != NULL ? 0 : ERROR_NOMEM;
 
     for (size_t i = 0; code == 0 && i < json_array_size(current); i++) {
         json_t *value = json_array_get(current, i);
-        if (attribute->disable != NULL && value_matches(attribute->disable, value))
+        if (is_mark(mapping, attribute, value))
             continue;
         code = json_array_append(list, value) < 0 ? ERROR_NOMEM : 0;
     }
@@ -123,7 +172,7 @@ static int merged(const struct planning *planning, const struct attribute *attri
         *ret_target = json_incref(value);
         return 0;
     }
-    int code = without_marks(attribute, current, &kept);
+    int code = without_marks(planning->mapping, attribute, current, &kept);
     if (code == 0 && planning->mapping->directory)
         code = set_union(compare_of(planning, attribute), kept, value, ret_target);
     else if (code == 0)
@@ -144,7 +193,7 @@ static int kept_once(const struct mapping *mapping, const struct attribute *attr
         *ret_target = json_incref(overlaid || ours ? value : (json_t *)current);
         return 0;
     }
-    int code = attribute->disable != NULL ? without_marks(attribute, current, &kept) : 0;
+    int code = attribute->disable != NULL ? without_marks(mapping, attribute, current, &kept) : 0;
     bool marked = attribute->disable != NULL && json_array_size(kept) < json_array_size(current);
 
     json_decref(kept);
@@ -174,16 +223,23 @@ static int with_rdn_value(const struct planning *planning, const char *name, jso
     return 0;
 }
 
+/* Nothing says what it shall be while the account is enabled. */
+static bool in_disable_alone(const struct attribute *attribute, bool overlaid)
+{
+    return attribute->account == NULL && !overlaid;
+}
+
 /* Not to be written, whatever its policy says. */
 static bool is_left_alone(const struct planning *planning, const struct attribute *attribute, bool overlaid, const json_t *current)
 {
     const struct mapping *mapping = planning->mapping;
-    bool disable_alone = attribute->account == NULL && !overlaid;
 
     if (planning->disabled && mapping->keeps_disabled && (!overlaid || planning->input->account->disabled == 1))
         return true;
+    if (overlaid && has_flag(mapping, attribute, json_array_get(current, 0)))
+        return true; /* the other bits are not ours */
     /* a mark that the target itself may set and take back: no other value of it is ours */
-    return !mapping->directory && disable_alone &&
+    return in_disable_alone(attribute, overlaid) &&
            (mapping_call(mapping, "enable") != NULL || !is_marked(mapping, attribute, current));
 }
 
@@ -197,6 +253,8 @@ int target_of(const struct planning *planning, size_t i, json_t *current, json_t
 
     if (exists && (planning->wanted.unknown[i] || is_left_alone(planning, attribute, overlaid, current)))
         target = json_incref(current);
+    else if (exists && planning->mapping->directory && in_disable_alone(attribute, overlaid))
+        code = without_marks(planning->mapping, attribute, current, &target);
     else if (exists && attribute->policy == POLICY_ONCE)
         code = kept_once(planning->mapping, attribute, overlaid, current, value, &target);
     else if (exists && attribute->policy == POLICY_MERGE)

@@ -190,14 +190,23 @@ static void check_verdict(struct test_case *run, const config_setting_t *expect,
     }
 }
 
+/* What the operations cannot bring about is refused, too; they can be expected beside it. */
+static void check_refused(struct test_case *run, const char *refused, const struct plan *plan)
+{
+    const char *got = plan->unmet != NULL ? plan->unmet : plan->verdict == PLAN_OUT_OF_SCOPE ? "(out of scope)" : "(not refused)";
+
+    if (refused == NULL || plan->unmet == NULL || strstr(plan->unmet, refused) == NULL)
+        test_differ(run, "refused", refused != NULL ? refused : "(not refused)", got);
+}
+
 void test_check_plan(struct test_case *run, const config_setting_t *expect, const struct plan *plan, const json_t *found_by)
 {
     const config_setting_t *account = test_member(expect, "account");
     cleanup_free char *planned = action_of(plan);
     const char *action = test_text(expect, "action"), *refused = test_text(expect, "refused"), *due = test_text(expect, "due");
 
-    if (refused != NULL)
-        test_differ(run, "refused", refused, plan->verdict == PLAN_OUT_OF_SCOPE ? "(out of scope)" : "(not refused)");
+    if (refused != NULL || plan->unmet != NULL)
+        check_refused(run, refused, plan);
     else
         check_verdict(run, expect, plan->verdict);
     if (action != NULL && !str_equal(action, planned))

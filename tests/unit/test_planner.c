@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "plan/plan.h"
 #include "tests/support/directory_ops.h"
+#include "tests/support/plan_text.h"
 
 /* ---- a world of one person and one account ---- */
 
@@ -174,41 +175,10 @@ static void out(const char *status)
     identity.status = (struct text_register){ (char *)status, { T0 } };
 }
 
-/* The plan's one operation as "update cn=[Ann] -mobile". */
-static char *operation_text(void)
-{
-    static const char signs[] = { [CHANGE_ADD] = '+', [CHANGE_DELETE] = '-', [CHANGE_REPLACE] = '=' };
-    struct buf text = { 0 };
-
-    assert_true(plan.operation_count <= 1);
-    if (plan.operation_count == 0)
-        return strdup("none");
-    const struct operation *operation = &plan.operations[0];
-    buf_add_str(&text, operation_kind_name(operation->kind));
-    if (operation->new_locator != NULL)
-        buf_printf(&text, " to %s", operation->new_locator);
-    for (size_t i = 0; i < operation->change_count; i++) {
-        const struct change *change = &operation->changes[i];
-        buf_printf(&text, " %c%s", signs[change->kind], change->name);
-        for (size_t v = 0; v < json_array_size(change->values); v++)
-            buf_printf(&text, "%c%s", v == 0 ? ':' : '|', json_string_value(json_array_get(change->values, v)));
-    }
-    return buf_take(&text);
-}
-
-static void assert_operation(const char *expected)
-{
-    char *got = operation_text();
-
-    if (strcmp(got, expected) != 0)
-        fail_msg("expected \"%s\", got \"%s\"", expected, got);
-    free(got);
-}
-
 static void assert_plans(const char *expected)
 {
     make();
-    assert_operation(expected);
+    assert_plan_text(&plan, expected);
 }
 
 /* ---- joiners ---- */
@@ -220,7 +190,7 @@ static void a_joiner_is_created_whole(void **state)
     assert_int_equal(plan.verdict, PLAN_CONVERGE);
     assert_true(plan.present);
     assert_false(plan.leaving);
-    assert_operation("create");
+    assert_plan_text(&plan, "create");
     assert_string_equal(plan.operations[0].locator, "uid=ann,ou=people,dc=x");
     assert_json(plan.operations[0].values, "{'objectClass':['inetOrgPerson'],'uid':['ann'],'cn':['Ann Lee'],'employeeNumber':['7'],"
                                            "'mail':['ann@x'],'initials':['Ann']}");
@@ -392,7 +362,7 @@ static void a_leaver_is_moved_marked_and_stripped(void **state)
     out("DEPROVISIONED");
     there_is(AS_WANTED);
     json_object_set_new(account.values, "mobile", json("['1']"));
-    assert_plans("disable to uid=ann,ou=leavers,dc=x -mobile +description:off 2026-01-01");
+    assert_plans("disable -mobile +description:off 2026-01-01, rename to uid=ann,ou=leavers,dc=x");
     assert_true(plan.leaving);
     assert_true(plan.present);
     assert_int_equal(plan.due.us, 0);
