@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
+#include "plan/plan.h"
 
 /* The endpoint's own check happens when it starts; here it happens before. */
 static void check_certificate(const struct config *config, struct problems *problems)
@@ -34,6 +35,47 @@ static json_t *problems_json(const struct problems *problems)
 
 /* ---- targets ---- */
 
+/* Can the `disable` of this mapping stop a log-in there? NULL: it is not asked. */
+static json_t *ask_locks(const struct config_target *target, const struct mapping *mapping, struct connector_session *session)
+{
+    const char *const *names = mapping_kind(mapping) == IDENTITY_USER ? mapping_disable_names(mapping) : NULL;
+    struct receipt receipt = { 0 };
+
+    if (names == NULL || target->ops->check_locks == NULL)
+        return NULL;
+    enum outcome outcome = target->ops->check_locks(session, mapping_base(mapping), names, &receipt);
+    bool good = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
+    const char *reason = receipt.reason != NULL ? receipt.reason : outcome_name(outcome);
+    json_t *result = json_pack("{s:s, s:b, s:s?, s:s?}", "mapping", mapping_path(mapping), "ok", good, "reason", good ? NULL : reason,
+                               "note", receipt.note);
+    receipt_clear(&receipt);
+    return result;
+}
+
+static void check_locks(const struct config_target *target, struct connector_session *session, json_t *result)
+{
+    json_t *list = json_array();
+
+    for (struct mapping **mapping = target->mappings; mapping != NULL && *mapping != NULL; mapping++) {
+        json_t *locks = ask_locks(target, *mapping, session);
+        if (locks != NULL)
+            json_array_append_new(list, locks);
+    }
+    json_object_set_new(result, "locks", list);
+}
+
+/* It answers, and whoever leaves is locked out there. */
+static bool is_well(const json_t *target)
+{
+    bool good = json_is_true(json_object_get(target, "answers"));
+    size_t index;
+    const json_t *one;
+
+    json_array_foreach(json_object_get(target, "locks"), index, one)
+        good = good && json_is_true(json_object_get(one, "ok"));
+    return good;
+}
+
 static json_t *probe_target(const struct config_target *target)
 {
     struct connector_session *session = NULL;
@@ -52,6 +94,8 @@ static json_t *probe_target(const struct config_target *target)
     json_t *result = json_pack("{s:b, s:s?, s:s?}", "answers", good, "reason", good ? NULL : receipt.reason != NULL ? receipt.reason
                                                                                                 : outcome_name(outcome),
                                "note", good ? receipt.note : NULL);
+    if (good)
+        check_locks(target, session, result);
     target->ops->close(session);
     if (target->ops->unshare != NULL)
         target->ops->unshare(shared);
@@ -78,7 +122,7 @@ static json_t *targets_json(const struct config *config, bool connect, bool *ret
 
     for (size_t i = 0; i < config->target_count; i++) {
         json_t *target = target_json(&config->targets[i], connect);
-        if (connect && !json_is_true(json_object_get(target, "answers")))
+        if (connect && !is_well(target))
             *ret_well = false;
         json_array_append_new(list, target);
     }
@@ -94,6 +138,31 @@ static void print_note(const char *note)
         table_put_text(note);
     }
     putchar('\n');
+}
+
+/* A sentence a line. */
+static void print_lines(const char *text, const char *before, const char *after)
+{
+    while (text != NULL && *text != '\0') {
+        size_t length = strcspn(text, "\n");
+        cleanup_free char *line = strndup(text, length);
+        printf("    %s", before);
+        table_put_text(line != NULL ? line : "");
+        printf("%s\n", after);
+        text += length + (text[length] == '\n');
+    }
+}
+
+static void print_locks(const struct ctl *ctl, const json_t *locks)
+{
+    size_t index;
+    const json_t *one;
+
+    json_array_foreach(locks, index, one) {
+        cleanup_free char *bad = str_printf("%sa leaver stays in: ", ctl_paint(ctl, COLOUR_BAD));
+        print_lines(json_string_value(json_object_get(one, "reason")), bad != NULL ? bad : "", ctl_paint(ctl, COLOUR_NONE));
+        print_lines(json_string_value(json_object_get(one, "note")), "", "");
+    }
 }
 
 static void print_target(const struct ctl *ctl, const json_t *target)
@@ -114,6 +183,7 @@ static void print_target(const struct ctl *ctl, const json_t *target)
     if (json_is_true(answers)) {
         printf("    %sanswers%s", ctl_paint(ctl, COLOUR_GOOD), ctl_paint(ctl, COLOUR_NONE));
         print_note(json_string_value(json_object_get(target, "note")));
+        print_locks(ctl, json_object_get(target, "locks"));
     } else if (answers != NULL) {
         printf("    %snot usable: ", ctl_paint(ctl, COLOUR_BAD));
         table_put_text(json_string_value(json_object_get(target, "reason")));

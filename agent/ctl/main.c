@@ -51,7 +51,7 @@ static const struct ctl_option drop_options[] = {
     { 0, NULL, NULL, NULL },
 };
 static const struct ctl_option check_options[] = {
-    { 0, "connect", NULL, "also connect to each target and probe it" },
+    { 0, "connect", NULL, "also connect to each target, probe it, and see whether what disables people there stops a log-in" },
     { 0, NULL, NULL, NULL },
 };
 static const struct ctl_option try_options[] = {

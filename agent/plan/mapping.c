@@ -55,6 +55,7 @@ void mapping_free(struct mapping *mapping)
     free(mapping->match);
     free(mapping->attributes);
     free(mapping->names);
+    free(mapping->disable_names);
     for (size_t i = 0; mapping->groups != NULL && mapping->ops->groups[i].name != NULL; i++)
         value_free(mapping->groups[i]);
     free(mapping->groups);
@@ -89,6 +90,11 @@ enum identity_kind mapping_kind(const struct mapping *mapping)
 uint64_t mapping_version(const struct mapping *mapping)
 {
     return mapping->version;
+}
+
+const char *const *mapping_disable_names(const struct mapping *mapping)
+{
+    return mapping->has_lock ? mapping->disable_names : NULL;
 }
 
 const char *mapping_base(const struct mapping *mapping)

@@ -92,6 +92,7 @@ struct mapping {
         bool with_first_member;
     } members;
     bool has_lock;         /* an attribute of `disable` can stop a log-in */
+    const char **disable_names; /* of the attributes of `disable`, NULL-terminated; borrowed from them */
     bool keeps_disabled;   /* nothing of a disabled account is written but that it is one */
     struct value **groups; /* the connector's own, one for each of ops->groups; NULL: not in the file */
     bool by_call;          /* one of these says how each change is made: others cannot be */

@@ -220,8 +220,14 @@ static void list_names(struct mapping *mapping)
     mapping->names = calloc(mapping->attribute_count + 2, sizeof(*mapping->names));
     if (mapping->names == NULL)
         abort();
-    for (size_t i = 0; i < mapping->attribute_count; i++)
+    mapping->disable_names = calloc(mapping->attribute_count + 1, sizeof(*mapping->disable_names));
+    if (mapping->disable_names == NULL)
+        abort();
+    for (size_t i = 0, k = 0; i < mapping->attribute_count; i++) {
         mapping->names[mapping->name_count++] = mapping->attributes[i].name;
+        if (mapping->attributes[i].disable != NULL)
+            mapping->disable_names[k++] = mapping->attributes[i].name;
+    }
     if (mapping->members.attribute != NULL && mapping_attribute(mapping, mapping->members.attribute) == NULL)
         mapping->names[mapping->name_count++] = mapping->members.attribute;
 }

@@ -3,6 +3,8 @@
 #include "base/str.h"
 #include "connectors/ldap/create.h"
 #include "connectors/ldap/dn.h"
+#include "connectors/ldap/lock.h"
+#include "connectors/ldap/lock_settle.h"
 #include "connectors/ldap/outcome.h"
 #include "connectors/ldap/read.h"
 #include "connectors/ldap/value.h"
@@ -50,7 +52,7 @@ static enum outcome read_touched(struct connector_session *session, const struct
     if (touched->names == NULL)
         return NOMEM(receipt);
     for (size_t i = 0; i < operation->change_count; i++)
-        touched->names[i] = operation->changes[i].name;
+        touched->names[i] = lock_attribute(operation->changes[i].name);
     touched->names[operation->change_count] = session->settings->key_attribute;
     return read_entry(session, dn, touched->names, &touched->answer, receipt);
 }
@@ -62,8 +64,11 @@ static enum outcome modify(struct connector_session *session, const struct opera
 
     if (!session_ask(session, &request, answer, receipt))
         return receipt->outcome;
-    return answer->code == LDAP_SUCCESS ? receipt_set(receipt, OUTCOME_APPLIED, 0, NULL)
-                                        : refused(operation, answer, "change", dn, receipt);
+    if (answer->code == LDAP_SUCCESS)
+        return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+    refused(operation, answer, "change", dn, receipt);
+    lock_hide(mods, receipt);
+    return receipt->outcome;
 }
 
 /* One round of make_changes; true when another, looser one may help. */
@@ -74,6 +79,8 @@ static bool change_round(struct connector_session *session, const struct operati
     __attribute__((cleanup(cleanup_mods))) struct mods mods = { 0 };
     cleanup_answer struct answer answer = { 0 };
     struct error error = { 0 };
+    const char *note = NULL;
+    bool whole = lock_refused_exact(operation, receipt->remote_code); /* in the round before */
 
     if (read_touched(session, operation, dn, &touched, receipt) != OUTCOME_APPLIED)
         return false;
@@ -82,7 +89,8 @@ static bool change_round(struct connector_session *session, const struct operati
         return false;
     }
     LDAPMessage *entry = answer_entry(session, &touched.answer);
-    if (changes_remaining(session->ld, entry, operation->changes, operation->change_count, loose, &mods, &error) < 0) {
+    if (changes_remaining(session->ld, entry, operation->changes, operation->change_count, loose, &mods, &error) < 0 ||
+        lock_changes(session->ld, entry, operation, whole, &mods, &note, &error) < 0) {
         receipt_set(receipt, OUTCOME_REJECTED, 0, "cannot change \"%s\": %s", dn, error.text);
         return false;
     }
@@ -90,8 +98,10 @@ static bool change_round(struct connector_session *session, const struct operati
         receipt_set(receipt, OUTCOME_UNCHANGED, 0, NULL);
         return false;
     }
-    modify(session, operation, dn, &mods, &answer, receipt);
-    return receipt->remote_code == LDAP_TYPE_OR_VALUE_EXISTS || receipt->remote_code == LDAP_NO_SUCH_ATTRIBUTE;
+    if (modify(session, operation, dn, &mods, &answer, receipt) == OUTCOME_APPLIED)
+        receipt->note = str_dup(note);
+    return receipt->remote_code == LDAP_TYPE_OR_VALUE_EXISTS || receipt->remote_code == LDAP_NO_SUCH_ATTRIBUTE ||
+           (!whole && lock_refused_exact(operation, receipt->remote_code));
 }
 
 static enum outcome make_changes(struct connector_session *session, const struct operation *operation, const char *dn,
@@ -102,7 +112,7 @@ static enum outcome make_changes(struct connector_session *session, const struct
     bool again = change_round(session, operation, dn, false, receipt);
     for (int round = 1; again && round < CHANGE_ROUNDS_MOST; round++)
         again = change_round(session, operation, dn, true, receipt);
-    return receipt->outcome;
+    return receipt->outcome == OUTCOME_APPLIED ? lock_settle(session, operation, dn, receipt) : receipt->outcome;
 }
 
 /* ---- moving ---- */
@@ -224,6 +234,19 @@ static enum outcome apply_change(struct connector_session *session, const struct
                                           : make_changes(session, operation, operation->locator, receipt);
 }
 
+static enum outcome apply_create(struct connector_session *session, const struct operation *operation,
+                                 struct account *ret_account, struct receipt *receipt)
+{
+    struct operation real = *operation;
+
+    real.values = lock_new_values(operation->values);
+    if (real.values == NULL)
+        return NOMEM(receipt);
+    enum outcome outcome = create_entry(session, &real, ret_account, receipt);
+    json_decref(real.values);
+    return outcome == OUTCOME_APPLIED ? lock_settle(session, operation, operation->locator, receipt) : outcome;
+}
+
 /* ---- removal and members ---- */
 
 static enum outcome apply_remove(struct connector_session *session, const struct operation *operation,
@@ -280,7 +303,7 @@ typedef enum outcome apply_function(struct connector_session *session, const str
                                     struct account *ret_account, struct receipt *receipt);
 
 static apply_function *const functions[OPERATION_KIND_COUNT] = {
-    [OPERATION_CREATE] = create_entry,     [OPERATION_UPDATE] = apply_change,        [OPERATION_RENAME] = apply_change,
+    [OPERATION_CREATE] = apply_create,     [OPERATION_UPDATE] = apply_change,        [OPERATION_RENAME] = apply_change,
     [OPERATION_DISABLE] = apply_change,    [OPERATION_ENABLE] = apply_change,        [OPERATION_REMOVE] = apply_remove,
     [OPERATION_MEMBER_ADD] = apply_member, [OPERATION_MEMBER_REMOVE] = apply_member,
 };

@@ -1,5 +1,8 @@
 /* ldap.c: the connector for LDAP directories, on OpenLDAP's libldap. */
 #include "connectors/ldap/apply.h"
+#include "connectors/ldap/lock.h"
+#include "connectors/ldap/lock_check.h"
+#include "connectors/ldap/lock_mapping.h"
 #include "connectors/ldap/read.h"
 #include "connectors/ldap/session.h"
 
@@ -27,12 +30,15 @@ const struct connector_ops provost_connector = {
     .capabilities = CONNECTOR_ACCOUNTS | CONNECTOR_GROUPS | CONNECTOR_LIST,
     .places = places,
     .locator_attribute = "dn",
+    .locks = lock_names,
     .check = ldap_settings_check,
+    .check_mapping = lock_check_mapping,
     .open = open_session,
     .close = session_close,
     .probe = session_probe,
     .read = ldap_read,
     .read_groups = ldap_read_groups,
     .apply = ldap_apply,
+    .check_locks = lock_check,
     .list = ldap_list,
 };

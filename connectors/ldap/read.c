@@ -1,6 +1,7 @@
 #include "connectors/ldap/read.h"
 
 #include "base/str.h"
+#include "connectors/ldap/lock.h"
 #include "connectors/ldap/outcome.h"
 #include "connectors/ldap/value.h"
 
@@ -19,7 +20,7 @@ static const char **names_to_ask(const struct connector_session *session, const 
         return NULL;
     for (size_t i = 0; i < count; i++)
         if (strcasecmp(names[i], "dn") != 0)
-            ask[kept++] = names[i];
+            ask[kept++] = lock_attribute(names[i]);
     if (names == NULL)
         ask[kept++] = LDAP_ALL_USER_ATTRIBUTES;
     ask[kept++] = session->settings->key_attribute;
@@ -52,7 +53,7 @@ static int take_attribute(LDAP *ld, LDAPMessage *entry, const char *const *names
 {
     const char *wanted = wanted_name(names, name);
 
-    if (wanted == NULL)
+    if (wanted == NULL || lock_is_secret(name))
         return 0;
     struct berval **bytes = ldap_get_values_len(ld, entry, name);
     json_t *array = bytes != NULL ? values_to_json(name, bytes) : NULL;
@@ -74,6 +75,8 @@ static json_t *take_attributes(const struct connector_session *session, LDAPMess
         ldap_memfree(name);
     }
     ber_free(position, 0);
+    if (code == 0)
+        code = lock_read(session->ld, entry, names, values);
     if (code == 0)
         return values;
     json_decref(values);

@@ -4,10 +4,11 @@
 #include <gnutls/gnutls.h>
 
 #include "base/str.h"
+#include "connectors/ldap/lock.h"
 
 /* ---- one value ---- */
 
-static struct berval *value_new(const void *bytes, size_t length)
+struct berval *value_new(const void *bytes, size_t length)
 {
     struct berval *value = calloc(1, sizeof(*value));
     char *copy = malloc(length + 1);
@@ -318,7 +319,7 @@ int changes_remaining(LDAP *ld, LDAPMessage *entry, const struct change *changes
                       struct error *error)
 {
     for (size_t i = 0; i < count; i++) {
-        int code = change_remaining(ld, entry, &changes[i], loose, mods, error);
+        int code = lock_is_made_up(changes[i].name) ? 0 : change_remaining(ld, entry, &changes[i], loose, mods, error);
         if (code < 0)
             return code;
     }

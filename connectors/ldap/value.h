@@ -20,6 +20,8 @@
 #include "base/error.h"
 #include "connectors/connector.h"
 
+/* A copy of the bytes, as an entry of such a list; NULL: out of memory. */
+struct berval *value_new(const void *bytes, size_t length);
 /* NULL-terminated, owned; freed by values_free. An absent or empty array gives an empty list. */
 int values_from_json(const char *name, const json_t *json, struct berval ***ret_values, struct error *error);
 void values_free(struct berval **values);
@@ -51,7 +53,7 @@ static inline void cleanup_mods(struct mods *mods)
 
 /*
  * Adds to `mods` what of the changes `entry` (NULL: nothing) does not have
- * already. With `loose`, values that differ only in case and spaces count as the same,
+ * already, but for those of attributes that the connector makes up (lock.h). With `loose`, values that differ only in case and spaces count as the same,
  * which is what a server means when it says that a value exists.
  */
 int changes_remaining(LDAP *ld, LDAPMessage *entry, const struct change *changes, size_t count, bool loose, struct mods *mods,

@@ -21,7 +21,7 @@
 
 static const char people[] = "target = \"corp\"; kind = \"user\"; match = ( \"(employeeNumber={id})\" );\n"
                              "account: { dn = \"uid={login},dc=x\"; objectClass = [ \"person\" ]; sn = \"{name}\"; };\n"
-                             "disable: { description = \"gone\"; };\n";
+                             "disable: { passwordLock = \"TRUE\"; description = \"gone\"; };\n";
 
 static void demand(bool holds, const char *what)
 {

@@ -97,8 +97,9 @@ def refused_leaver(world):
     """Ann has an account, and the directory refuses to disable it."""
     agent = world.agent(start=False)
     text = agent.mapping_texts["openldap-people.conf"]
-    assert "disable: {" in text, "the shipped mapping has changed: mend this test"
-    agent.write_mapping("openldap-people.conf", text.replace("disable: {", 'disable: {\n  homeDirectory = "/nowhere";', 1))
+    lock = 'passwordLock = "TRUE";'
+    assert text.count(lock) == 1, "the shipped mapping has changed: mend this test"
+    agent.write_mapping("openldap-people.conf", text.replace(lock, 'pwdAccountLockedTime = "000001010000Z";'))  # there is no ppolicy
     agent.start()
     agent.send(okta.create(ANN), okta.activate(ANN))
     await_account(world, ANN)
@@ -109,7 +110,7 @@ def refused_leaver(world):
 @test
 def a_leaver_who_cannot_be_disabled_is_told_everywhere(world):
     agent, line = refused_leaver(world)
-    assert line["leaver"] == "not_out" and line["level"] == "error" and "homeDirectory" in line["reason"], line
+    assert line["leaver"] == "not_out" and line["level"] == "error" and "pwdAccountLockedTime" in line["reason"], line
     leavers = agent.target_status()["leavers"]
     assert leavers["not_out"] == 1 and leavers["since"], leavers
     assert "not_out" in out_of(agent, "dead")

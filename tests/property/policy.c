@@ -30,7 +30,7 @@ char *policy_people(const struct policy *policy)
                       "};\n"
                       "on: { created = \"%s\"; activated = \"provision\"; suspended = \"disable\"; deactivated = \"%s\";"
                       " deleted = \"remove\"; left_scope = \"remove\"; };\n"
-                      "disable: { description = \"out\"; };\n",
+                      "disable: { description = \"out\"; }; disable_locks = false;\n",
                       policy->scope_by_group ? "scope = \"'" SCOPE_GROUP "' in groups\";\n" : "",
                       policy->shows_groups ? "  businessCategory = \"{groups}\";\n" : "",
                       policy->staged_has_account ? "provision" : "keep", policy->leaver_stays ? "disable" : "remove");

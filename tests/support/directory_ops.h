@@ -24,4 +24,17 @@ static const struct connector_ops directory_ops = {
     .locator_attribute = "dn",
 };
 
+/* The same, of a connector that knows what stops a log-in. */
+static const char *const directory_locks[] = { "passwordLock", "pwdAccountLockedTime", NULL };
+
+static const struct connector_ops locking_directory_ops = {
+    .abi = CONNECTOR_ABI,
+    .name = "directory",
+    .summary = "a directory that only planners see",
+    .capabilities = CONNECTOR_ACCOUNTS | CONNECTOR_GROUPS,
+    .places = directory_places,
+    .locator_attribute = "dn",
+    .locks = directory_locks,
+};
+
 #endif

@@ -232,6 +232,15 @@ bool slapd_has_value(struct slapd *slapd, const char *dn, const char *attribute,
     return found;
 }
 
+void slapd_set(struct slapd *slapd, const char *dn, const char *attribute, const char *value)
+{
+    char *values[] = { (char *)(uintptr_t)value, NULL };
+    LDAPMod mod = { .mod_op = LDAP_MOD_REPLACE, .mod_type = (char *)(uintptr_t)attribute, .mod_values = values };
+    LDAPMod *list[] = { &mod, NULL };
+
+    assert_int_equal(ldap_modify_ext_s(admin(slapd), dn, list, NULL, NULL), LDAP_SUCCESS);
+}
+
 void slapd_remove(struct slapd *slapd, const char *dn)
 {
     int code = ldap_delete_ext_s(admin(slapd), dn, NULL, NULL);

@@ -46,6 +46,8 @@ bool slapd_has_entry(struct slapd *slapd, const char *dn);
 bool slapd_has_value(struct slapd *slapd, const char *dn, const char *attribute, const char *value);
 /* The first value, to be freed; NULL: none. */
 char *slapd_value(struct slapd *slapd, const char *dn, const char *attribute);
+/* Replaces the attribute by one value. */
+void slapd_set(struct slapd *slapd, const char *dn, const char *attribute, const char *value);
 void slapd_remove(struct slapd *slapd, const char *dn); /* also if it is not there */
 int slapd_count(struct slapd *slapd, const char *base, const char *filter);
 /* LDAP result code of a log-in with this password. */

@@ -280,7 +280,7 @@ static void reactions_have_safe_defaults(void **state)
 /* ---- mapping tests ---- */
 
 /* Runs a test file; its output is the caller's. */
-static char *run_test_file(const char *file, bool tap, int *ret_failed, int *ret_passed)
+static char *run_test_file(const char *file, const struct connector_ops *ops, bool tap, int *ret_failed, int *ret_passed)
 {
     struct problems problems = { 0 };
     char *text = NULL;
@@ -290,7 +290,7 @@ static char *run_test_file(const char *file, bool tap, int *ret_failed, int *ret
 
     assert_non_null(stream);
     *ret_passed = 0;
-    *ret_failed = mapping_test_file(file, &directory_ops, &run, ret_passed, &problems);
+    *ret_failed = mapping_test_file(file, ops, &run, ret_passed, &problems);
     problems_print(&problems, stream);
     fclose(stream);
     problems_free(&problems);
@@ -306,7 +306,7 @@ static void shipped_mappings_pass_their_tests(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char *file = str_printf("%s/mappings/%s.test.conf", top != NULL ? top : ".", names[i]);
-        char *text = run_test_file(file, false, &failed, &passed);
+        char *text = run_test_file(file, &locking_directory_ops, false, &failed, &passed);
         if (failed != 0)
             fail_msg("%s:\n%s", file, text);
         assert_true(passed >= 7);
@@ -326,7 +326,7 @@ static void a_failed_test_shows_what_differs(void **state)
     write_file(path, HEAD "account: { dn = \"uid={id},dc=x\"; uid = \"{id}\"; cn = \"{id}\"; };\n" DISABLE);
     write_file(test_path, TEST_HEAD "{ name = \"wrong\"; " IDENTITY " expect: { action = \"update\"; due = \"2026-01-01T00:00:00Z\"; "
                                     "account: { dn = \"uid=8,dc=x\"; uid = \"7\"; sn = \"y\"; }; }; } );\n");
-    char *text = run_test_file(test_path, true, &failed, &passed);
+    char *text = run_test_file(test_path, &directory_ops, true, &failed, &passed);
     assert_int_equal(failed, 1);
     assert_int_equal(passed, 0);
     static const char *const parts[] = { "not ok 1 - wrong\n", "# - action = update\n# + action = create\n",
@@ -348,7 +348,7 @@ static void a_refusal_is_expected_in_words(void **state)
     write_file(test_path, TEST_HEAD "{ name = \"right\"; " IDENTITY " expect: { refused = \"sn is absent\"; }; },"
                                     "{ name = \"wrong\"; " IDENTITY " expect: { action = \"create\"; }; },"
                                     "{ name = \"scope\"; " IDENTITY " expect: { out_of_scope = true; }; } );\n");
-    char *text = run_test_file(test_path, true, &failed, &passed);
+    char *text = run_test_file(test_path, &directory_ops, true, &failed, &passed);
     assert_int_equal(failed, 2);
     assert_int_equal(passed, 1);
     assert_non_null(strstr(text, "ok 1 - right\nnot ok 2 - wrong\n"));
@@ -380,13 +380,13 @@ static void a_test_that_cannot_be_understood_fails(void **state)
     write_file(path, HEAD ACCOUNT DISABLE);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         write_file(test_path, bad[i].text);
-        char *text = run_test_file(test_path, false, &failed, &passed);
+        char *text = run_test_file(test_path, &directory_ops, false, &failed, &passed);
         if (failed != 1 || passed != 0 || strstr(text, bad[i].says) == NULL)
             fail_msg("%s: %d failed, %d passed:\n%s", bad[i].text, failed, passed, text);
         free(text);
     }
     write_file(test_path, "mapping = \"absent.conf\"; tests: ( );\n");
-    char *text = run_test_file(test_path, false, &failed, &passed);
+    char *text = run_test_file(test_path, &directory_ops, false, &failed, &passed);
     assert_true(failed < 0);
     free(text);
 }
