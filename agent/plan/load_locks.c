@@ -29,7 +29,7 @@ static void find_locks(struct mapping *mapping)
     }
 }
 
-/* Those that `disable` has, and the place it would move the entry to: "description and the move". */
+/* "description, dn". */
 static char *what_disable_has(const struct mapping *mapping)
 {
     struct buf names = { 0 };
@@ -73,8 +73,8 @@ static void check_locks(struct loader *loader, const config_setting_t *root)
         return;
     cleanup_free char *has = what_disable_has(mapping), *line = loader_lock_line(mapping), *others = all_locks(locks);
     loader_complain(loader, config_setting_get_member(root, "disable"),
-                    "nothing in disable stops a log-in (it has %s, and the old password still works); add %s (or one of %s); where "
-                    "something else stops it, write disable_locks = false;", has != NULL ? has : "", line != NULL ? line : "",
+                    "nothing in disable stops a log-in (it has %s, and the old password still works); add %s (or one of %s); "
+                    "where something else stops it, write disable_locks = false;", has != NULL ? has : "", line != NULL ? line : "",
                     others != NULL ? others : "");
 }
 
@@ -100,9 +100,9 @@ static void check_marks(struct loader *loader, const config_setting_t *disable)
         if (attribute->disable == NULL || attribute->account != NULL || can_be_told(attribute->disable))
             continue;
         const config_setting_t *own = disable != NULL ? config_setting_get_member(disable, attribute->name) : NULL;
-        loader_complain(loader, own != NULL ? own : disable, "disable.%s cannot be told from what others write, so it could not be taken back on return; "
-                        "put fixed text beside the braces, or say in account what it is otherwise: %s = \"\";",
-                        attribute->name, attribute->name);
+        loader_complain(loader, own != NULL ? own : disable,
+                        "disable.%s cannot be told from what others write, so it could not be taken back on return; put fixed text "
+                        "beside the braces, or say in account what it is otherwise: %s = \"\";", attribute->name, attribute->name);
     }
 }
 

@@ -139,7 +139,8 @@ static int add_step(const struct planning *planning, struct step step, struct pl
     if (code == 0 && !planning->mapping->directory)
         code = add_values(planning, step.later, plan, operation);
     plan->leaving = plan->leaving || step.kind == OPERATION_DISABLE;
-    return code < 0 ? code : add_settings(planning, operation->values != NULL ? operation->values : plan->wanted.values, operation);
+    const json_t *account = operation->values != NULL ? operation->values : plan->wanted.values;
+    return code < 0 ? code : add_settings(planning, account, operation);
 }
 
 static bool has_own_request(const struct planning *planning, enum operation_kind kind)
@@ -190,7 +191,9 @@ static int tell_still_disabled(const struct planning *planning, struct plan *pla
 /* An attribute that is part of the entry's name changes by the move. */
 static bool names_entry(const struct planning *planning, const char *name)
 {
-    return planning->renamed && (own_rdn_value(planning, name) != NULL || value_of(planning->mapping, planning->old_rdn, name) != NULL);
+    bool named = own_rdn_value(planning, name) != NULL || value_of(planning->mapping, planning->old_rdn, name) != NULL;
+
+    return planning->renamed && named;
 }
 
 /* Does this change go ahead of all others when somebody leaves? */

@@ -143,7 +143,8 @@ bool has_marks(const struct mapping *mapping)
 }
 
 /* `current` without what `disable` has put there. */
-static int without_marks(const struct mapping *mapping, const struct attribute *attribute, const json_t *current, json_t **ret_list)
+static int without_marks(const struct mapping *mapping, const struct attribute *attribute, const json_t *current,
+                         json_t **ret_list)
 {
     json_t *list = json_array();
     int code = list != NULL ? 0 : ERROR_NOMEM;

@@ -5,7 +5,7 @@
 #include "base/str.h"
 
 #define LOCKED "{PROVOST-LOCKED}"
-/* A lock without a password behind it. What follows is random: a server that hashes what it is given makes a password of all of it. */
+/* A lock without a password behind it. What follows is random: a server that hashes what it is given makes a password of it. */
 #define NOTHING LOCKED "{PROVOST-NONE}"
 #define RANDOM_BYTES 16
 
@@ -422,7 +422,8 @@ static int disable_new_account(json_t *values)
 json_t *lock_new_values(const json_t *values)
 {
     json_t *new = json_copy((json_t *)(uintptr_t)values);
-    int code = json_object_size(new) == json_object_size(values) ? 0 : ERROR_NOMEM; /* json_copy leaves out what it has no memory for */
+    bool whole = json_object_size(new) == json_object_size(values); /* json_copy leaves out what it has no memory for */
+    int code = whole ? 0 : ERROR_NOMEM;
 
     for (size_t i = 0; code == 0 && i < MADE_UP_COUNT; i++) {
         const char *name = name_in(new, made_up[i].name);

@@ -5,6 +5,7 @@
 #include "connectors/ldap/lock.h"
 #include "connectors/ldap/outcome.h"
 
+#define PEOPLE "(|(objectClass=person)(objectClass=account)(objectClass=posixAccount))"
 #define PEOPLE_LOOKED_AT 100
 #define POLICIES_MOST 50
 #define PPOLICY_CONTROL "1.3.6.1.4.1.42.2.27.8.5.1"
@@ -195,8 +196,8 @@ static void judge_policies(struct looking *looking)
         say(&looking->notes, "no password policy (pwdPolicy) can be seen; pwdAccountLockedTime stops a log-in only where the policy that "
             "applies has pwdLockout TRUE");
     else if (looking->idle.length > 0)
-        say(&looking->notes, "pwdAccountLockedTime does not stop the log-in of people whose password policy is %s: it has no pwdLockout TRUE",
-            looking->idle.bytes);
+        say(&looking->notes, "pwdAccountLockedTime does not stop the log-in of people whose password policy is %s: it has no "
+            "pwdLockout TRUE", looking->idle.bytes);
 }
 
 static bool look_at_policies(struct looking *looking, struct receipt *receipt)
@@ -228,8 +229,9 @@ static void judge_people(struct looking *looking, const struct answer *answer)
         say(&looking->notes, "nobody is below \"%s\" yet, so it cannot be seen whether the agent may read userPassword, which passwordLock "
             "needs to give a password back", looking->base);
     else if (shown == 0)
-        say(&looking->notes, "none of the %zu entries looked at below \"%s\" shows a userPassword: they have none, or the agent may not read "
-            "it. passwordLock then locks all the same, but the password is gone; let the agent read userPassword", people, looking->base);
+        say(&looking->notes, "none of the %zu entries looked at below \"%s\" shows a userPassword: they have none, or the agent may "
+            "not read it. passwordLock then locks all the same, but the password is gone; let the agent read userPassword",
+            people, looking->base);
 }
 
 static bool look_at_people(struct looking *looking, struct receipt *receipt)
@@ -239,8 +241,7 @@ static bool look_at_people(struct looking *looking, struct receipt *receipt)
 
     if (looking->base == NULL || looking->active_directory || !is_named(looking, "passwordLock"))
         return true;
-    if (!look_at(looking, looking->base, LDAP_SCOPE_SUBTREE, "(|(objectClass=person)(objectClass=account)(objectClass=posixAccount))", names,
-                 PEOPLE_LOOKED_AT, &answer, receipt))
+    if (!look_at(looking, looking->base, LDAP_SCOPE_SUBTREE, PEOPLE, names, PEOPLE_LOOKED_AT, &answer, receipt))
         return false;
     judge_people(looking, &answer);
     return true;
@@ -269,6 +270,8 @@ static void tell_own_locks(struct looking *looking)
             "rewritten): %s", own.bytes);
     else
         say(&looking->notes, "the server's own locks: %s", own.bytes);
+    if (is_named(looking, "passwordLock") && is_known(looking, "nsAccountLock"))
+        say(&looking->notes, "passwordLock costs the password here: 389 Directory Server hashes whatever is written to userPassword");
 }
 
 static enum outcome tell(struct looking *looking, struct receipt *receipt)

@@ -111,8 +111,8 @@ static void check_passwords(const struct file *file)
     const config_setting_t *account = in_account(file, "userPassword"), *disable = in_disable(file, "userPassword");
 
     if (disable != NULL)
-        PROBLEM(file, disable, "disable.userPassword: a password that the agent may not read cannot be seen to be there, and any text is a "
-                "password; write passwordLock = \"TRUE\"; instead");
+        PROBLEM(file, disable, "disable.userPassword: a password that the agent may not read cannot be seen to be there, and any "
+                "text is a password; write passwordLock = \"TRUE\"; instead");
     if (account != NULL && !is_once(file, "userPassword"))
         PROBLEM(file, account, "account.userPassword would be put back at each event, over the person's own and over a lock; add "
                 "policy: { userPassword = \"once\"; };");
@@ -126,8 +126,8 @@ static void check_control(const struct file *file)
     if (made_up != NULL && disable != NULL)
         PROBLEM(file, disable, "disable has both userAccountControl and accountDisable, which is a bit of it; remove userAccountControl");
     else if (disable != NULL && account == NULL)
-        PROBLEM(file, disable, "disable.userAccountControl would be removed on return, for account does not say what it is otherwise; write "
-                "accountDisable = \"TRUE\"; instead");
+        PROBLEM(file, disable, "disable.userAccountControl would be removed on return, for account does not say what it is "
+                "otherwise; write accountDisable = \"TRUE\"; instead");
     if (made_up != NULL && account != NULL && !is_once(file, "userAccountControl"))
         PROBLEM(file, account, "account.userAccountControl would be put back at each event, over the bit that accountDisable sets; add "
                 "policy: { userAccountControl = \"once\"; };");

@@ -9,8 +9,8 @@
 enum attempt { BY_OLD_VALUES, BY_ALL_VALUES, BY_NOTHING, ATTEMPT_COUNT };
 
 /* The state of the entry's passwords and, where one is open, what locks it. False: the receipt says why not. */
-static bool look(struct connector_session *session, const char *dn, enum attempt attempt, struct mods *mods, enum lock_state *ret_state,
-                 struct receipt *receipt)
+static bool look(struct connector_session *session, const char *dn, enum attempt attempt, struct mods *mods,
+                 enum lock_state *ret_state, struct receipt *receipt)
 {
     static const char *const names[] = { "userPassword", NULL };
     cleanup_answer struct answer answer = { 0 };
@@ -21,8 +21,10 @@ static bool look(struct connector_session *session, const char *dn, enum attempt
         return false;
     LDAPMessage *entry = answer_entry(session, &answer);
     *ret_state = lock_state(session->ld, entry);
-    if (*ret_state == LOCK_OPEN)
-        code = attempt == BY_NOTHING ? lock_nothing(mods) : lock_passwords(session->ld, entry, true, attempt == BY_ALL_VALUES, mods, &note);
+    if (*ret_state == LOCK_OPEN && attempt == BY_NOTHING)
+        code = lock_nothing(mods);
+    else if (*ret_state == LOCK_OPEN)
+        code = lock_passwords(session->ld, entry, true, attempt == BY_ALL_VALUES, mods, &note);
     if (code < 0)
         receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
     return code == 0;
@@ -55,7 +57,8 @@ static enum outcome tell_lost(struct receipt *receipt)
     return OUTCOME_APPLIED;
 }
 
-enum outcome lock_settle(struct connector_session *session, const struct operation *operation, const char *dn, struct receipt *receipt)
+enum outcome lock_settle(struct connector_session *session, const struct operation *operation, const char *dn,
+                         struct receipt *receipt)
 {
     enum lock_state state = LOCK_SET;
 

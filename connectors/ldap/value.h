@@ -53,8 +53,8 @@ static inline void cleanup_mods(struct mods *mods)
 
 /*
  * Adds to `mods` what of the changes `entry` (NULL: nothing) does not have
- * already, but for those of attributes that the connector makes up (lock.h). With `loose`, values that differ only in case and spaces count as the same,
- * which is what a server means when it says that a value exists.
+ * already, but for those of attributes that the connector makes up (lock.h).
+ * With `loose`, values that differ only in case and spaces count as the same, which is what a server means when it says that a value exists.
  */
 int changes_remaining(LDAP *ld, LDAPMessage *entry, const struct change *changes, size_t count, bool loose, struct mods *mods,
                       struct error *error);

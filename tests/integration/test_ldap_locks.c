@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/str.h"
 #include "plan/plan.h"
 #include "tests/support/settings.h"
@@ -522,6 +523,29 @@ static void a_mapping_that_would_leave_a_leaver_in_is_refused(void **state)
     assert_file("", "more = ( { name = \"nsAccountLock\"; value = \"\"; disable = \"TRUE\"; } ); disable: { description = \"x\"; };", NULL);
 }
 
+/* Without the backslashes of man(7). */
+static bool page_has(const char *path, const char *word)
+{
+    const char *top = getenv("PROVOST_SOURCE") != NULL ? getenv("PROVOST_SOURCE") : ".";
+    cleanup_free char *file = str_printf("%s/%s", top, path), *text = NULL;
+    size_t length = 0, kept = 0;
+
+    assert_int_equal(file_read(file, 1 << 20, &text, &length, NULL), 0);
+    for (size_t i = 0; i < length; i++)
+        if (text[i] != '\\')
+            text[kept++] = text[i];
+    text[kept] = '\0';
+    return strstr(text, word) != NULL;
+}
+
+static void every_lock_is_in_the_manuals(void **state)
+{
+    (void)state;
+    for (const char *const *name = ops->locks; *name != NULL; name++)
+        if (!page_has("packaging/man/provost-mapping.5", *name) || !page_has("mappings/README.md", *name))
+            fail_msg("%s is missing in provost-mapping(5) or mappings/README.md", *name);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -543,6 +567,7 @@ int main(void)
         TEST(passwords_that_may_not_be_read_are_told),
         TEST(active_directory_keeps_no_password_there),
         TEST(a_mapping_that_would_leave_a_leaver_in_is_refused),
+        TEST(every_lock_is_in_the_manuals),
     };
 
     return slapd_skip() ? 0 : cmocka_run_group_tests_name("ldap locks", tests, start, stop);
