@@ -36,20 +36,30 @@ static const char *source_folder(void)
     return source != NULL ? source : ".";
 }
 
-bool slapd_skip(void)
+static bool lacks(const char *script, const char *what)
 {
-    cleanup_free char *line = str_printf("'%s/tests/support/private-slapd' binary >/dev/null </dev/null", source_folder());
+    cleanup_free char *line = str_printf("'%s/tests/support/%s' binary >/dev/null </dev/null", source_folder(), script);
 
     if (str_equal(getenv("CI"), "true") || system(line) == 0)
         return false;
-    printf("1..0 # SKIP there is no slapd, and none could be fetched (why: standard error)\n");
+    printf("1..0 # SKIP there is no %s, and none could be fetched (why: standard error)\n", what);
     return true;
+}
+
+bool slapd_skip(void)
+{
+    return lacks("private-slapd", "slapd");
+}
+
+bool slapd_skip_389(void)
+{
+    return lacks("private-389ds", "389 Directory Server");
 }
 
 void slapd_run(struct slapd *slapd, const char *command, const char *arguments)
 {
     cleanup_free char *out = str_printf("%s.out", slapd->folder);
-    cleanup_free char *line = str_printf("'%s/tests/support/private-slapd' %s '%s' %s >'%s' 2>&1 </dev/null", source_folder(),
+    cleanup_free char *line = str_printf("'%s/tests/support/%s' %s '%s' %s >'%s' 2>&1 </dev/null", source_folder(), slapd->script,
                                          command, slapd->folder, arguments, out);
     cleanup_free char *said = NULL;
     size_t length = 0;
@@ -59,7 +69,7 @@ void slapd_run(struct slapd *slapd, const char *command, const char *arguments)
         return;
     }
     file_read(out, 65536, &said, &length, NULL);
-    fail_msg("private-slapd %s failed: %s", command, said != NULL ? said : "(it said nothing)");
+    fail_msg("%s %s failed: %s", slapd->script, command, said != NULL ? said : "(it said nothing)");
 }
 
 static LDAP *log_in(const struct slapd *slapd, const char *dn, const char *password, int *ret_code)
@@ -97,9 +107,9 @@ static LDAP *admin(struct slapd *slapd)
     return slapd->admin;
 }
 
-void slapd_start(struct slapd *slapd, const char *options)
+static void start(struct slapd *slapd, const char *script, const char *options)
 {
-    *slapd = (struct slapd){ .folder = "/tmp/provost-test-XXXXXX" };
+    *slapd = (struct slapd){ .script = script, .folder = "/tmp/provost-test-XXXXXX" };
     assert_non_null(mkdtemp(slapd->folder));
     slapd_run(slapd, "start", options);
     slapd->uri = read_line(slapd, "uri");
@@ -109,6 +119,16 @@ void slapd_start(struct slapd *slapd, const char *options)
     slapd->other_ca_file = file_join(slapd->folder, "other-ca.pem");
     assert_non_null(slapd->uri);
     slapd->port = atoi(strrchr(slapd->uri, ':') + 1);
+}
+
+void slapd_start(struct slapd *slapd, const char *options)
+{
+    start(slapd, "private-slapd", options);
+}
+
+void slapd_start_389(struct slapd *slapd, const char *options)
+{
+    start(slapd, "private-389ds", options);
 }
 
 void slapd_stop(struct slapd *slapd)
@@ -246,6 +266,49 @@ void slapd_remove(struct slapd *slapd, const char *dn)
     int code = ldap_delete_ext_s(admin(slapd), dn, NULL, NULL);
 
     assert_true(code == LDAP_SUCCESS || code == LDAP_NO_SUCH_OBJECT);
+}
+
+static int replace(LDAP *ld, const char *dn, const char *attribute, const char *value)
+{
+    char *values[] = { (char *)(uintptr_t)value, NULL };
+    LDAPMod mod = { .mod_op = LDAP_MOD_REPLACE, .mod_type = (char *)(uintptr_t)attribute, .mod_values = value != NULL ? values : NULL };
+    LDAPMod *list[] = { &mod, NULL };
+
+    return ldap_modify_ext_s(ld, dn, list, NULL, NULL);
+}
+
+void slapd_replace(struct slapd *slapd, const char *dn, const char *attribute, const char *value)
+{
+    assert_int_equal(replace(admin(slapd), dn, attribute, value), LDAP_SUCCESS);
+}
+
+void slapd_configure(struct slapd *slapd, const char *attribute, const char *value)
+{
+    int code = LDAP_SUCCESS;
+    LDAP *ld = log_in(slapd, "cn=config", "admin-secret", &code);
+    char *names[] = { (char *)(uintptr_t)LDAP_NO_ATTRS, NULL };
+    LDAPMessage *messages = NULL;
+
+    assert_int_equal(code, LDAP_SUCCESS);
+    ldap_search_ext_s(ld, "cn=config", LDAP_SCOPE_ONELEVEL, "(olcSuffix=" SLAPD_SUFFIX ")", names, 0, NULL, NULL, NULL, 0, &messages);
+    char *dn = ldap_get_dn(ld, ldap_first_entry(ld, messages));
+    assert_non_null(dn);
+    assert_int_equal(replace(ld, dn, attribute, value), LDAP_SUCCESS);
+    ldap_memfree(dn);
+    ldap_msgfree(messages);
+    ldap_unbind_ext(ld, NULL, NULL);
+}
+
+int slapd_count_values(struct slapd *slapd, const char *dn, const char *attribute)
+{
+    LDAPMessage *messages = search(slapd, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attribute);
+    LDAPMessage *entry = ldap_first_entry(slapd->admin, messages);
+    struct berval **values = entry != NULL ? ldap_get_values_len(slapd->admin, entry, attribute) : NULL;
+    int count = ldap_count_values_len(values);
+
+    ldap_value_free_len(values);
+    ldap_msgfree(messages);
+    return count;
 }
 
 int slapd_count(struct slapd *slapd, const char *base, const char *filter)
