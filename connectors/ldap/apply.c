@@ -1,6 +1,7 @@
 #include "connectors/ldap/apply.h"
 
 #include "base/str.h"
+#include "connectors/ldap/change.h"
 #include "connectors/ldap/create.h"
 #include "connectors/ldap/dn.h"
 #include "connectors/ldap/lock.h"
@@ -14,12 +15,6 @@
 #define CHANGE_ROUNDS_MOST 8
 
 #define NOMEM(receipt) receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory")
-
-static enum outcome refused(const struct operation *operation, const struct answer *answer, const char *doing, const char *dn,
-                            struct receipt *receipt)
-{
-    return session_refused(answer, outcome_of(operation->kind, answer->code), doing, dn, receipt);
-}
 
 static bool has_key(const struct connector_session *session, const struct answer *answer, const char *key)
 {
@@ -62,11 +57,11 @@ static enum outcome modify(struct connector_session *session, const struct opera
 {
     struct request request = { .kind = REQUEST_MODIFY, .dn = dn, .mods = mods->list, .assert_key = operation->key };
 
-    if (!session_ask(session, &request, answer, receipt))
+    if (!change_ask(session, &request, answer, receipt))
         return receipt->outcome;
     if (answer->code == LDAP_SUCCESS)
         return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
-    refused(operation, answer, "change", dn, receipt);
+    session_refused(answer, operation->kind, "change", dn, receipt);
     lock_hide(mods, receipt);
     return receipt->outcome;
 }
@@ -127,10 +122,10 @@ static enum outcome tell_missing(struct connector_session *session, const struct
 
     if (outcome != OUTCOME_APPLIED)
         return outcome;
-    return receipt_set(receipt, OUTCOME_REJECTED, answer->code,
-                       "cannot move \"%s\": the place it shall go to, \"%s\", does not exist (what exists is "
-                       "\"%s\"); create it, or change the mapping",
-                       operation->locator, parent, answer->matched != NULL ? answer->matched : "");
+    return session_tell(answer, OUTCOME_REJECTED, receipt,
+                        "cannot move \"%s\": the place it shall go to, \"%s\", does not exist (what exists is "
+                        "\"%s\"); create it, or change the mapping",
+                        operation->locator, parent, answer->matched != NULL ? answer->matched : "");
 }
 
 static enum outcome move(struct connector_session *session, const struct operation *operation, struct receipt *receipt)
@@ -151,16 +146,16 @@ static enum outcome move(struct connector_session *session, const struct operati
                                .new_rdn = rdn,
                                .assert_key = operation->key,
                                .new_parent = dn_equal(old_parent, parent) ? NULL : parent };
-    if (!session_ask(session, &request, &answer, receipt))
+    if (!change_ask(session, &request, &answer, receipt))
         return receipt->outcome;
     if (answer.code == LDAP_SUCCESS)
         return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
     if (answer.code == LDAP_NO_SUCH_OBJECT)
         return tell_missing(session, operation, parent, &answer, receipt);
     if (answer.code == LDAP_ALREADY_EXISTS)
-        return receipt_set(receipt, OUTCOME_RETRY, answer.code, "cannot move \"%s\": another entry stands at \"%s\" (%s %d)",
-                           operation->locator, operation->new_locator, outcome_row(answer.code)->name, answer.code);
-    return refused(operation, &answer, "move", operation->locator, receipt);
+        return session_tell(&answer, OUTCOME_RETRY, receipt, "cannot move \"%s\": another entry stands at \"%s\"",
+                            operation->locator, operation->new_locator);
+    return session_refused(&answer, operation->kind, "move", operation->locator, receipt);
 }
 
 /* APPLIED: it stands at the old place; UNCHANGED: it has been moved already; GONE or a failure. */
@@ -256,10 +251,10 @@ static enum outcome apply_remove(struct connector_session *session, const struct
     cleanup_answer struct answer answer = { 0 };
 
     (void)ret_account;
-    if (!session_ask(session, &request, &answer, receipt))
+    if (!change_ask(session, &request, &answer, receipt))
         return receipt->outcome;
     return answer.code == LDAP_SUCCESS ? receipt_set(receipt, OUTCOME_APPLIED, 0, NULL)
-                                       : refused(operation, &answer, "remove", operation->locator, receipt);
+                                       : session_refused(&answer, operation->kind, "remove", operation->locator, receipt);
 }
 
 static enum outcome change_member(struct connector_session *session, const struct operation *operation, const char *placeholder,
@@ -277,11 +272,11 @@ static enum outcome change_member(struct connector_session *session, const struc
     struct request request = {
         .kind = REQUEST_MODIFY, .dn = operation->locator, .mods = mods.list, .assert_key = operation->key
     };
-    if (!session_ask(session, &request, &answer, receipt))
+    if (!change_ask(session, &request, &answer, receipt))
         return receipt->outcome;
     if (answer.code == LDAP_SUCCESS)
         return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
-    return refused(operation, &answer, add ? "add a member to" : "take a member out of", operation->locator, receipt);
+    return session_refused(&answer, operation->kind, add ? "add a member to" : "take a member out of", operation->locator, receipt);
 }
 
 static enum outcome apply_member(struct connector_session *session, const struct operation *operation,

@@ -3,7 +3,7 @@
  *
  * The key comes back with the answer (RFC 4527) or by a search. Where an entry
  * stands already that holds all that was to be written, it is our own of an
- * earlier try: UNCHANGED, with its key. Any other one there is REJECTED.
+ * earlier try: UNCHANGED, with its key. Any other one there is RETRY: it may be on its way elsewhere.
  */
 #ifndef PROVOST_CONNECTORS_LDAP_CREATE_H
 #define PROVOST_CONNECTORS_LDAP_CREATE_H

@@ -1,10 +1,12 @@
 /* ldap.c: the connector for LDAP directories, on OpenLDAP's libldap. */
 #include "connectors/ldap/apply.h"
+#include "connectors/ldap/groups.h"
 #include "connectors/ldap/lock.h"
 #include "connectors/ldap/lock_check.h"
 #include "connectors/ldap/lock_mapping.h"
 #include "connectors/ldap/read.h"
 #include "connectors/ldap/session.h"
+#include "connectors/ldap/shared.h"
 
 /* What lands in one of these is escaped for it by the planner. */
 static const struct connector_place places[] = {
@@ -16,8 +18,7 @@ static const struct connector_place places[] = {
 static enum outcome open_session(const void *settings, struct connector_shared *shared, struct connector_session **ret_session,
                                  struct receipt *receipt)
 {
-    (void)shared;
-    return session_open(settings, ret_session, receipt);
+    return session_open(settings, shared, ret_session, receipt);
 }
 
 __attribute__((visibility("default"))) extern const struct connector_ops provost_connector;
@@ -33,6 +34,8 @@ const struct connector_ops provost_connector = {
     .locks = lock_names,
     .check = ldap_settings_check,
     .check_mapping = lock_check_mapping,
+    .share = shared_new,
+    .unshare = shared_free,
     .open = open_session,
     .close = session_close,
     .probe = session_probe,

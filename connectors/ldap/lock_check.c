@@ -159,14 +159,14 @@ static void judge_lock(struct looking *looking, const struct lock_row *row)
 
 /* ---- password policies ---- */
 
-/* The naming context that holds the people, whatever base_dn says: policies stand beside them. */
-static const char *context_of(const struct looking *looking)
+/* The naming context that holds the people, whatever base_dn says: policies stand beside them. The caller's; NULL: none. */
+static char *context_of(const struct looking *looking)
 {
     char **contexts = looking->session->contexts;
 
     for (size_t i = 0; contexts != NULL && contexts[i] != NULL; i++)
         if (looking->base != NULL && dn_is_within(looking->base, contexts[i]))
-            return contexts[i];
+            return strdup(contexts[i]);
     return session_base(looking->session, looking->base);
 }
 
@@ -203,7 +203,7 @@ static void judge_policies(struct looking *looking)
 static bool look_at_policies(struct looking *looking, struct receipt *receipt)
 {
     static const char *const names[] = { "pwdLockout", NULL };
-    const char *context = context_of(looking);
+    cleanup_free char *context = context_of(looking);
     cleanup_answer struct answer answer = { 0 };
 
     if (!looking->ppolicy || context == NULL)

@@ -1,6 +1,7 @@
 #include "connectors/ldap/lock_settle.h"
 
 #include "base/str.h"
+#include "connectors/ldap/change.h"
 #include "connectors/ldap/lock.h"
 #include "connectors/ldap/outcome.h"
 #include "connectors/ldap/read.h"
@@ -37,13 +38,13 @@ static bool lock_again(struct connector_session *session, const struct operation
     struct request request = { .kind = REQUEST_MODIFY, .dn = dn, .mods = mods->list, .assert_key = operation->key };
     cleanup_answer struct answer answer = { 0 };
 
-    if (!session_ask(session, &request, &answer, receipt))
+    if (!change_ask(session, &request, &answer, receipt))
         return false;
     bool changed = answer.code == LDAP_NO_SUCH_ATTRIBUTE || answer.code == LDAP_TYPE_OR_VALUE_EXISTS;
     bool refused = answer.code == LDAP_UNWILLING_TO_PERFORM || answer.code == LDAP_CONSTRAINT_VIOLATION;
     if (answer.code == LDAP_SUCCESS || (attempt != BY_NOTHING && (changed || refused)))
         return true;
-    session_refused(&answer, outcome_of(operation->kind, answer.code), "lock the password of", dn, receipt);
+    session_refused(&answer, operation->kind, "lock the password of", dn, receipt);
     lock_hide(mods, receipt);
     return false;
 }

@@ -1,10 +1,12 @@
 /*
- * outcome.h: LDAP result codes → delivery outcomes, in one table.
+ * outcome.h: LDAP result codes → delivery outcomes, in one table; and the few
+ * answers whose words tell more than their code, in another.
  *
  * Codes: RFC 4511 appendix A, RFC 3909 (cancel), RFC 4528 (assertion), and the
- * negative ones of libldap's own (ldap.h).
- * outcome_of answers for any code: one that no row names is RETRY, which ends
- * in a dead letter when it stays.
+ * negative ones of libldap's own (ldap.h). Words: as OpenLDAP, 389 Directory
+ * Server, Samba and Active Directory write them.
+ * Every code has a verdict: one that no row names is RETRY and unsure, which
+ * ends in a dead letter when it stays.
  * Threads: no state. Ownership: all texts are constants.
  */
 #ifndef PROVOST_CONNECTORS_LDAP_OUTCOME_H
@@ -14,21 +16,36 @@
 
 struct outcome_row {
     int code;
-    enum outcome outcome;
-    const char *name;     /* as the RFC spells it */
-    const char *sentence; /* for a person */
+    enum outcome outcome;  /* as the answer to an operation or a read */
+    enum refusal refusal;  /* whether the code alone tells whose refusal that is */
+    bool login;            /* as the answer to a log-in: it is about the name or the password */
+    const char *name;      /* as the RFC spells it */
+    const char *sentence;  /* for a person */
 };
 
 /* The row of a code; never NULL (code 0x7fffffff: unknown). */
 const struct outcome_row *outcome_row(int code);
 
-/* The outcome of a code as the answer to an operation: the table's, but for
- * the few that mean something else there ("is there no more" to a removal). */
-enum outcome outcome_of(enum operation_kind kind, int code);
-
 /* The table itself, for its tests; ends with the unknown row. */
 const struct outcome_row *outcome_table(void);
 
 #define OUTCOME_CODE_UNKNOWN 0x7fffffff
+
+/* What an answer comes to. */
+struct verdict {
+    enum outcome outcome;
+    enum refusal refusal;
+    const char *sentence;
+};
+
+#define OUTCOME_OF_READ OPERATION_KIND_COUNT /* in place of an operation's kind */
+
+/* The verdict on a code with the server's own words (NULL: none): the table's, but for the few codes that mean something
+ * else as the answer to this kind of operation ("is there no more" to a removal), and for a value that is taken. */
+struct verdict outcome_judge(enum operation_kind kind, int code, const char *words);
+
+/* Why an answer with these words can only be the whole server's refusal ("it takes no changes now"), for a person;
+ * NULL where it can be this record's. */
+const char *outcome_of_server(int code, const char *words);
 
 #endif

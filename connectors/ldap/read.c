@@ -36,6 +36,15 @@ char *read_key(const struct connector_session *session, LDAPMessage *entry)
     return key;
 }
 
+enum outcome read_tell_no_key(const struct connector_session *session, const char *dn, struct receipt *receipt)
+{
+    receipt_set(receipt, OUTCOME_RETRY, 0,
+                "\"%s\" shows no %s (key_attribute), by which accounts are linked; is the agent allowed to read it?", dn,
+                session->settings->key_attribute);
+    receipt->refusal = REFUSAL_UNSURE;
+    return OUTCOME_RETRY;
+}
+
 /* ---- entry → account ---- */
 
 /* The name as the mapping spells it, or NULL for one that was not asked for. */
@@ -95,11 +104,9 @@ static enum outcome take_account(const struct connector_session *session, LDAPMe
         return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
     }
     if (account.key == NULL) {
-        receipt_set(receipt, OUTCOME_REJECTED, 0,
-                    "\"%s\" shows no %s (key_attribute), by which accounts are linked; is the agent allowed to read it?",
-                    account.locator, session->settings->key_attribute);
+        read_tell_no_key(session, account.locator, receipt);
         account_clear(&account);
-        return OUTCOME_REJECTED;
+        return receipt->outcome;
     }
     *ret_account = account;
     return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
@@ -125,10 +132,10 @@ static enum outcome take_hits(const struct connector_session *session, const str
     cleanup_buf struct buf list = { 0 };
 
     if (answer->code == LDAP_NO_SUCH_OBJECT && request->scope != LDAP_SCOPE_BASE)
-        return session_refused(answer, OUTCOME_REJECTED, "search below", request->dn, receipt);
+        return session_tell(answer, OUTCOME_REJECTED, receipt, "cannot search below \"%s\": there is no such entry", request->dn);
     bool more = answer->code == LDAP_SIZELIMIT_EXCEEDED && first != NULL;
     if (answer->code != LDAP_SUCCESS && !more)
-        return session_refused(answer, outcome_row(answer->code)->outcome,
+        return session_refused(answer, OUTCOME_OF_READ,
                                answer->code == LDAP_FILTER_ERROR ? "search with the filter" : "read",
                                answer->code == LDAP_FILTER_ERROR ? request->filter : request->dn, receipt);
     if (first == NULL)
@@ -170,10 +177,11 @@ static bool find_by_any(struct connector_session *session, const struct account_
     if (filter == NULL)
         return false;
     enum outcome outcome = find(session, query, base, LDAP_SCOPE_SUBTREE, filter, ret_account, receipt);
-    if (outcome != OUTCOME_AMBIGUOUS && outcome != OUTCOME_REJECTED)
-        return true;
-    receipt_clear(receipt);
-    return false;
+    bool one_may_differ = outcome == OUTCOME_AMBIGUOUS || outcome == OUTCOME_REJECTED ||
+                          (outcome == OUTCOME_RETRY && receipt->remote_code > 0); /* a limit that only one of them meets */
+    if (one_may_differ)
+        receipt_clear(receipt);
+    return !one_may_differ;
 }
 
 static enum outcome find_by_match(struct connector_session *session, const struct account_query *query, const char *base,
@@ -192,7 +200,7 @@ enum outcome ldap_read(struct connector_session *session, const struct account_q
                        struct receipt *receipt)
 {
     bool by_match = query->key == NULL && query->match != NULL && query->match[0] != NULL;
-    const char *base = session_base(session, query->locator);
+    cleanup_free char *base = session_base(session, query->locator != NULL ? query->locator : query->base);
 
     if ((query->key != NULL || by_match) && base == NULL)
         return receipt_set(receipt, OUTCOME_REJECTED, 0, "the server names no naming context to search; set base_dn");
@@ -217,7 +225,7 @@ enum outcome read_entry(struct connector_session *session, const char *dn, const
     if (!session_ask(session, &request, answer, receipt))
         return receipt->outcome;
     enum outcome outcome =
-        answer->code != LDAP_SUCCESS ? session_refused(answer, outcome_row(answer->code)->outcome, "read", dn, receipt)
+        answer->code != LDAP_SUCCESS ? session_refused(answer, OUTCOME_OF_READ, "read", dn, receipt)
         : answer_entry(session, answer) == NULL
             ? receipt_set(receipt, OUTCOME_GONE, LDAP_NO_SUCH_OBJECT, "\"%s\" is not there, or may not be seen", dn)
             : OUTCOME_APPLIED;
@@ -227,30 +235,6 @@ enum outcome read_entry(struct connector_session *session, const char *dn, const
 }
 
 /* ---- listing, page by page (RFC 2696) ---- */
-
-struct listing {
-    struct connector_session *session;
-    const struct account_query *query;
-    connector_list_entry *entry;
-    void *arg;
-};
-
-/* 0 to go on, 1 when the callback has had enough, negative with the receipt set. */
-static int list_page(const struct listing *listing, const struct answer *answer, struct receipt *receipt)
-{
-    LDAP *ld = listing->session->ld;
-
-    for (LDAPMessage *entry = answer_entry(listing->session, answer); entry != NULL; entry = ldap_next_entry(ld, entry)) {
-        struct account account = { 0 };
-        if (take_account(listing->session, entry, listing->query->names, &account, receipt) != OUTCOME_APPLIED)
-            return -1;
-        int code = listing->entry(&account, listing->arg);
-        account_clear(&account);
-        if (code < 0)
-            return 1;
-    }
-    return 0;
-}
 
 static void next_cookie(LDAP *ld, const struct answer *answer, struct berval *cookie)
 {
@@ -263,10 +247,9 @@ static void next_cookie(LDAP *ld, const struct answer *answer, struct berval *co
         ldap_parse_pageresponse_control(ld, control, &total, cookie);
 }
 
-static enum outcome list_pages(const struct listing *listing, struct request *request, struct berval *cookie,
-                               struct receipt *receipt)
+static enum outcome list_pages(struct connector_session *session, struct request *request, struct berval *cookie,
+                               read_take_page *take, void *arg, struct receipt *receipt)
 {
-    struct connector_session *session = listing->session;
     int code = 0;
 
     do {
@@ -276,69 +259,63 @@ static enum outcome list_pages(const struct listing *listing, struct request *re
         if (!session_ask(session, request, &answer, receipt))
             return receipt->outcome;
         if (request->cookie != NULL && session->made != before)
-            return receipt_set(receipt, OUTCOME_RETRY, 0, "the connection was lost in the middle of a listing");
-        if (answer.code != LDAP_SUCCESS)
-            return session_refused(&answer, outcome_row(answer.code)->outcome, "list", request->dn, receipt);
-        code = list_page(listing, &answer, receipt);
+            return receipt_set(receipt, OUTCOME_RETRY, LDAP_SERVER_DOWN, "the connection was lost in the middle of a listing");
+        code = take(session, &answer, arg, receipt);
+        if (code == 0 && answer.code != LDAP_SUCCESS)
+            return session_refused(&answer, OUTCOME_OF_READ, "list what is below", request->dn, receipt);
         next_cookie(session->ld, &answer, cookie);
     } while (code == 0 && cookie->bv_len != 0);
     return code < 0 ? receipt->outcome : receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+}
+
+enum outcome read_pages(struct connector_session *session, struct request *request, read_take_page *take, void *arg,
+                        struct receipt *receipt)
+{
+    struct berval cookie = { 0, NULL };
+
+    request->page_entries = PAGE_ENTRIES;
+    enum outcome outcome = list_pages(session, request, &cookie, take, arg, receipt);
+    ber_memfree(cookie.bv_val);
+    return outcome;
+}
+
+struct listing {
+    const struct account_query *query;
+    connector_list_entry *entry;
+    void *arg;
+};
+
+static int list_page(struct connector_session *session, const struct answer *answer, void *arg, struct receipt *receipt)
+{
+    const struct listing *listing = arg;
+
+    for (LDAPMessage *entry = answer_entry(session, answer); entry != NULL; entry = ldap_next_entry(session->ld, entry)) {
+        struct account account = { 0 };
+        if (take_account(session, entry, listing->query->names, &account, receipt) != OUTCOME_APPLIED)
+            return -1;
+        int code = listing->entry(&account, listing->arg);
+        account_clear(&account);
+        if (code < 0)
+            return 1;
+    }
+    return 0;
 }
 
 enum outcome ldap_list(struct connector_session *session, const struct account_query *query, connector_list_entry *entry,
                        void *arg, struct receipt *receipt)
 {
     cleanup_free const char **names = names_to_ask(session, query->names);
-    struct listing listing = { session, query, entry, arg };
-    struct berval cookie = { 0, NULL };
+    cleanup_free char *base = session_base(session, query->locator != NULL ? query->locator : query->base);
+    struct listing listing = { query, entry, arg };
     struct request request = { .kind = REQUEST_SEARCH,
-                               .dn = session_base(session, query->locator),
+                               .dn = base,
                                .scope = LDAP_SCOPE_SUBTREE,
                                .attributes = names,
-                               .page_entries = PAGE_ENTRIES,
                                .filter = query->match != NULL && query->match[0] != NULL ? query->match[0] : "(objectClass=*)" };
 
     if (names == NULL)
         return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
-    if (request.dn == NULL)
+    if (base == NULL)
         return receipt_set(receipt, OUTCOME_REJECTED, 0, "the server names no naming context to list; set base_dn");
-    enum outcome outcome = list_pages(&listing, &request, &cookie, receipt);
-    ber_memfree(cookie.bv_val);
-    return outcome;
-}
-
-/* ---- groups that hold a value ---- */
-
-static int collect_group(const struct account *account, void *arg)
-{
-    json_t *groups = arg;
-
-    return json_array_append_new(groups, json_pack("{s:s,s:s}", "key", account->key, "locator", account->locator));
-}
-
-enum outcome ldap_read_groups(struct connector_session *session, const struct group_query *wanted, json_t **ret_groups,
-                              struct receipt *receipt)
-{
-    static const char *const no_names[] = { NULL };
-    cleanup_free char *filter = filter_equals(wanted->attribute, wanted->value);
-    json_t *groups = json_array();
-    const char *match[] = { filter, NULL };
-    struct account_query query = { .group = true, .match = match, .names = no_names };
-    char **contexts = session->settings->base_dn == NULL ? session->contexts : NULL; /* NULL: base_dn alone */
-    enum outcome outcome;
-    size_t i = 0;
-
-    if (filter == NULL || groups == NULL) {
-        json_decref(groups);
-        return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
-    }
-    do {
-        query.locator = contexts != NULL ? contexts[i] : NULL;
-        outcome = ldap_list(session, &query, collect_group, groups, receipt);
-    } while (outcome == OUTCOME_APPLIED && contexts != NULL && contexts[i] != NULL && contexts[++i] != NULL);
-    if (outcome == OUTCOME_APPLIED)
-        *ret_groups = groups;
-    else
-        json_decref(groups);
-    return outcome;
+    return read_pages(session, &request, list_page, &listing, receipt);
 }

@@ -9,8 +9,6 @@
 
 enum outcome ldap_read(struct connector_session *session, const struct account_query *query, struct account *ret_account,
                        struct receipt *receipt);
-enum outcome ldap_read_groups(struct connector_session *session, const struct group_query *query, json_t **ret_groups,
-                              struct receipt *receipt);
 enum outcome ldap_list(struct connector_session *session, const struct account_query *query, connector_list_entry *entry, void *arg,
                        struct receipt *receipt);
 
@@ -20,5 +18,14 @@ enum outcome read_entry(struct connector_session *session, const char *dn, const
                         struct receipt *receipt);
 /* The key of an entry, owned by the caller; NULL: it has none that we may see. */
 char *read_key(const struct connector_session *session, LDAPMessage *entry);
+/* An entry without a key that we may see: RETRY, of this entry or of all. */
+enum outcome read_tell_no_key(const struct connector_session *session, const char *dn, struct receipt *receipt);
+
+/* A search page by page (RFC 2696). `take` is called with each answer that came, and once more with a refusal, which may hold
+ * entries, too (a size limit). It returns 0 to go on, 1 when it has had enough, negative with the receipt set.
+ * APPLIED, or the failure. */
+typedef int read_take_page(struct connector_session *session, const struct answer *answer, void *arg, struct receipt *receipt);
+enum outcome read_pages(struct connector_session *session, struct request *request, read_take_page *take, void *arg,
+                        struct receipt *receipt);
 
 #endif

@@ -13,7 +13,7 @@ static const char *const sasl_choices[] = { "none", "external", NULL };
 const struct option_row ldap_options[] = {
     OPTION_STRING(struct ldap_settings, uri, "uri", OPTION_REQUIRED, NULL,
                   "where the directory is: ldap://HOST[:PORT], ldaps://HOST[:PORT] or ldapi://PATH (with %2F for each slash); "
-                  "several, by spaces, are tried in order"),
+                  "of several, by spaces, the first serves that answers and takes our log-in and our changes"),
     OPTION_BOOL(struct ldap_settings, starttls, "starttls", "false",
                 "encrypt an ldap:// connection before anything else is sent"),
     OPTION_PATH(struct ldap_settings, ca_file, "ca_file", 0, NULL,
@@ -29,7 +29,8 @@ const struct option_row ldap_options[] = {
                   "external: log in as the Unix user that runs the agent, over ldapi://"),
     OPTION_STRING(
         struct ldap_settings, base_dn, "base_dn", 0, NULL,
-        "below which accounts and groups are looked for; default: the server's naming context that holds the wanted entry"),
+        "below which accounts and groups are looked for; default: for an account the server's naming context that its mapping names, "
+        "for the groups of a member all of them"),
     OPTION_STRING(struct ldap_settings, key_attribute, "key_attribute", 0, "entryUUID",
                   "attribute that names an entry for ever, through renames; accounts are linked by it"),
     OPTION_DURATION(struct ldap_settings, network_timeout_us, "network_timeout", "5 s", SECOND / 10, 300 * SECOND,

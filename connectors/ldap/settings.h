@@ -10,7 +10,7 @@
 enum ldap_sasl { LDAP_SASL_OFF, LDAP_SASL_BY_SOCKET };
 
 struct ldap_settings {
-    char *uri; /* one or more, by spaces: tried in order */
+    char *uri; /* one or more, by spaces: the first that serves (reach.h) */
     bool starttls;
     char *ca_file; /* NULL: what ldap.conf(5) says */
     bool verify;
@@ -18,7 +18,7 @@ struct ldap_settings {
     char *bind_dn;
     char *password;
     int sasl; /* enum ldap_sasl */
-    char *base_dn; /* NULL: the naming context of the wanted entry */
+    char *base_dn; /* NULL: the naming context of the wanted entry, all of them for groups */
     char *key_attribute;
     int64_t network_timeout_us;
     int64_t operation_timeout_us;

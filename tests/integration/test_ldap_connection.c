@@ -24,6 +24,7 @@
 static const struct connector_ops *ops;
 static struct slapd slapd;
 static void *settings;
+static struct connector_shared *shared;
 static struct connector_session *session;
 static struct receipt receipt;
 
@@ -39,16 +40,19 @@ static void open_target(const char *format, ...)
     buf_vprintf(&text, format, args);
     va_end(args);
     settings = settings_make(ops, text.bytes);
-    ops->open(settings, NULL, &session, &receipt);
+    assert_int_equal(ops->share(settings, &shared, NULL), 0);
+    ops->open(settings, shared, &session, &receipt);
 }
 
 static int close_target(void **state)
 {
     (void)state;
     ops->close(session);
+    ops->unshare(shared);
     settings_free(ops, settings);
     receipt_clear(&receipt);
     session = NULL;
+    shared = NULL;
     settings = NULL;
     return 0;
 }
@@ -156,7 +160,8 @@ static void a_missing_password_is_not_an_anonymous_log_in(void **state)
     cleanup_free char *text = str_printf(LOG_IN "uri = \"%s\";", slapd.uri);
     settings = settings_make(ops, text);
     ((struct ldap_settings *)settings)->password[0] = '\0'; /* past the check, which refuses to leave it out */
-    ops->open(settings, NULL, &session, &receipt);
+    assert_int_equal(ops->share(settings, &shared, NULL), 0);
+    ops->open(settings, shared, &session, &receipt);
     assert_down("without a password");
 }
 

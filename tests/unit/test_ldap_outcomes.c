@@ -20,47 +20,48 @@ static const struct {
     int code;
     const char *name;
     enum outcome outcome;
+    enum refusal refusal;
 } rfc4511[] = {
-    { 0, "success", OUTCOME_APPLIED },
-    { 1, "operationsError", OUTCOME_RETRY },
-    { 2, "protocolError", OUTCOME_REJECTED },
-    { 3, "timeLimitExceeded", OUTCOME_RETRY },
-    { 4, "sizeLimitExceeded", OUTCOME_REJECTED },
-    { 5, "compareFalse", OUTCOME_REJECTED },
-    { 6, "compareTrue", OUTCOME_REJECTED },
-    { 7, "authMethodNotSupported", OUTCOME_TARGET_DOWN },
-    { 8, "strongerAuthRequired", OUTCOME_TARGET_DOWN },
-    { 10, "referral", OUTCOME_REJECTED },
-    { 11, "adminLimitExceeded", OUTCOME_RETRY },
-    { 12, "unavailableCriticalExtension", OUTCOME_REJECTED },
-    { 13, "confidentialityRequired", OUTCOME_TARGET_DOWN },
-    { 14, "saslBindInProgress", OUTCOME_TARGET_DOWN },
-    { 16, "noSuchAttribute", OUTCOME_RETRY },
-    { 17, "undefinedAttributeType", OUTCOME_REJECTED },
-    { 18, "inappropriateMatching", OUTCOME_REJECTED },
-    { 19, "constraintViolation", OUTCOME_REJECTED },
-    { 20, "attributeOrValueExists", OUTCOME_REJECTED },
-    { 21, "invalidAttributeSyntax", OUTCOME_REJECTED },
-    { 32, "noSuchObject", OUTCOME_GONE },
-    { 33, "aliasProblem", OUTCOME_REJECTED },
-    { 34, "invalidDNSyntax", OUTCOME_REJECTED },
-    { 36, "aliasDereferencingProblem", OUTCOME_REJECTED },
-    { 48, "inappropriateAuthentication", OUTCOME_TARGET_DOWN },
-    { 49, "invalidCredentials", OUTCOME_TARGET_DOWN },
-    { 50, "insufficientAccessRights", OUTCOME_REJECTED },
-    { 51, "busy", OUTCOME_RETRY },
-    { 52, "unavailable", OUTCOME_TARGET_DOWN },
-    { 53, "unwillingToPerform", OUTCOME_REJECTED },
-    { 54, "loopDetect", OUTCOME_REJECTED },
-    { 64, "namingViolation", OUTCOME_REJECTED },
-    { 65, "objectClassViolation", OUTCOME_REJECTED },
-    { 66, "notAllowedOnNonLeaf", OUTCOME_REJECTED },
-    { 67, "notAllowedOnRDN", OUTCOME_REJECTED },
-    { 68, "entryAlreadyExists", OUTCOME_RETRY },
-    { 69, "objectClassModsProhibited", OUTCOME_REJECTED },
-    { 71, "affectsMultipleDSAs", OUTCOME_REJECTED },
-    { 80, "other", OUTCOME_RETRY },
-    { 122, "assertionFailed", OUTCOME_GONE },
+    { 0, "success", OUTCOME_APPLIED, REFUSAL_SURE },
+    { 1, "operationsError", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 2, "protocolError", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 3, "timeLimitExceeded", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 4, "sizeLimitExceeded", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 5, "compareFalse", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 6, "compareTrue", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 7, "authMethodNotSupported", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 8, "strongerAuthRequired", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 10, "referral", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 11, "adminLimitExceeded", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 12, "unavailableCriticalExtension", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 13, "confidentialityRequired", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 14, "saslBindInProgress", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 16, "noSuchAttribute", OUTCOME_RETRY, REFUSAL_SURE },
+    { 17, "undefinedAttributeType", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 18, "inappropriateMatching", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 19, "constraintViolation", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 20, "attributeOrValueExists", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 21, "invalidAttributeSyntax", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 32, "noSuchObject", OUTCOME_GONE, REFUSAL_SURE },
+    { 33, "aliasProblem", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 34, "invalidDNSyntax", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 36, "aliasDereferencingProblem", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 48, "inappropriateAuthentication", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 49, "invalidCredentials", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 50, "insufficientAccessRights", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 51, "busy", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 52, "unavailable", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 53, "unwillingToPerform", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 54, "loopDetect", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 64, "namingViolation", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 65, "objectClassViolation", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 66, "notAllowedOnNonLeaf", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 67, "notAllowedOnRDN", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 68, "entryAlreadyExists", OUTCOME_RETRY, REFUSAL_SURE },
+    { 69, "objectClassModsProhibited", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 71, "affectsMultipleDSAs", OUTCOME_REJECTED, REFUSAL_SURE },
+    { 80, "other", OUTCOME_RETRY, REFUSAL_UNSURE },
+    { 122, "assertionFailed", OUTCOME_GONE, REFUSAL_SURE },
 };
 
 static void every_code_of_rfc_4511_has_its_outcome(void **state)
@@ -71,6 +72,7 @@ static void every_code_of_rfc_4511_has_its_outcome(void **state)
         assert_int_equal(row->code, rfc4511[i].code);
         assert_string_equal(row->name, rfc4511[i].name);
         assert_string_equal(outcome_name(row->outcome), outcome_name(rfc4511[i].outcome));
+        assert_int_equal(row->refusal, rfc4511[i].refusal);
     }
 }
 
@@ -101,11 +103,82 @@ static void no_code_has_two_rows_and_each_row_speaks(void **state)
     }
 }
 
-static void an_unknown_code_is_tried_again(void **state)
+static enum outcome outcome_of(enum operation_kind kind, int code)
+{
+    return outcome_judge(kind, code, NULL).outcome;
+}
+
+static void an_unknown_code_is_tried_again_and_may_be_anybody_s(void **state)
 {
     (void)state;
     assert_int_equal(outcome_row(9999)->outcome, OUTCOME_RETRY);
     assert_int_equal(outcome_of(OPERATION_UPDATE, -4711), OUTCOME_RETRY);
+    assert_int_equal(outcome_judge(OUTCOME_OF_READ, 9999, NULL).refusal, REFUSAL_UNSURE);
+}
+
+/* The table alone takes no target down: that is for lost connections, and for answers that refusal.c has looked at. */
+static void no_answer_of_a_server_takes_the_target_down_by_its_code(void **state)
+{
+    (void)state;
+    for (const struct outcome_row *row = outcome_table(); row->code != OUTCOME_CODE_UNKNOWN; row++) {
+        assert_true(row->code < 0 || row->outcome != OUTCOME_TARGET_DOWN);
+        assert_true(row->refusal == REFUSAL_SURE || row->outcome == OUTCOME_RETRY);
+    }
+}
+
+static void a_refused_log_in_is_told_from_a_server_that_is_not_ready(void **state)
+{
+    static const int refused[] = { 7, 8, 13, 19, 32, 34, 48, 49, 50, 53 }; /* 19: 389 DS of a locked account */
+    static const int not_ready[] = { 1, 3, 10, 11, 51, 52, 80, -1, -5 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        assert_true(outcome_row(refused[i])->login);
+    for (size_t i = 0; i < sizeof(not_ready) / sizeof(not_ready[0]); i++)
+        assert_false(outcome_row(not_ready[i])->login);
+}
+
+/* ---- words ---- */
+
+static const char *judged(int code, const char *words)
+{
+    return outcome_name(outcome_judge(OPERATION_UPDATE, code, words).outcome);
+}
+
+static void a_value_that_is_taken_is_tried_again_like_a_name_that_is_taken(void **state)
+{
+    (void)state;
+    assert_string_equal(judged(19, "some attributes not unique"), "retry");                        /* slapo-unique, 2.4 */
+    assert_string_equal(judged(19, "non-unique attributes found with (|(mail=a@x))"), "retry");    /* 2.5 */
+    assert_string_equal(judged(19, "Another entry with the same attribute value already exists (attribute: \"uid\")"), "retry");
+    assert_string_equal(judged(19, "000021C8: AtrErr: DSID-03200BBA, #1: 0: 000021C8: problem 1005"), "retry"); /* AD */
+    assert_string_equal(judged(19, "samldb: samAccountName already in use"), "retry");
+    assert_int_equal(outcome_judge(OPERATION_CREATE, 19, "some attributes not unique").refusal, REFUSAL_SURE);
+}
+
+static void any_other_broken_rule_is_rejected(void **state)
+{
+    (void)state;
+    assert_string_equal(judged(19, NULL), "rejected");
+    assert_string_equal(judged(19, "Password fails quality checking policy"), "rejected");
+    assert_string_equal(judged(19, "uniqueMember: value #0 invalid per syntax"), "rejected");
+    assert_string_equal(judged(21, "mail: value already exists"), "rejected");
+}
+
+static void words_that_only_the_whole_server_can_mean_are_known_by_how_they_begin(void **state)
+{
+    (void)state;
+    assert_non_null(outcome_of_server(53, "operation restricted"));
+    assert_non_null(outcome_of_server(53, "shadow context; no update referral"));
+    assert_non_null(outcome_of_server(53, "Server is read-only"));
+    assert_non_null(outcome_of_server(53, "database is read-only"));
+    assert_non_null(outcome_of_server(1, "Warning: Operation attempted on a disabled node : dc=example,dc=org"));
+    assert_non_null(outcome_of_server(1, "000004DC: LdapErr: DSID-0C090A5C, comment: In order to perform this operation a successful "
+                                         "bind must be completed on the connection., data 0, v4563"));
+    assert_non_null(outcome_of_server(50, "Operations are restricted to bind/unbind/abandon/StartTLS/modify password"));
+    assert_null(outcome_of_server(53, NULL));
+    assert_null(outcome_of_server(53, "no: the value \"shadow context\" is not wanted")); /* a value that is quoted */
+    assert_null(outcome_of_server(19, "operation restricted"));
 }
 
 static void what_is_so_already_is_unchanged_for_the_operation_that_wants_it_so(void **state)
@@ -271,7 +344,12 @@ int main(void)
         cmocka_unit_test(every_code_of_libldap_itself_has_a_row),
         cmocka_unit_test(every_code_that_libldap_names_as_a_server_s_has_a_row),
         cmocka_unit_test(no_code_has_two_rows_and_each_row_speaks),
-        cmocka_unit_test(an_unknown_code_is_tried_again),
+        cmocka_unit_test(an_unknown_code_is_tried_again_and_may_be_anybody_s),
+        cmocka_unit_test(no_answer_of_a_server_takes_the_target_down_by_its_code),
+        cmocka_unit_test(a_refused_log_in_is_told_from_a_server_that_is_not_ready),
+        cmocka_unit_test(a_value_that_is_taken_is_tried_again_like_a_name_that_is_taken),
+        cmocka_unit_test(any_other_broken_rule_is_rejected),
+        cmocka_unit_test(words_that_only_the_whole_server_can_mean_are_known_by_how_they_begin),
         cmocka_unit_test(what_is_so_already_is_unchanged_for_the_operation_that_wants_it_so),
         cmocka_unit_test(dns_are_compared_without_regard_to_case_and_spaces),
         cmocka_unit_test(a_dn_is_within_its_base_only_at_a_part_s_border),
