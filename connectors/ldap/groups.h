@@ -1,5 +1,12 @@
 /*
- * groups.h: the groups that hold a member.
+ * groups.h: the groups that hold a member, wherever in the directory they are.
+ *
+ * They are searched where the group mapping puts them, which must succeed, and
+ * in all else that can be searched: base_dn, or every naming context of the
+ * server. A place that cannot be searched (no right to read it, an empty
+ * suffix, a proxy whose server is away, a size limit) never hides what was
+ * found elsewhere: the receipt is `partial`, and its note names the place and
+ * the server's answer.
  * The contract is that of connector.h.
  */
 #ifndef PROVOST_CONNECTORS_LDAP_GROUPS_H
