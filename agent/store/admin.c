@@ -34,7 +34,7 @@ static int list_state(struct sqlite_store *store, int64_t target, enum lane_stat
 struct hold_call {
     const char *target;
     bool held;
-    int64_t until; /* 0: the first step */
+    int64_t until; /* lanes that were held later are left; 0: now */
 };
 
 static int release_held(struct sqlite_store *store, int64_t target, int64_t until, struct error *error)
@@ -55,10 +55,9 @@ static int hold_work(struct sqlite_store *store, void *arg, struct error *error)
 
     if (code < 0)
         return code;
-    if (call->until == 0) {
+    if (call->until == 0)
         call->until = store->now.us;
-        code = db_run(store->writer, SQL_TARGET_HOLD, error, "ii", (int64_t)call->held, store->targets[index].number);
-    }
+    code = db_run(store->writer, SQL_TARGET_HOLD, error, "ii", (int64_t)call->held, store->targets[index].number);
     if (code < 0 || call->held)
         return code;
     store->targets[index].made_ready = true; /* what is ready may be taken again */

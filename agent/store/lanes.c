@@ -311,8 +311,7 @@ static int lease_ready(struct sqlite_store *store, struct lease_call *call, size
     return code;
 }
 
-/* Of a try that was rolled back. */
-static void forget_leases(struct lease_call *call)
+static void clear_leases(struct lease_call *call)
 {
     while (call->count > 0)
         lease_clear(&call->leases[--call->count]);
@@ -325,7 +324,7 @@ static int lease_work(struct sqlite_store *store, void *arg, struct error *error
     size_t index;
     int code = target_intern(store, call->wish->target, &index, error);
 
-    forget_leases(call);
+    clear_leases(call); /* of a run that was rolled back */
     if (code < 0 || store->targets[index].held)
         return code;
     int64_t target = store->targets[index].number;
@@ -347,7 +346,7 @@ int sqlite_lease(struct store *store, const struct lease_wish *wish, struct leas
         return error_nomem(error);
     int code = store_call_relaxed((struct sqlite_store *)store, lease_work, &call, error);
     if (code < 0) {
-        forget_leases(&call);
+        clear_leases(&call);
         return code;
     }
     memcpy(leases, mine, call.count * sizeof(*mine));
@@ -411,6 +410,12 @@ struct end_call {
     char *copies;
 };
 
+static void forget_refusal(struct end_call *call)
+{
+    call->code = 0;
+    free(take_pointer(call->error));
+}
+
 static void __attribute__((format(printf, 3, 4))) refuse(struct end_call *call, int code, const char *format, ...)
 {
     struct error *error = malloc(sizeof(*error));
@@ -427,9 +432,9 @@ static void __attribute__((format(printf, 3, 4))) refuse(struct end_call *call, 
 
 /* The account is another identity's: the work is done and told of, but the
  * lane cannot end well. A person has to look. */
-static int write_call_link(struct sqlite_store *store, struct end_call *call, size_t target, int64_t identity, struct error *error)
+static int write_call_link(struct sqlite_store *store, struct end_call *call, struct completion *completion, size_t target,
+                           int64_t identity, struct error *error)
 {
-    struct completion *completion = &call->completion;
     struct error refusal = { 0 };
 
     call->noted = 0;
@@ -445,9 +450,9 @@ static int write_call_link(struct sqlite_store *store, struct end_call *call, si
 }
 
 /* What the lane wrote into groups, or as a group with its members. */
-static int write_call_members(struct sqlite_store *store, struct end_call *call, size_t target, int64_t identity, struct error *error)
+static int write_call_members(struct sqlite_store *store, struct end_call *call, const struct completion *c, size_t target,
+                              int64_t identity, struct error *error)
 {
-    const struct completion *c = &call->completion;
     int code = member_rows_change(store, target, call->lease.kind, identity, c->members, c->member_count, error);
 
     if (code == 0 && call->lease.kind == IDENTITY_USER && c->has_groups && c->end == LANE_DONE) {
@@ -492,9 +497,10 @@ static int64_t leaver_after(const struct completion *c, const struct lane_row *l
     return leaver_since(c->end == LANE_DONE ? LEAVING_NO : c->leaving, lane->leaver, lane->oldest != 0 ? lane->oldest : now);
 }
 
-static int end_lane(struct sqlite_store *store, const struct end_call *call, int64_t key, struct lane_row *lane, struct error *error)
+/* `noted`: member rows came that are to be sent, or one is wrong. */
+static int end_lane(struct sqlite_store *store, const struct completion *c, bool noted, int64_t key, struct lane_row *lane,
+                    struct error *error)
 {
-    const struct completion *c = &call->completion;
     struct lane_end_row end;
     int64_t covered = (int64_t)c->lease->deliveries < lane->deliveries ? (int64_t)c->lease->deliveries : lane->deliveries;
     int64_t newer = lane->deliveries - covered;
@@ -508,7 +514,7 @@ static int end_lane(struct sqlite_store *store, const struct end_call *call, int
     }
     if (code < 0)
         return code;
-    bool news = newer != 0 || lane->again || call->noted > 0;
+    bool news = newer != 0 || lane->again || noted;
     if (!choose_end(c, lane, news, store->now.us, &end))
         return lane_delete(store, key, LANE_STATE_LEASED, error);
     lane_count(store, key >> LANE_IDENTITY_BITS, LANE_STATE_LEASED, -1);
@@ -522,12 +528,14 @@ static int end_lane(struct sqlite_store *store, const struct end_call *call, int
 static int end_run(struct sqlite_store *store, struct request *request, struct error *error)
 {
     struct end_call *call = (struct end_call *)request;
+    struct completion completion = call->completion; /* as asked for: an earlier run of this request may have been rolled back */
     const struct lease *lease = &call->lease;
     struct lane_row lane;
     size_t target;
     int code = target_intern(store, lease->target, &target, error);
     int64_t identity = code < 0 ? code : identity_number(store->writer, lease->kind, lease->id, error);
 
+    forget_refusal(call);
     if (identity < 0)
         return (int)identity;
     int64_t key = lane_key(store->targets[target].number, identity);
@@ -539,14 +547,14 @@ static int end_run(struct sqlite_store *store, struct request *request, struct e
                lease->target);
         return 0;
     }
-    code = write_call_link(store, call, target, identity, error);
+    code = write_call_link(store, call, &completion, target, identity, error);
     if (code == 0)
-        code = write_call_members(store, call, target, identity, error);
+        code = write_call_members(store, call, &completion, target, identity, error);
     if (code == 0)
-        code = operations_write(store, key, lease->newest_delivery, &call->completion, error);
+        code = operations_write(store, key, lease->newest_delivery, &completion, error);
     if (code == 0)
-        code = intents_end(store, key, &call->completion, error);
-    return code < 0 ? code : end_lane(store, call, key, &lane, error);
+        code = intents_end(store, key, &completion, error);
+    return code < 0 ? code : end_lane(store, &completion, call->noted > 0, key, &lane, error);
 }
 
 static void end_finish(struct request *request, int code, const struct error *error)

@@ -154,6 +154,12 @@ static int retain_keys(struct sqlite_store *store, struct error *error)
     return code < 0 ? code : count == STEP_MOST;
 }
 
+void retain_start_over(struct sqlite_store *store)
+{
+    store->retain_event = 0;
+    remember_key(store, NULL);
+}
+
 int retain_step(struct sqlite_store *store, struct error *error)
 {
     static int (*const steps[])(struct sqlite_store *, struct error *) = { retain_events, retain_operations, retain_sign_ins,

@@ -171,6 +171,7 @@ static void roll_back(struct sqlite_store *store, int code)
         db_run(store->writer, SQL_ROLLBACK, NULL, "");
     store->counters = store->counters_committed;
     targets_roll_back(store);
+    retain_start_over(store);
     if (!connection_survives(code))
         db_close(take_pointer(store->writer));
 }

@@ -129,7 +129,8 @@ struct seen_key {
 struct sqlite_store;
 struct request {
     struct request *next;
-    /* Inside the transaction, on the writer thread. */
+    /* Inside the transaction, on the writer thread. Runs again from the beginning where its transaction was rolled back: it forgets
+     * what the first run left in the request (tests/unit/test_store_twice.c has a row for each kind). */
     int (*run)(struct sqlite_store *store, struct request *request, struct error *error);
     /* After it: code 0, or why nothing was committed. Frees the request. */
     void (*finish)(struct request *request, int code, const struct error *error);
@@ -347,6 +348,8 @@ void jump_commit(struct sqlite_store *store);
 /* retain.c */
 /* One small step inside a transaction: > 0 when more is left. */
 int retain_step(struct sqlite_store *store, struct error *error);
+/* After a step that was rolled back: what it went past is still there. */
+void retain_start_over(struct sqlite_store *store);
 
 /* What the ops table names. */
 #define SQLITE_OP(name) __typeof__(*((struct store_ops *)0)->name) sqlite_##name
