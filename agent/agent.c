@@ -164,9 +164,11 @@ static int open_store(struct agent *agent, struct error *error)
     };
 
     int code = store_open(&settings, &agent->store, error);
-    if (code == 0)
-        store_on_ready(agent->store, ready, agent);
-    return code;
+    if (code < 0)
+        return code;
+    store_on_ready(agent->store, ready, agent);
+    store_on_clock(agent->store, clock_changed, agent);
+    return 0;
 }
 
 /* A person's memberships are written by the person's own lane, where a mapping of the target says how. */

@@ -42,6 +42,9 @@ struct agent {
     char *listening;             /* URL; the same */
 };
 
+/* timekeeping.c: for store_on_clock. */
+void clock_changed(void *agent, const struct store_clock *before, const struct store_clock *now);
+
 /* status.c: the control socket, and the object that `provostctl status` shows. */
 int control_open(struct agent *agent, struct error *error);
 

@@ -127,6 +127,12 @@ static json_t *target_json(struct agent *agent, const struct config_target *targ
                      "leavers", leavers_json(agent, target->name), "revokes", revokes_json(&status));
 }
 
+static json_t *clock_json(const struct store_clock *clock)
+{
+    return json_pack("{s:I, s:I, s:o}", "skew_s", (json_int_t)(clock->skew_us / 1000000), "removals_held_s",
+                     (json_int_t)(clock->held_us / 1000000), "removals_held_until", time_or_null(clock->held_until));
+}
+
 static json_t *read_status(void *arg)
 {
     struct agent *agent = arg;
@@ -139,7 +145,7 @@ static json_t *read_status(void *arg)
         json_array_append_new(targets, target_json(agent, &agent->config->targets[i]));
     json_t *self = agent_json(agent), *endpoint = endpoint_json(agent);
     pthread_rwlock_unlock(&agent->lock);
-    return json_pack("{s:o, s:o, s:o, s:[{s:s, s:o}], s:o}", "agent", self, "store", store_json(agent, &status), "endpoint", endpoint,
+    return json_pack("{s:o, s:o, s:o, s:o, s:[{s:s, s:o}], s:o}", "clock", clock_json(&status.clock), "agent", self, "store", store_json(agent, &status), "endpoint", endpoint,
                      "sources", "name", "okta", "complete_up_to", time_or_null(status.complete_up_to), "targets", targets);
 }
 

@@ -11,7 +11,12 @@
 #include <unistd.h>
 
 #ifdef PROVOST_FAULT_POINTS
-static _Atomic int64_t *jump;
+/* A test sets the clock: microseconds in the file that the environment names. */
+struct jump {
+    _Atomic int64_t wall_us;   /* the wall clock is set */
+    _Atomic int64_t passed_us; /* time has passed: by both clocks */
+};
+static struct jump *jump;
 
 static void map_jump(void)
 {
@@ -24,15 +29,33 @@ static void map_jump(void)
         close(fd);
 }
 
-/* A test sets the clock: an int64_t, microseconds, in the file that the environment names. */
-static int64_t jump_us(void)
+static const struct jump *find_jump(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, map_jump);
-    return jump != NULL ? atomic_load(jump) : 0;
+    return jump;
+}
+
+static int64_t passed_us(void)
+{
+    const struct jump *found = find_jump();
+
+    return found != NULL ? atomic_load(&found->passed_us) : 0;
+}
+
+static int64_t jump_us(void)
+{
+    const struct jump *found = find_jump();
+
+    return found != NULL ? atomic_load(&found->wall_us) + passed_us() : 0;
 }
 #else
+static int64_t passed_us(void)
+{
+    return 0;
+}
+
 static int64_t jump_us(void)
 {
     return 0;
@@ -54,7 +77,7 @@ static struct mono system_mono(struct clock *clock)
 
     (void)clock;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (struct mono){ (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 };
+    return (struct mono){ (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + passed_us() };
 }
 
 struct clock *clock_system(void)
@@ -172,6 +195,26 @@ void wall_format(struct wall wall, char text[WALL_TEXT_BYTES])
     }
     size_t length = strftime(text, WALL_TEXT_BYTES, "%FT%T", &tm);
     snprintf(text + length, WALL_TEXT_BYTES - length, ".%03dZ", us / 1000);
+}
+
+void duration_format(int64_t us, char text[DURATION_TEXT_BYTES])
+{
+    static const struct {
+        long long seconds;
+        const char *name, *next_name;
+        long long next_seconds;
+    } units[] = { { 86400, "d", "h", 3600 }, { 3600, "h", "min", 60 }, { 60, "min", "s", 1 } };
+    long long seconds = (us + 500000) / 1000000;
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        long long rounded = (seconds + units[i].next_seconds / 2) / units[i].next_seconds;
+        long long of_next = units[i].seconds / units[i].next_seconds;
+        if (rounded < of_next)
+            continue;
+        snprintf(text, DURATION_TEXT_BYTES, "%lld %s %lld %s", rounded / of_next, units[i].name, rounded % of_next, units[i].next_name);
+        return;
+    }
+    snprintf(text, DURATION_TEXT_BYTES, "%lld s", seconds);
 }
 
 size_t wall_strftime(struct wall wall, const char *format, char *text, size_t bytes)

@@ -7,8 +7,9 @@
  *
  * A `struct clock` is a pair of functions; clock_system() reads the
  * machine's, a test puts in its own. In a build with --enable-fault-points
- * clock_system's wall clock is off by the int64_t of microseconds in the file
- * that the environment variable PROVOST_CLOCK_JUMP names: a test sets the clock.
+ * the environment variable PROVOST_CLOCK_JUMP names a file with two int64_t of
+ * microseconds, by which a test sets the clock: the wall clock is off by the
+ * first, and time has passed, by both clocks, for the second.
  * Threads: clock_system() may be used by all.
  * Source of the text form: RFC 3339.
  */
@@ -50,6 +51,10 @@ bool wall_parse(const char *text, struct wall *ret_wall);
 #define WALL_TEXT_BYTES 32
 /* With milliseconds, in UTC: "2026-11-22T21:10:03.123Z". */
 void wall_format(struct wall wall, char text[WALL_TEXT_BYTES]);
+
+#define DURATION_TEXT_BYTES 48
+/* In the two largest units, rounded: "31 d 2 h", "3 min 20 s", "7 s". */
+void duration_format(int64_t us, char text[DURATION_TEXT_BYTES]);
 
 /* strftime(3) in UTC; the length, 0 when it does not fit. */
 size_t wall_strftime(struct wall wall, const char *format, char *text, size_t bytes)

@@ -30,18 +30,6 @@ static void put_bytes(int64_t bytes)
     printf(unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
 }
 
-static void put_age(int64_t seconds)
-{
-    if (seconds >= 86400)
-        printf("%" PRId64 " d %" PRId64 " h", seconds / 86400, seconds % 86400 / 3600);
-    else if (seconds >= 3600)
-        printf("%" PRId64 " h %" PRId64 " min", seconds / 3600, seconds % 3600 / 60);
-    else if (seconds >= 60)
-        printf("%" PRId64 " min %" PRId64 " s", seconds / 60, seconds % 60);
-    else
-        printf("%" PRId64 " s", seconds);
-}
-
 static void put_head(const struct ctl *ctl, const char *head)
 {
     printf("%s%-9s%s ", ctl_paint(ctl, COLOUR_BOLD), head, ctl_paint(ctl, COLOUR_NONE));
@@ -50,9 +38,10 @@ static void put_head(const struct ctl *ctl, const char *head)
 static void put_agent(const struct ctl *ctl, const json_t *agent)
 {
     put_head(ctl, "Agent");
-    printf("provostd %s, process %" PRId64 ", up ", text_of(agent, "version"), number_of(agent, "pid"));
-    put_age(number_of(agent, "uptime_s"));
-    printf(", memory ");
+    char up[DURATION_TEXT_BYTES];
+
+    duration_format(number_of(agent, "uptime_s") * 1000000, up);
+    printf("provostd %s, process %" PRId64 ", up %s, memory ", text_of(agent, "version"), number_of(agent, "pid"), up);
     put_bytes(number_of(agent, "memory_bytes"));
     printf("\n          listening at ");
     table_put_text(text_of(agent, "listening"));
@@ -232,6 +221,24 @@ static bool advise_target(const struct ctl *ctl, const json_t *target)
 }
 
 /* Whether anything was said. */
+static bool advise_clock(const struct ctl *ctl, const json_t *clock)
+{
+    int64_t skew_s = number_of(clock, "skew_s"), held_s = number_of(clock, "removals_held_s");
+    char skew[DURATION_TEXT_BYTES], held[DURATION_TEXT_BYTES];
+
+    duration_format((skew_s < 0 ? -skew_s : skew_s) * 1000000, skew);
+    duration_format(held_s * 1000000, held);
+    if (skew_s != 0)
+        advise(ctl, COLOUR_BAD, "This machine's clock is %s %s, by the times at which Okta sent its last requests: set it, and let it be "
+               "synchronized (`timedatectl` tells whether it is).%s", skew, skew_s > 0 ? "slow" : "ahead",
+               skew_s > 0 ? " Removals that are due come late." : " Removals and retention go by Okta's clock until then.");
+    if (held_s != 0 && skew_s >= 0)
+        advise(ctl, COLOUR_WARN, "Removals and retention wait until %s: the clock is %s later than the agent can account for (it was set "
+               "forward, or the agent was off or suspended), and is believed after an hour.", text_of(clock, "removals_held_until"), held);
+    return skew_s != 0 || held_s != 0;
+}
+
+/* Whether anything was said. */
 static bool advise_all(const struct ctl *ctl, const json_t *status)
 {
     const json_t *store = json_object_get(status, "store");
@@ -248,6 +255,7 @@ static bool advise_all(const struct ctl *ctl, const json_t *status)
                unauthorized, unauthorized == 1 ? "" : "s");
     if (quarantined > 0)
         advise(ctl, COLOUR_WARN, "Bodies that could not be understood are in quarantine; journalctl -u provostd has the reasons.");
+    advised = advise_clock(ctl, json_object_get(status, "clock")) || advised;
     json_array_foreach(json_object_get(status, "targets"), index, target)
         advised = advise_target(ctl, target) || advised;
     return advised;
@@ -259,7 +267,8 @@ static bool is_well(const json_t *status)
     size_t index;
     const json_t *target;
 
-    if (json_is_string(json_object_get(json_object_get(status, "store"), "last_error")))
+    if (json_is_string(json_object_get(json_object_get(status, "store"), "last_error")) ||
+        number_of(json_object_get(status, "clock"), "skew_s") != 0)
         return false;
     json_array_foreach(json_object_get(status, "targets"), index, target)
         if (str_equal(text_of(target, "state"), "down") || str_equal(text_of(target, "state"), "refusing") || number_of(target, "dead") > 0 || leavers_are_late(target))

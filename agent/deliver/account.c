@@ -81,7 +81,7 @@ enum step account_plan(struct lane_run *run)
         .account = run->found ? &run->account : NULL,
         .members = run->member_values,
         .member_count = run->member_count,
-        .now = clock_wall(run->job->clock),
+        .now = store_removal_time(run->job->store),
         .keep = run->keep,
     };
     if (plan_make(run->mapping, &input, &run->plan, &error) < 0)

@@ -120,7 +120,7 @@ static bool is_to_leave(const struct lane_run *run)
 
     if (run->planned)
         return !run->out;
-    return plan_leaves(run->mapping, &run->identity, run->linked ? &view : NULL, clock_wall(run->job->clock));
+    return plan_leaves(run->mapping, &run->identity, run->linked ? &view : NULL, store_removal_time(run->job->store));
 }
 
 static enum leaving judge_leaving(const struct lane_run *run)

@@ -33,7 +33,7 @@ enum step sessions_make_plan(struct lane_run *run)
         .identity = &run->identity,
         .link = run->linked ? &view : NULL,
         .account = run->found ? &run->account : NULL,
-        .now = clock_wall(run->job->clock),
+        .now = store_removal_time(run->job->store),
     };
 
     if (plan_make(run->mapping, &input, &run->plan, &error) < 0)
@@ -95,7 +95,7 @@ enum step sessions_link(struct lane_run *run)
         return STEP_AGAIN;
     if (!run->planned || (run->failed && !run->swept))
         return STEP_NEXT;
-    plan_swept(plan, clock_wall(run->job->clock));
+    plan_swept(plan, store_removal_time(run->job->store));
     run->result->due = plan->due;
     cleanup_free char *text = lane_json_text(plan->progress);
     const struct link wanted = { .key = plan->wanted.key, .locator = whole || !run->linked ? plan->wanted.locator : run->link.locator,

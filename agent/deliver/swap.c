@@ -39,7 +39,7 @@ static void read_wish(struct lane_run *run, const struct account *account, struc
     if (store_read_identity(job->store, job->kind, holder->id, &identity, NULL) == 0 &&
         store_read_link(job->store, job->target, job->kind, holder->id, &link, NULL) == 0) {
         const struct link_view view = lane_link_view(&link);
-        const struct plan_input input = { .identity = &identity, .link = &view, .account = account, .now = clock_wall(job->clock) };
+        const struct plan_input input = { .identity = &identity, .link = &view, .account = account, .now = store_removal_time(job->store) };
         plan_place(run->mapping, &input, &holder->wants, NULL);
     }
     identity_clear(&identity);

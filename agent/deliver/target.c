@@ -365,7 +365,7 @@ static char *creates(void *arg, const struct identity *identity, const struct li
         return NULL;
     if (link != NULL)
         view = (struct link_view){ link->key, link->locator, link->gone, link->due, link->account };
-    plan_creation(mapping, identity, link != NULL ? &view : NULL, clock_wall(pool->settings->clock), &place, NULL);
+    plan_creation(mapping, identity, link != NULL ? &view : NULL, store_removal_time(pool->settings->store), &place, NULL);
     return place;
 }
 

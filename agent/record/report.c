@@ -67,6 +67,17 @@ void report_target(struct status_log *log, const char *target, enum target_state
     status_log_line(log, bad ? "error" : "info", fields, COUNT(fields));
 }
 
+void report_clock(struct status_log *log, const char *level, const char *state, int64_t by_us, const char *reason)
+{
+    const struct log_field fields[] = {
+        LOG_TEXT("clock", state),
+        optional_number("by_s", by_us / 1000000, by_us != 0),
+        LOG_TEXT("reason", reason),
+    };
+
+    status_log_line(log, level, fields, COUNT(fields));
+}
+
 void report_event(struct status_log *log, const struct event *event, enum event_effect effect)
 {
     bool user = event->subject_kind == IDENTITY_USER;

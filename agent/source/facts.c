@@ -58,6 +58,14 @@ static int compare_number(int64_t a, int64_t b)
     return (a > b) - (a < b);
 }
 
+/* The fact's time beside that of what is known. */
+static int compare_time(const struct fact *fact, struct wall known)
+{
+    bool impossible = fact->latest.us != 0 && known.us > fact->latest.us;
+
+    return compare_number(fact->as_of.us, impossible ? fact->doubted.us : known.us);
+}
+
 /* NULL sorts first. */
 static int compare_text(const char *a, const char *b)
 {
@@ -83,7 +91,7 @@ static int register_merge(struct text_register *text, const struct fact *fact, i
     bool same = str_equal(text->value, fact->value);
 
     if (text->value != NULL) {
-        int order = compare_number(fact->as_of.us, text->as_of.us);
+        int order = compare_time(fact, text->as_of);
         if (order == 0)
             order = compare(fact->value, text->value);
         if (order < 0)
@@ -136,12 +144,12 @@ static int profile_merge(struct identity *identity, const struct fact *fact)
 }
 
 /* A time that only grows. */
-static int time_merge(struct wall *time, struct wall heard)
+static int time_merge(struct wall *time, const struct fact *fact)
 {
-    int order = compare_number(heard.us, time->us);
+    int order = compare_time(fact, *time);
 
     if (order > 0)
-        *time = heard;
+        *time = fact->as_of;
     return order > 0 ? FACT_CHANGED : order == 0 ? FACT_UNCHANGED : FACT_SUPERSEDED;
 }
 
@@ -149,12 +157,12 @@ static int sessions_merge(struct identity *identity, const struct fact *fact)
 {
     int trigger = trigger_find(fact->value);
 
-    return trigger < 0 ? ERROR_INVALID : time_merge(&identity->sessions_void[trigger], fact->as_of);
+    return trigger < 0 ? ERROR_INVALID : time_merge(&identity->sessions_void[trigger], fact);
 }
 
 static int signed_out_merge(struct identity *identity, const struct fact *fact)
 {
-    return fact->present || fact->other != NULL ? ERROR_INVALID : time_merge(&identity->signed_out_before, fact->as_of);
+    return fact->present || fact->other != NULL ? ERROR_INVALID : time_merge(&identity->signed_out_before, fact);
 }
 
 struct wall identity_signed_out_until(const struct identity *identity)
@@ -165,7 +173,8 @@ struct wall identity_signed_out_until(const struct identity *identity)
     struct wall until = identity->signed_out_before;
 
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-        time_merge(&until, identity->sessions_void[ends[i]]);
+        if (identity->sessions_void[ends[i]].us > until.us)
+            until = identity->sessions_void[ends[i]];
     return until;
 }
 
@@ -173,7 +182,7 @@ static int exists_merge(struct identity *identity, const struct fact *fact)
 {
     bool first = identity->exists_as_of.us == 0;
     bool same = !first && identity->exists == fact->present;
-    int order = compare_number(fact->as_of.us, identity->exists_as_of.us);
+    int order = compare_time(fact, identity->exists_as_of);
 
     if (order == 0)
         order = compare_number(!fact->present, !identity->exists);
@@ -225,7 +234,7 @@ int identity_merge(struct identity *identity, const struct fact *fact)
 /* Time, then removal, then name. */
 static int compare_membership(const struct fact *fact, const struct membership *row)
 {
-    int order = compare_number(fact->as_of.us, row->as_of.us);
+    int order = compare_time(fact, row->as_of);
 
     if (order == 0)
         order = compare_number(!fact->present, !row->present);

@@ -26,6 +26,10 @@
  * not: where an org's policy ends sessions with them, Okta sends
  * user.session.clear as well. logout ends its own session alone.
  *
+ * A word that claims to be newer than any can be (struct fact, `latest`) is not
+ * in the way of those that come after it, so that one absurd time cannot freeze
+ * a register for years.
+ *
  * Ownership: struct fact borrows its strings from the event; struct identity
  * owns its own. Threads: no shared state. Times: the source's clock.
  */
@@ -90,6 +94,8 @@ struct fact {
     const char *value;
     bool present; /* MEMBER, ASSIGNED, GROUP_EXISTS, SIGNED_IN */
     struct wall as_of;
+    /* No word can be newer than `latest` (0: not known). A known one that claims to be counts as one of `doubted`. */
+    struct wall latest, doubted;
 };
 /* Is it one of a pair (a user and a group, app or session), merged by membership_merge? */
 bool fact_is_pair(const struct fact *fact);
@@ -166,7 +172,8 @@ struct event {
     char *subject_id;       /* the first user or group it is about, or NULL */
     char *subject_name;     /* login or group name, for the log; or NULL */
     enum identity_kind subject_kind;
-    struct wall published;
+    struct wall published;  /* as told, however absurd; what its facts count as is for the store */
+    bool undated;           /* no time was told: `published` is when the request came */
     char *raw;              /* the LogEvent as JSON text */
     struct fact *facts;
     size_t fact_count;
@@ -175,6 +182,7 @@ struct event {
 
 struct event_batch {
     char *event_id; /* of the request; NULL: none */
+    struct wall sent; /* when the source sent it, by the source's clock; 0: not told */
     struct event *events;
     size_t count;
 };

@@ -16,7 +16,6 @@
 #define TARGETS_MOST 1000
 #define ID_BYTES_MOST 256
 #define TEXT_BYTES_MOST 1024
-#define AHEAD_US_MOST (24LL * 3600 * 1000000)
 
 /* An actor or a target, as it stands in the text. */
 struct entity {
@@ -422,10 +421,9 @@ static bool complete_event(struct parse *parse, size_t index, struct wall fallba
     struct event *event = &parse->batch->events[index];
     const char *event_id = parse->batch->event_id;
 
+    event->undated = event->published.us == 0 && parse->batch->sent.us == 0;
     if (event->published.us == 0)
         event->published = fallback;
-    if (parse->received.us > 0 && event->published.us > parse->received.us + AHEAD_US_MOST)
-        event->published = parse->received;
     for (size_t i = 0; i < event->fact_count; i++)
         event->facts[i].as_of = event->published;
     if (event->uuid == NULL)
@@ -439,11 +437,12 @@ static bool complete_event(struct parse *parse, size_t index, struct wall fallba
 static bool complete_events(struct parse *parse)
 {
     char text[64 * 6 + 1];
-    struct wall fallback = parse->received, event_time;
+    struct wall event_time;
     const char *found = decode(&parse->event_time, 64, text);
 
     if (found != NULL && wall_parse(found, &event_time) && event_time.us > 0)
-        fallback = event_time;
+        parse->batch->sent = event_time;
+    struct wall fallback = parse->batch->sent.us != 0 ? parse->batch->sent : parse->received;
     parse->batch->event_id = decode_new(parse, &parse->event_id, ID_BYTES_MOST, NULL);
     for (size_t i = 0; i < parse->batch->count && parse->code == 0; i++)
         complete_event(parse, i, fallback);

@@ -7,8 +7,8 @@
  * documented are treated as missing.
  *
  * What an event lacks: `published` falls back to the body's eventTime, then to
- * `received`; one more than a day ahead of `received` counts as `received`, so
- * that one wrong clock cannot freeze a register for years. `uuid` falls back to
+ * `received`. A time is taken as told: which one is absurd is judged where the
+ * newest time of the source is known (store/source_time.c). `uuid` falls back to
  * "eventId#index", then to a digest of the event ("sha256:…"). An entry of
  * data.events that is no object is kept as an event without facts.
  * A text that no account could hold counts as missing, whole, never cut: one
@@ -28,7 +28,8 @@
 
 int okta_parse_hook(const char *body, size_t length, struct wall received, struct event_batch **ret_batch, struct error *error);
 
-/* One LogEvent, alone (System Log, `provostctl test`), as a batch of one. */
+/* One LogEvent, alone (System Log, `provostctl test`), as a batch of one. Its `sent` is not told: a caller that knows when Okta sent
+ * it (the answer's Date) sets it, and so helps an agent whose clock is wrong. */
 int okta_parse_log_event(json_t *log_event, struct wall received, struct event_batch **ret_batch, struct error *error);
 
 #endif

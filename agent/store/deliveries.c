@@ -50,7 +50,7 @@ int operations_write(struct sqlite_store *store, int64_t key, int64_t delivery, 
     for (size_t i = 0; i < completion->operation_count && code == 0; i++) {
         const struct operation_record *o = &completion->operations[i];
         code = db_run(store->writer, SQL_OPERATION_ADD, error, "iiiiitttttiit", ++store->counters.operation, delivery, key,
-                      lane_identity(key), store->now.us, o->kind, o->locator, o->outcome, o->changes, o->before,
+                      lane_identity(key), source_time_stamp(store), o->kind, o->locator, o->outcome, o->changes, o->before,
                       o->sessions_found, o->sessions_ended, o->note);
     }
     return code;

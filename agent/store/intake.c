@@ -9,7 +9,8 @@
 
 #define KNOWN_MOST 16 /* identities of one event that are kept at hand */
 #define MEMBERS_STEP 256
-#define DAY_US 86400000000LL
+#define HOUR_US 3600000000LL
+#define DAY_US (24 * HOUR_US)
 #define QUARANTINE_BODY_MOST (256 * 1024)
 
 struct intake {
@@ -311,8 +312,8 @@ static int write_event(const struct arrival *a, enum event_effect effect, struct
                   a->first_delivery, a->deliveries, e->raw);
 }
 
-static int take_event(struct sqlite_store *store, const struct event *event, struct wall received, enum event_effect *ret_effect,
-                      struct error *error)
+static int take_event(struct sqlite_store *store, const struct event *event, const struct request_time *time,
+                      enum event_effect *ret_effect, struct error *error)
 {
     struct arrival arrival;
     struct seen_key key;
@@ -324,11 +325,12 @@ static int take_event(struct sqlite_store *store, const struct event *event, str
         *ret_effect = EVENT_DUPLICATE;
         return code;
     }
+    source_time_date(store, time, event);
     memset(&arrival, 0, offsetof(struct arrival, known));
     arrival.store = store;
     arrival.event = event;
     arrival.number = ++store->counters.event;
-    arrival.received = received.us;
+    arrival.received = time->received;
     arrival.effect = -1;
     arrival.known_count = 0;
     code = chain_subject(&arrival, error);
@@ -338,6 +340,13 @@ static int take_event(struct sqlite_store *store, const struct event *event, str
     *ret_effect = event_effect_of(arrival.effect);
     store->counters.events++;
     return code < 0 ? code : write_event(&arrival, *ret_effect, error);
+}
+
+/* The newest, but for a clock that was ahead for a while. */
+static void note_received(struct sqlite_store *store, int64_t received)
+{
+    if (received > store->counters.received || received < store->counters.received - HOUR_US)
+        store->counters.received = received;
 }
 
 static int note_day(struct sqlite_store *store, int64_t received, struct error *error)
@@ -350,17 +359,18 @@ static int note_day(struct sqlite_store *store, int64_t received, struct error *
 static int intake_run(struct sqlite_store *store, struct request *request, struct error *error)
 {
     struct intake *intake = (struct intake *)request;
-    int64_t received = intake->received.us;
+    const struct request_time time = source_time_of(store, intake->batch, intake->received);
     bool repeated = intake->batch->count > 0;
-    int code = note_day(store, received, error);
+    int code = note_day(store, time.received, error);
 
     for (size_t i = 0; i < intake->batch->count && code == 0; i++) {
-        code = take_event(store, &intake->batch->events[i], intake->received, &intake->effects[i], error);
+        code = take_event(store, &intake->batch->events[i], &time, &intake->effects[i], error);
         repeated = repeated && intake->effects[i] == EVENT_DUPLICATE;
     }
     store->counters.duplicate_requests += repeated;
-    if (received > store->counters.received)
-        store->counters.received = received;
+    if (!repeated)
+        source_time_note(store, intake->batch, intake->received);
+    note_received(store, time.received);
     return code;
 }
 

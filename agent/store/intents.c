@@ -32,7 +32,7 @@ static int read_key(struct sqlite_store *store, struct intent_call *call, int64_
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_INTENT_READ, &row, error, "itt", lane, call->intent->operation, call->intent->digest);
 
-    if (code <= 0 || row_number(row, 1) < store->now.us - KEY_LIFE_US || row_number(row, 2) != 0)
+    if (code <= 0 || row_number(row, 1) < store->removal.us - KEY_LIFE_US || row_number(row, 2) != 0)
         return code < 0 ? code : 0;
     call->found.key = str_dup(row_text(row, 0));
     return call->found.key == NULL ? error_nomem(error) : 0;
@@ -73,7 +73,7 @@ static int write_intent(struct sqlite_store *store, struct intent_call *call, in
     if (code < 0 || call->found.key != NULL)
         return code;
     return db_run(store->writer, SQL_INTENT_WRITE, error, "itttitti", lane, intent->operation, intent->digest,
-                  intent->key != NULL ? intent->key : "", store->now.us, intent->sent, intent->place, (int64_t)0);
+                  intent->key != NULL ? intent->key : "", source_time_stamp(store), intent->sent, intent->place, (int64_t)0);
 }
 
 static int intend_work(struct sqlite_store *store, void *arg, struct error *error)
@@ -145,7 +145,7 @@ int intent_note(struct sqlite_store *store, const struct target_row *target, int
 
     if (code != 0)
         return code;
-    return db_run(store->writer, SQL_INTENT_NOTE, error, "ititti", lane, place, store->now.us, names, group_place, generation);
+    return db_run(store->writer, SQL_INTENT_NOTE, error, "ititti", lane, place, source_time_stamp(store), names, group_place, generation);
 }
 
 /* ---- reading ---- */

@@ -181,6 +181,12 @@ struct past_lane {
     int64_t key, priority;
 };
 
+/* Due lanes wait for a date; what they do then may be a removal. */
+static int64_t time_for(const struct sqlite_store *store, enum lane_state state)
+{
+    return state == LANE_STATE_DUE ? store->removal.us : store->now.us;
+}
+
 /* Lanes of one state whose time has come → ready, a few at a time. */
 static int promote_state(struct sqlite_store *store, int64_t target, enum lane_state state, size_t most, struct error *error)
 {
@@ -192,8 +198,8 @@ static int promote_state(struct sqlite_store *store, int64_t target, enum lane_s
         return error_nomem(error);
     {
         cleanup_statement sqlite3_stmt *row = NULL;
-        while ((code = db_next(store->writer, SQL_LANES_PAST, &row, error, "iiii", target, (int64_t)state, store->now.us, (int64_t)most)) >
-               0)
+        while ((code = db_next(store->writer, SQL_LANES_PAST, &row, error, "iiii", target, (int64_t)state, time_for(store, state),
+                               (int64_t)most)) > 0)
             past[count++] = (struct past_lane){ row_number(row, 0), row_number(row, 1) };
     }
     for (size_t i = 0; i < count && code == 0; i++)
@@ -212,8 +218,9 @@ static int read_next(struct sqlite_store *store, int64_t target, int64_t *ret_ne
         int code = db_next(store->writer, SQL_LANES_NEXT, &row, error, "ii", target, (int64_t)states[i]);
         if (code < 0)
             return code;
-        if (code > 0 && (next == 0 || row_number(row, 0) < next))
-            next = row_number(row, 0);
+        int64_t at = code > 0 ? row_number(row, 0) + store->now.us - time_for(store, states[i]) : 0;
+        if (code > 0 && (next == 0 || at < next))
+            next = at;
     }
     *ret_next = next;
     return 0;

@@ -1,6 +1,8 @@
 /*
  * Retention: what is past its time goes, a few rows a step, so that intake
- * never waits for it. Freed pages are used again by new rows.
+ * never waits for it. Freed pages are used again by new rows. What is past is
+ * told by the removal time (jump.c): a clock that is wrong for a while must not
+ * take anything away.
  */
 #include <string.h>
 
@@ -36,6 +38,14 @@ static int remove_event(struct sqlite_store *store, const struct old_event *even
     return code < 0 ? code : db_run(store->writer, SQL_RETAIN_EVENT, error, "i", event->number);
 }
 
+/* The event's own time counts, too, unless it is absurd: our clock may have been slow when it came. */
+static bool is_young(const struct sqlite_store *store, int64_t received, int64_t published)
+{
+    int64_t before = store->removal.us - store->keep_us;
+
+    return received >= before || (published >= before && published <= store->counters.newest);
+}
+
 /* Rows are numbered as they came: the walk ends at the first that is young. */
 static int list_old_events(struct sqlite_store *store, struct old_event *old, size_t *ret_count, struct error *error)
 {
@@ -44,7 +54,7 @@ static int list_old_events(struct sqlite_store *store, struct old_event *old, si
     int code;
 
     while ((code = db_next(store->writer, SQL_RETAIN_EVENTS, &row, error, "ii", store->retain_event, (int64_t)STEP_MOST)) > 0) {
-        if (row_number(row, 1) >= store->now.us - store->keep_us)
+        if (is_young(store, row_number(row, 1), row_number(row, 4)))
             break;
         old[count++] = (struct old_event){ row_number(row, 0), row_number(row, 2), row_number(row, 3) };
     }
@@ -69,14 +79,14 @@ static int retain_events(struct sqlite_store *store, struct error *error)
 
 static int retain_sign_ins(struct sqlite_store *store, struct error *error)
 {
-    int code = db_run(store->writer, SQL_RETAIN_SIGN_INS, error, "ii", store->now.us - SIGN_IN_KEEP_US, (int64_t)STEP_MOST);
+    int code = db_run(store->writer, SQL_RETAIN_SIGN_INS, error, "ii", store->removal.us - SIGN_IN_KEEP_US, (int64_t)STEP_MOST);
 
     return code < 0 ? code : db_changes(store->writer) == STEP_MOST;
 }
 
 static int retain_operations(struct sqlite_store *store, struct error *error)
 {
-    int code = db_run(store->writer, SQL_RETAIN_OPERATIONS, error, "ii", (int64_t)STEP_MOST, store->now.us - store->keep_us);
+    int code = db_run(store->writer, SQL_RETAIN_OPERATIONS, error, "ii", (int64_t)STEP_MOST, store->removal.us - store->keep_us);
 
     return code < 0 ? code : db_changes(store->writer) == STEP_MOST;
 }
@@ -84,7 +94,7 @@ static int retain_operations(struct sqlite_store *store, struct error *error)
 /* Of lanes that were dropped. Few are there at any time: no index. */
 static int retain_intents(struct sqlite_store *store, struct error *error)
 {
-    return db_run(store->writer, SQL_RETAIN_INTENTS, error, "i", store->now.us - store->keep_us);
+    return db_run(store->writer, SQL_RETAIN_INTENTS, error, "i", store->removal.us - store->keep_us);
 }
 
 /* Events numbered below this were received before the keys' time. */
@@ -106,7 +116,7 @@ struct old_key {
 static int list_old_keys(struct sqlite_store *store, struct old_key *old, size_t *ret_count, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
-    int64_t before = store->now.us - store->keep_keys_us;
+    int64_t before = store->removal.us - store->keep_keys_us;
     const void *from = store->retain_bytes != NULL ? store->retain_bytes : "";
     int code;
 
@@ -136,7 +146,7 @@ static int retain_keys(struct sqlite_store *store, struct error *error)
 {
     struct old_key old[STEP_MOST];
     size_t count = 0;
-    int64_t limit = 0, day = (store->now.us - store->keep_keys_us) / DAY_US;
+    int64_t limit = 0, day = (store->removal.us - store->keep_keys_us) / DAY_US;
     int code = read_key_limit(store, day, &limit, error);
 
     if (code < 0)

@@ -117,8 +117,18 @@ static const char version_7[] =
     "CREATE UNIQUE INDEX link_key ON link (target, kind, key) WHERE NOT gone;"
     "ALTER TABLE lane ADD COLUMN undone TEXT;";
 
+/* newest: the newest time of the source; doubted: what was the newest known when a request told of a far later one; ahead: the source's
+ * clock less ours in the last request; wall, removal: the two clocks when the file was last written to (0: not known). */
+static const char version_8[] =
+    "ALTER TABLE counter ADD COLUMN newest NOT NULL DEFAULT 0;"
+    "ALTER TABLE counter ADD COLUMN doubted NOT NULL DEFAULT 0;"
+    "ALTER TABLE counter ADD COLUMN ahead NOT NULL DEFAULT 0;"
+    "ALTER TABLE counter ADD COLUMN wall NOT NULL DEFAULT 0;"
+    "ALTER TABLE counter ADD COLUMN removal NOT NULL DEFAULT 0;"
+    "UPDATE counter SET newest = (SELECT coalesce(max(published), 0) FROM (SELECT published FROM event ORDER BY id DESC LIMIT 1000));";
+
 const struct schema_step schema_steps[] = {
-    { version_1 }, { version_2 }, { version_3 }, { version_4 }, { version_5 }, { version_6 }, { version_7 },
+    { version_1 }, { version_2 }, { version_3 }, { version_4 }, { version_5 }, { version_6 }, { version_7 }, { version_8 },
 };
 const int schema_version = sizeof(schema_steps) / sizeof(schema_steps[0]);
 

@@ -22,7 +22,7 @@
 
 #define OP(name) .name = sqlite_##name
 static const struct store_ops sqlite_ops = {
-    OP(close), OP(set_routes), OP(on_ready), OP(take), OP(quarantine), OP(lease), OP(complete), OP(put_link), OP(intend), OP(read_intents),
+    OP(close), OP(set_routes), OP(on_ready), OP(on_clock), OP(removal_time), OP(take), OP(quarantine), OP(lease), OP(complete), OP(put_link), OP(intend), OP(read_intents),
     OP(check_creator), OP(hurry), OP(touch), OP(hold), OP(is_held), OP(retry_dead), OP(drop_dead), OP(read_identity), OP(find_identity),
     OP(read_link), OP(find_owner), OP(read_member_rows), OP(has_member_row), OP(read_members), OP(list_events), OP(list_dead),
     OP(list_quarantine), OP(show), OP(count_lanes), OP(count_leavers), OP(list_leavers), OP(read_status), OP(retain),
@@ -99,10 +99,12 @@ static int write_counters(struct sqlite_store *store, struct error *error)
 {
     const struct counters *c = &store->counters;
 
-    if (memcmp(c, &store->counters_committed, sizeof(*c)) == 0)
+    if (memcmp(c, &store->counters_committed, sizeof(*c)) == 0 && jump_is_known(store))
         return 0;
-    return db_run(store->writer, SQL_COUNTERS_WRITE, error, "iiiiiiiiiii", c->event, c->delivery, c->operation, c->identity,
-                  c->generation, c->quarantine, c->events, c->duplicates, c->duplicate_requests, c->quarantined, c->received);
+    jump_remember(store);
+    return db_run(store->writer, SQL_COUNTERS_WRITE, error, "iiiiiiiiiiiiiiii", c->event, c->delivery, c->operation, c->identity,
+                  c->generation, c->quarantine, c->events, c->duplicates, c->duplicate_requests, c->quarantined, c->received, c->newest,
+                  c->doubted, c->ahead, c->wall, c->removal);
 }
 
 static int fault_error(struct sqlite_store *store, enum fault_place place, struct error *error)
@@ -270,6 +272,7 @@ static void run_group(struct sqlite_store *store, struct request *group)
     if (code == 0 && store->postponed != NULL)
         queue_postponed(store);
     tell_ready(store);
+    jump_tell(store);
 }
 
 /* ---- the writer thread ---- */
@@ -528,6 +531,8 @@ int store_open(const struct store_settings *settings, struct store **ret_store, 
     if (code == 0)
         code = open_writer(store, error);
     if (code == 0)
+        jump_open(store);
+    if (code == 0)
         code = checkpoint_start(store, error);
     if (code == 0 && pthread_create(&store->thread, NULL, writer_main, store) != 0)
         code = error_set(error, ERROR_NOMEM, "store %s: cannot start its thread", store->path);
@@ -576,6 +581,7 @@ void sqlite_read_status(struct store *base, struct store_status *ret_status)
     ret_status->quarantined = counters->quarantined;
     ret_status->complete_up_to = (struct wall){ counters->received };
     pthread_mutex_unlock(&store->lock);
+    jump_read(store, &ret_status->clock);
     ret_status->schema = schema_version;
     ret_status->bytes = stat(store->path, &file) == 0 ? file.st_size : 0;
 }

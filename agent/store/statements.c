@@ -30,9 +30,10 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_COUNTERS_READ] = "SELECT event, delivery, operation, identity, generation, quarantine, events, duplicates, "
-                          "duplicate_requests, quarantined, received FROM counter WHERE id = 1",
+                          "duplicate_requests, quarantined, received, newest, doubted, ahead, wall, removal FROM counter WHERE id = 1",
     [SQL_COUNTERS_WRITE] = "UPDATE counter SET event=?, delivery=?, operation=?, identity=?, generation=?, quarantine=?, events=?, "
-                           "duplicates=?, duplicate_requests=?, quarantined=?, received=? WHERE id = 1",
+                           "duplicates=?, duplicate_requests=?, quarantined=?, received=?, newest=?, doubted=?, ahead=?, wall=?, "
+                           "removal=? WHERE id = 1",
     [SQL_DAY_ADD] = "INSERT OR IGNORE INTO day (day, event) VALUES (?, ?)",
     [SQL_DAY_READ] = "SELECT event FROM day WHERE day >= ? ORDER BY day LIMIT 1",
     [SQL_DAY_TRIM] = "DELETE FROM day WHERE day < ?",
@@ -102,6 +103,7 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_LANES_NEXT] = "SELECT at FROM lane WHERE target = ? AND state = ? AND rank = 0 ORDER BY at LIMIT 1",
     [SQL_LANES_HURRY] = "UPDATE lane SET at = ?1 WHERE target = ?2 AND state = 2 AND rank = 0 AND at > ?1 AND outcome = ?3",
     [SQL_LANES_SHIFT] = "UPDATE lane SET at = at + ? WHERE target = ? AND state = ?",
+    [SQL_LANES_BACK] = "UPDATE lane SET at = ? WHERE target = ? AND state = ? AND rank = 0 AND at > ? AND at <= ?",
     [SQL_LANES_DROP] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = 5 AND rank = 0 AND at <= ? AND leaver <= ? "
                        "ORDER BY at LIMIT ?",
     [SQL_LANES_LEAVING] = "SELECT count(*), min(leaver) FROM lane WHERE target = ? AND leaver > 0",
@@ -139,7 +141,7 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_QUARANTINE_TRIM] = "DELETE FROM quarantine WHERE id <= ?",
     [SQL_QUARANTINE_LIST] = "SELECT id, at, peer, reason, bytes, body FROM quarantine ORDER BY id DESC LIMIT ?",
 
-    [SQL_RETAIN_EVENTS] = "SELECT id, received, delivery, deliveries FROM event WHERE id > ? ORDER BY id LIMIT ?",
+    [SQL_RETAIN_EVENTS] = "SELECT id, received, delivery, deliveries, published FROM event WHERE id > ? ORDER BY id LIMIT ?",
     [SQL_RETAIN_PENDING] = "SELECT 1 FROM delivery WHERE id BETWEEN ? AND ? AND outcome IS NULL LIMIT 1",
     [SQL_RETAIN_DELIVERIES] = "DELETE FROM delivery WHERE id BETWEEN ? AND ?",
     [SQL_RETAIN_EVENT] = "DELETE FROM event WHERE id = ?",
@@ -158,6 +160,7 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_INTENT_CREATOR] = "SELECT t.lane, i.id, i.name FROM intent t JOIN identity i ON i.n = " IDENTITY_OF_LANE "t.lane) "
                            "WHERE t.place = ?1 AND t.lane >> 40 = ?2 AND t.lane <> ?3",
     [SQL_INTENTS_PENDING] = "SELECT 1 FROM intent WHERE lane = ? AND operation = 'create' LIMIT 1",
+    [SQL_INTENTS_SHIFT] = "UPDATE intent SET at = at + ?1, wait = wait + ?1 * (wait > 0)",
     [SQL_INTENT_DELETE] = "DELETE FROM intent WHERE lane = ? AND operation = ? AND digest = ?",
     [SQL_INTENTS_DELETE] = "DELETE FROM intent WHERE lane = ?",
     [SQL_INTENTS_UNSENT] = "DELETE FROM intent WHERE lane = ? AND generation = ?",

@@ -48,6 +48,16 @@ void store_on_ready(struct store *store, store_ready *ready, void *arg)
     store->ops->on_ready(store, ready, arg);
 }
 
+struct wall store_removal_time(struct store *store)
+{
+    return store->ops->removal_time(store);
+}
+
+void store_on_clock(struct store *store, store_clock_changed *changed, void *arg)
+{
+    store->ops->on_clock(store, changed, arg);
+}
+
 void store_take(struct store *store, struct event_batch *batch, struct wall received, store_taken *taken, void *arg)
 {
     store->ops->take(store, batch, received, taken, arg);

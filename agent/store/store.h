@@ -35,7 +35,7 @@
  *
  * Times: the store's clock (settings), but for facts, which carry the source's.
  * Where that clock is set while the store is open, leases and retries take as
- * long as before; due times are dates.
+ * long as before; due times are dates, and go by store_removal_time.
  */
 #ifndef PROVOST_STORE_STORE_H
 #define PROVOST_STORE_STORE_H
@@ -77,6 +77,29 @@ int store_set_routes(struct store *store, const struct route *routes, size_t cou
 typedef void store_ready(void *arg, const char *target);
 void store_on_ready(struct store *store, store_ready *ready, void *arg);
 
+/* ---- the clock ---- */
+
+/*
+ * The time by which something may be removed because a date has come: removals
+ * of accounts, and retention. It is the wall clock, less the part of it that
+ * came by jumps in the last hour, by which the clock is ahead of the source's,
+ * or by which it is more than a day later at the opening of the store than when
+ * the file was last written to (for an hour, too). Time that passes is not
+ * delayed; a clock that is slow delays. It may go back, never forth, when the
+ * clock is set. Any thread.
+ */
+struct wall store_removal_time(struct store *store);
+
+struct store_clock {
+    int64_t skew_us;        /* the source's clock less ours, as its last requests tell; 0: less than two minutes, or not known */
+    int64_t jump_us, jumps; /* the last jump, how many since the store was opened; more than a day at the opening is one */
+    int64_t held_us;        /* so much earlier than the wall clock is store_removal_time; 0: less than two minutes */
+    struct wall held_until; /* 0: until our clock is set right, or not held */
+};
+/* Called on the writer thread when one of these has changed by two minutes, with what was said last. Current: store_read_status. */
+typedef void store_clock_changed(void *arg, const struct store_clock *before, const struct store_clock *now);
+void store_on_clock(struct store *store, store_clock_changed *changed, void *arg);
+
 /* ---- intake ---- */
 
 enum event_effect {
@@ -97,7 +120,9 @@ typedef void store_taken(void *arg, int code, const struct error *error, const s
 /* Queues a batch of events: dedup, event rows, facts merged, deliveries, lanes
  * made ready (leavers first: a restrictive status, a removed membership and
  * sessions void get priority 0). Takes ownership of `batch`. Never blocks;
- * `taken` runs exactly once. `received` is when the request came. */
+ * `taken` runs exactly once. `received` is when the request came. What an
+ * event's time counts as depends on what is known of the source's clock:
+ * agent/README.md, "An event's time". */
 void store_take(struct store *store, struct event_batch *batch, struct wall received, store_taken *taken, void *arg);
 
 /* Queues a body that could not be accepted. `peer` and `reason` for the person
@@ -378,8 +403,9 @@ struct store_status {
     int last_error_code;    /* 0: the last commit went well */
     char last_error[256];
     struct wall last_commit;
-    struct wall complete_up_to; /* newest `received` that was committed */
+    struct wall complete_up_to; /* newest `received` that was committed (the last one, where our clock was set back) */
     int schema;
+    struct store_clock clock;
 };
 void store_read_status(struct store *store, struct store_status *ret_status);
 

@@ -6,8 +6,8 @@
  * the calls between intake, lanes, links, reads and retention.
  *
  * Threads
- *   `writer`, `now`, `counters`, `routes` and `targets[].delta` belong to the writer thread.
- *   `lock` guards the queue, the status and what others read of `targets`.
+ *   `writer`, `now`, `removal`, `watch_next`, `counters`, `routes` and `targets[].delta` belong to the writer thread.
+ *   `lock` guards the queue, the status, the watch and what others read of `targets`.
  *   `pool.lock` guards the readers; whoever waits for one waits without any other lock.
  *   `checkpointer.lock` guards its state; the writer and the checkpointer's thread take it, and copy without it.
  *   None of the three is taken while another is held, nor held through a statement or a caller's function.
@@ -30,6 +30,8 @@ struct store_ops {
     void (*close)(struct store *store);
     int (*set_routes)(struct store *store, const struct route *routes, size_t count);
     void (*on_ready)(struct store *store, store_ready *ready, void *arg);
+    void (*on_clock)(struct store *store, store_clock_changed *changed, void *arg);
+    struct wall (*removal_time)(struct store *store);
     void (*take)(struct store *store, struct event_batch *batch, struct wall received, store_taken *taken, void *arg);
     void (*quarantine)(struct store *store, const char *body, size_t length, const char *peer, const char *reason);
     int (*lease)(struct store *store, const struct lease_wish *wish, struct lease *leases, struct wall *ret_next, struct error *error);
@@ -111,11 +113,22 @@ struct route_row {
  * of the database keeps them. The order is that of COUNTER_LIST. */
 #define COUNTER_LIST(X)                                                                                                         \
     X(event) X(delivery) X(operation) X(identity) X(generation) X(quarantine) X(events) X(duplicates) X(duplicate_requests)     \
-    X(quarantined) X(received)
+    X(quarantined) X(received) X(newest) X(doubted) X(ahead) X(wall) X(removal)
 struct counters {
 #define X(name) int64_t name;
     COUNTER_LIST(X)
 #undef X
+};
+
+/* What is known of the wall clock (jump.c). */
+struct clock_watch {
+    int64_t ahead_us;         /* of the monotonic clock, at the last commit */
+    int64_t agreed_us;        /* the same when the two had last agreed for an hour */
+    int64_t removal_ahead_us; /* the removal time, ahead of the monotonic clock */
+    bool waits;               /* until the two have agreed for an hour again */
+    int64_t jumped_at_us;     /* of the monotonic clock */
+    int64_t jump_us, jumps;   /* the last one; how many */
+    int64_t skew_us;          /* the source's clock less ours, as its requests tell */
 };
 
 /* What an event is known again by (keys.c). */
@@ -179,9 +192,11 @@ struct sqlite_store {
 
     struct db *writer; /* NULL after a failure that needs a new connection */
     bool relaxed;      /* how it commits now */
-    struct wall now;   /* of the running group */
-    int64_t wall_ahead_us, wall_ahead_next_us; /* of the clock that never jumps: at the last commit, in the running group */
-    bool wall_known;
+    struct wall now, removal; /* of the running group; removals and retention go by the latter */
+    struct clock_watch watch, watch_next; /* at the last commit, under `lock`; of the running group */
+    struct store_clock clock_told;
+    store_clock_changed *clock_changed;
+    void *clock_arg;
     struct counters counters, counters_committed;
     struct route_row *routes;
     size_t route_count;
@@ -341,9 +356,31 @@ void checkpoint_stop(struct sqlite_store *store);
 void checkpoint_step(struct sqlite_store *store); /* the writer, between two groups */
 
 /* jump.c */
-/* In each transaction, before its requests: where the clock was set, retries and leases move with it. */
+/* Once the file is open, before the writer thread starts. */
+void jump_open(struct sqlite_store *store);
+/* In each transaction, before its requests: where the clock was set, retries, leases and claims move with it. */
 int jump_follow(struct sqlite_store *store, struct error *error);
-void jump_commit(struct sqlite_store *store);
+void jump_commit(struct sqlite_store *store); /* with `lock` held */
+/* Does the file know the time to within an hour? Else jump_remember puts it into the counters. */
+bool jump_is_known(const struct sqlite_store *store);
+void jump_remember(struct sqlite_store *store);
+void jump_read(struct sqlite_store *store, struct store_clock *ret_clock); /* any thread */
+void jump_tell(struct sqlite_store *store); /* after a commit: whoever wants to know what changed */
+
+/* source_time.c */
+struct request_time { /* microseconds */
+    int64_t received;
+    int64_t known;    /* the newest time, without the request */
+    int64_t latest;   /* an event that is told to be later counts as just now */
+    int64_t believed; /* up to here an event's time becomes the newest one known */
+};
+struct request_time source_time_of(const struct sqlite_store *store, const struct event_batch *batch, struct wall received);
+/* Sets what the event's facts count as, however often. Only for an event that is new. */
+void source_time_date(struct sqlite_store *store, const struct request_time *time, const struct event *event);
+/* What a request with a new event tells of our clock. */
+void source_time_note(struct sqlite_store *store, const struct event_batch *batch, struct wall received);
+/* For what is written now and kept for a time: never before the newest event, however slow the clock is. */
+int64_t source_time_stamp(const struct sqlite_store *store);
 
 /* retain.c */
 /* One small step inside a transaction: > 0 when more is left. */
@@ -356,6 +393,8 @@ void retain_start_over(struct sqlite_store *store);
 SQLITE_OP(close);
 SQLITE_OP(set_routes);
 SQLITE_OP(on_ready);
+SQLITE_OP(on_clock);
+SQLITE_OP(removal_time);
 SQLITE_OP(take);
 SQLITE_OP(quarantine);
 SQLITE_OP(lease);

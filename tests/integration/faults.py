@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import okta
-from agent import need_fault_points, shipped_mapping
+from agent import mappings, need_fault_points, shipped_mapping
 from bounded import await_condition, stays
 from directory import PEOPLE
 from ldap_cutter import Cutter
@@ -29,6 +29,7 @@ from tap import Skip, run, test
 ANN = User("00uann", "ann@example.com", "Ann Lee")
 BOB = User("00ubob", "bob@example.com", "Bob Roe")
 HOUR_US = 3600 * 1000000
+DAY_US = 24 * HOUR_US
 
 
 def check_end(world, agent, load):
@@ -170,25 +171,33 @@ def a_connection_cut_between_change_and_answer_makes_nobody_twice(world):
 class Clock:
     """The agent's; base/clock.h."""
 
-    def __init__(self, path):
+    def __init__(self, path, off_us):
         self.path = path
         with open(path, "wb") as file:
-            file.write(struct.pack("q", 0))
+            file.write(struct.pack("qq", off_us, 0))
 
     def set_off(self, us):
         with open(self.path, "r+b") as file:
             file.write(struct.pack("q", us))
 
+    def let_pass(self, us):
+        """For Okta, too."""
+        okta.let_pass(us)
+        with open(self.path, "r+b") as file:
+            file.seek(8)
+            file.write(struct.pack("q", us))
+
 
 @contextlib.contextmanager
-def clocked_agent(world, **options):
+def clocked_agent(world, off_us=0, **options):
     need_fault_points()
-    clock = Clock(world.new_folder("clock"))
+    clock = Clock(world.new_folder("clock"), off_us)
     os.environ["PROVOST_CLOCK_JUMP"] = clock.path
     try:
         yield clock, world.agent(**options)
     finally:
         del os.environ["PROVOST_CLOCK_JUMP"]
+        okta.let_pass(0)
 
 
 def clock_set(us):
@@ -234,6 +243,82 @@ def a_clock_set_forward_does_not_have_one_lane_worked_on_twice(world):
         await_condition("he is hired meanwhile", lambda: payroll.employee(BOB))
         agent.settle()
         assert sorted(row["external_id"] for row in payroll.employees()) == [ANN.id, BOB.id], payroll.employees()
+
+
+def is_disabled(world, user):
+    entry = world.directory().entry(f"uid={user.login.split('@')[0]},{PEOPLE}")
+    return entry is not None and any(text.startswith("disabled") for text in entry.get("description", []))
+
+
+@test
+def a_leaver_is_out_though_the_clock_is_two_days_slow_and_it_is_said(world):
+    with clocked_agent(world, off_us=-2 * DAY_US) as (clock, agent):
+        agent.send(okta.activate(ANN, published=okta.hours_ago(30)))
+        agent.settle()
+        agent.send(okta.deactivate(ANN))
+        await_condition("ann is disabled", lambda: is_disabled(world, ANN))
+        line = agent.await_log(clock="slow")
+        assert line["level"] == "warning" and 2 * 86400 - 5 <= int(line["by_s"]) <= 2 * 86400 + 5, line
+        agent.send(okta.activate(BOB))
+        agent.settle()
+        assert len(agent.log(clock="slow")) == 1, agent.log(clock="slow")
+        assert agent.read("stderr").count("clock is 2 d 0 h slow") == 1 and agent.said("timedatectl"), agent.read("stderr")
+        code, out, _ = agent.ctl("status")
+        assert code == 1 and "2 d 0 h slow" in out and "timedatectl" in out, (code, out)
+        clock.set_off(0)
+        agent.send(okta.suspend(BOB))
+        agent.await_log(clock="set_forward")
+        await_condition("all is well", lambda: agent.ctl("status")[0] == 0)
+
+
+@test
+def a_clock_a_month_ahead_for_two_seconds_removes_nobody_who_is_not_due(world):
+    people = [('deactivated = "disable";', 'deactivated = "disable, remove after 30 days";')]
+    with clocked_agent(world, mappings_=mappings(people)) as (clock, agent):
+        agent.send(okta.activate(ANN), okta.deactivate(ANN))
+        await_condition("ann is disabled", lambda: is_disabled(world, ANN))
+        agent.settle()
+        clock.set_off(31 * DAY_US)
+        agent.send(okta.activate(BOB), okta.update(ANN.renamed(name="Ann Lee-Roe")))  # has her lane worked on
+        await_condition("bob has an account", lambda: f"uid=bob,{PEOPLE}" in world.directory().people())
+        stays("ann is there", lambda: is_disabled(world, ANN), 2)
+        line = agent.await_log(clock="held")
+        assert 30 * 86400 < int(line["by_s"]) <= 31 * 86400, line
+        code, out, _ = agent.ctl("status")
+        assert code == 0 and "Removals and retention wait until" in out, (code, out)
+        clock.set_off(0)
+        agent.send(okta.suspend(BOB))
+        agent.settle()
+        agent.await_log(clock="set_back")
+        assert is_disabled(world, ANN)
+        agent.restart()
+        clock.let_pass(29 * DAY_US)
+        agent.send(okta.unsuspend(BOB))
+        agent.settle()
+        assert is_disabled(world, ANN)
+        clock.let_pass(30 * DAY_US)
+        agent.send(okta.suspend(BOB))
+        await_condition("ann is removed", lambda: f"uid=ann,{PEOPLE}" not in world.directory().people())
+
+
+@test
+def an_agent_that_was_off_for_a_month_removes_an_hour_after_its_start(world):
+    people = [('deactivated = "disable";', 'deactivated = "disable, remove after 30 days";')]
+    with clocked_agent(world, mappings_=mappings(people)) as (clock, agent):
+        agent.send(okta.activate(ANN), okta.deactivate(ANN))
+        await_condition("ann is disabled", lambda: is_disabled(world, ANN))
+        agent.settle()
+        assert agent.stop() == 0
+        clock.let_pass(40 * DAY_US)
+        agent.start()
+        agent.send(okta.activate(BOB), okta.update(ANN))
+        await_condition("bob has an account", lambda: f"uid=bob,{PEOPLE}" in world.directory().people())
+        agent.settle()
+        assert is_disabled(world, ANN) and agent.log(clock="held")
+        clock.let_pass(40 * DAY_US + HOUR_US)
+        agent.send(okta.suspend(BOB))
+        await_condition("ann is removed", lambda: f"uid=ann,{PEOPLE}" not in world.directory().people())
+        agent.await_log(clock="released")
 
 
 # --- open files

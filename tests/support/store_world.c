@@ -151,13 +151,18 @@ static void done(void *arg, int code, const struct error *error)
     answer_give(arg, code, error);
 }
 
-int world_take_batch(struct world *world, struct event_batch *batch, enum event_effect *effects)
+int world_take_at(struct world *world, struct event_batch *batch, struct wall received, enum event_effect *effects)
 {
     struct answer answer = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0, &world->error, effects };
 
-    store_take(world->store, batch, (struct wall){ world->now_us }, taken, &answer);
+    store_take(world->store, batch, received, taken, &answer);
     answer_wait(&answer);
     return answer.code;
+}
+
+int world_take_batch(struct world *world, struct event_batch *batch, enum event_effect *effects)
+{
+    return world_take_at(world, batch, (struct wall){ world->now_us }, effects);
 }
 
 int world_take_facts(struct world *world, const char *uuid, int64_t published_s, const struct fact *facts, size_t count)

@@ -65,6 +65,7 @@ void event_fill(struct event *event, const char *uuid, const char *type, int64_t
 struct event_batch *batch_new(const char *event_id, size_t count);
 
 /* Takes it and waits. The code; effects (as many as events) may be NULL. */
+int world_take_at(struct world *world, struct event_batch *batch, struct wall received, enum event_effect *effects);
 int world_take_batch(struct world *world, struct event_batch *batch, enum event_effect *effects);
 /* One event of the given facts; its effect, or the negative code. */
 #define world_take(world, uuid, published_s, ...) \

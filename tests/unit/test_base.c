@@ -264,6 +264,24 @@ static void what_is_no_time_is_refused_and_leaves_the_output(void **state)
     }
 }
 
+static void a_duration_is_told_in_its_two_largest_units(void **state)
+{
+    static const struct {
+        int64_t ms;
+        const char *text;
+    } rows[] = {
+        { 0, "0 s" }, { 59499, "59 s" }, { 59500, "1 min 0 s" }, { 200000, "3 min 20 s" }, { 3599600, "1 h 0 min" },
+        { 7170000, "2 h 0 min" }, { 172799970, "2 d 0 h" }, { 31LL * 86400000 + 7200000, "31 d 2 h" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[DURATION_TEXT_BYTES];
+        duration_format(rows[i].ms * 1000, text);
+        assert_string_equal(text, rows[i].text);
+    }
+}
+
 static void times_beyond_the_calendar_do_no_harm(void **state)
 {
     char text[WALL_TEXT_BYTES];
@@ -548,6 +566,7 @@ int main(void)
         TEST(numbers_are_whole_or_refused),
         TEST(times_are_read_in_all_their_forms_and_written_in_one),
         TEST(what_is_no_time_is_refused_and_leaves_the_output),
+        TEST(a_duration_is_told_in_its_two_largest_units),
         TEST(times_beyond_the_calendar_do_no_harm),
         TEST(the_steady_clock_does_not_go_back),
         TEST(an_error_carries_its_sentence_and_prefix),

@@ -314,8 +314,8 @@ static void send_status(const char *id, const char *status, int64_t at_s)
     strcpy(own_status, status);
     event->storage = own_id;
     struct wall at = { at_s * 1000000 };
-    event->facts[0] = (struct fact){ FACT_STATUS, IDENTITY_USER, own_id, NULL, own_status, true, at };
-    event->facts[1] = (struct fact){ FACT_LOGIN, IDENTITY_USER, own_id, NULL, own_id, true, at };
+    event->facts[0] = (struct fact){ .kind = FACT_STATUS, .id = own_id, .value = own_status, .as_of = at };
+    event->facts[1] = (struct fact){ .kind = FACT_LOGIN, .id = own_id, .value = own_id, .as_of = at };
     event->uuid = str_printf("e-%d", ++event_number);
     event->type = strdup("user.lifecycle.test");
     event->outcome = strdup("SUCCESS");

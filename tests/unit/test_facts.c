@@ -43,6 +43,33 @@ static void late_create_does_not_revive_a_leaver(void **state)
     identity_clear(&identity);
 }
 
+/* What is known of each register and pair, as of 1000; nothing can be newer than 100, and it was heard at 10. */
+static void a_word_newer_than_any_can_be_counts_from_when_it_was_heard(void **state)
+{
+    static const enum fact_kind kinds[] = { FACT_STATUS, FACT_LOGIN, FACT_SESSIONS_VOID, FACT_MEMBER, FACT_GROUP_EXISTS, FACT_SIGNED_IN };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct identity identity = { .kind = kinds[i] == FACT_GROUP_EXISTS ? IDENTITY_GROUP : IDENTITY_USER };
+        const char *value = kinds[i] == FACT_SESSIONS_VOID ? "clear" : kinds[i] == FACT_SIGNED_IN ? NULL : "z";
+        struct fact fact = { .kind = kinds[i], .identity_kind = identity.kind, .id = "1", .value = value, .as_of = { 1000 },
+                             .other = kinds[i] == FACT_MEMBER ? "g" : NULL };
+        assert_int_equal(identity_take_fact(&identity, &fact), FACT_CHANGED);
+        fact.latest.us = 1000;
+        fact.as_of.us = 999;
+        assert_int_equal(identity_take_fact(&identity, &fact), FACT_SUPERSEDED); /* it can be */
+        fact.latest.us = 100;
+        fact.doubted.us = 10;
+        fact.as_of.us = 9;
+        assert_int_equal(identity_take_fact(&identity, &fact), FACT_SUPERSEDED);
+        fact.as_of.us = 11;
+        assert_true(identity_take_fact(&identity, &fact) >= FACT_UNCHANGED);
+        fact.as_of.us = 10;
+        assert_int_equal(identity_take_fact(&identity, &fact), FACT_SUPERSEDED); /* 11 is what is known now */
+        identity_clear(&identity);
+    }
+}
+
 static void on_a_tie_the_more_restrictive_status_wins(void **state)
 {
     static const char *const ascending[] = { "STAGED", "PROVISIONED", "ACTIVE", "RECOVERY", "PASSWORD_EXPIRED",
@@ -393,6 +420,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(late_create_does_not_revive_a_leaver),
+        cmocka_unit_test(a_word_newer_than_any_can_be_counts_from_when_it_was_heard),
         cmocka_unit_test(on_a_tie_the_more_restrictive_status_wins),
         cmocka_unit_test(an_unknown_status_ranks_with_active),
         cmocka_unit_test(a_status_said_again_later_is_a_change_and_said_twice_is_none),

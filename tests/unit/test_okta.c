@@ -412,7 +412,7 @@ static void assert_published(const char *event, const char *event_time, int64_t 
     free(body);
 }
 
-static void a_missing_time_falls_back_and_a_far_future_one_is_pulled_in(void **state)
+static void a_missing_time_falls_back_and_a_far_future_one_is_kept_as_told(void **state)
 {
     static const char event_time[] = ",\"eventTime\":\"2019-10-24T14:21:28.577Z\"";
 
@@ -424,9 +424,25 @@ static void a_missing_time_falls_back_and_a_far_future_one_is_pulled_in(void **s
     assert_published("", ",\"eventTime\":12", T_RECEIVED);
     assert_published("", "", T_RECEIVED);
     assert_published(",\"published\":\"2019-10-24T16:21:28.577+02:00\"", "", T_PUBLISHED);
-    assert_published(",\"published\":\"2019-10-25T14:21:00Z\"", "", 1572013260000000LL); /* a day ahead: as told */
-    assert_published(",\"published\":\"2119-10-25T14:21:00Z\"", "", T_RECEIVED);
-    assert_published("", ",\"eventTime\":\"9999-01-01T00:00:00Z\"", T_RECEIVED);
+    assert_published(",\"published\":\"2019-10-25T14:21:00Z\"", "", 1572013260000000LL);
+    assert_published(",\"published\":\"2119-10-25T14:21:00Z\"", "", 4727686860000000LL); /* what it counts as is for the store */
+    assert_published("", ",\"eventTime\":\"9999-01-01T00:00:00Z\"", 253370764800000000LL);
+}
+
+static void when_it_was_sent_and_whether_it_is_dated_is_told(void **state)
+{
+    struct event_batch *dated = parse("{\"data\":{\"events\":[{\"published\":\"2019-10-24T14:21:28.577Z\"},{}]},"
+                                      "\"eventTime\":\"2019-10-24T14:21:30Z\"}");
+    struct event_batch *undated = parse("{\"data\":{\"events\":[{\"published\":\"2019-10-24T14:21:28.577Z\"},{}]}}");
+
+    (void)state;
+    assert_true(dated->sent.us == 1571926890000000LL);
+    assert_false(dated->events[0].undated || dated->events[1].undated);
+    assert_true(undated->sent.us == 0);
+    assert_false(undated->events[0].undated);
+    assert_true(undated->events[1].undated);
+    event_batch_free(dated);
+    event_batch_free(undated);
 }
 
 static void a_missing_uuid_falls_back_to_the_request_and_then_to_a_digest(void **state)
@@ -698,7 +714,8 @@ int main(void)
         cmocka_unit_test(hostile_text_passes_as_data),
         cmocka_unit_test(a_ten_megabyte_string_is_missing_and_the_rest_counts),
         cmocka_unit_test(duplicate_keys_count_as_the_last_but_two_event_lists_are_refused),
-        cmocka_unit_test(a_missing_time_falls_back_and_a_far_future_one_is_pulled_in),
+        cmocka_unit_test(a_missing_time_falls_back_and_a_far_future_one_is_kept_as_told),
+        cmocka_unit_test(when_it_was_sent_and_whether_it_is_dated_is_told),
         cmocka_unit_test(a_missing_uuid_falls_back_to_the_request_and_then_to_a_digest),
         cmocka_unit_test(what_is_no_json_is_a_syntax_error),
         cmocka_unit_test(a_syntax_error_tells_where),

@@ -483,6 +483,8 @@ static const struct call {
     { "close", { { 0 } } },
     { "set_routes", { { people_wait, set_routes } } },
     { "on_ready", { { 0 } } },
+    { "on_clock", { { 0 } } },
+    { "removal_time", { { 0 } } },
     { "take", { { people_wait, take_events }, { people_are_worked_on, take_events } } },
     { "quarantine", { { bodies_are_kept, quarantine } } },
     { "lease", { { people_wait, lease } } },
