@@ -161,7 +161,8 @@ static int next_sweep(const struct session_planning *planning, int64_t void_us)
         return 1;
     if (!waits_for_second(progress))
         return 0;
-    return progress->at_us + planning->rules->request_timeout_us <= planning->input->now.us ? 2 : 0;
+    int64_t past_us = planning->input->now.us - progress->at_us, timeout_us = planning->rules->request_timeout_us;
+    return past_us >= timeout_us || past_us < -timeout_us ? 2 : 0; /* the latter: the clock was set back; better now than in a month */
 }
 
 #define AWAY_TRIGGERS (TRIGGER_BIT(TRIGGER_SUSPEND) | TRIGGER_BIT(TRIGGER_DEACTIVATE) | TRIGGER_BIT(TRIGGER_DELETE))

@@ -232,6 +232,22 @@ static void a_leaver_is_swept_at_once_and_again_after_the_longest_request(void *
     assert_int_equal(plan.due.us, 0);
 }
 
+static void a_second_sweep_does_not_wait_for_a_clock_that_was_set_back(void **state)
+{
+    (void)state;
+    use(PLAIN "request_timeout = \"20 s\";");
+    heard(FACT_LOGIN, "ann@x", T0);
+    event("deactivate", T0 + HOUR - SECOND);
+    make();
+    deliver();
+    now -= 10 * SECOND; /* kept right: it comes a little later */
+    make();
+    assert_no_sweep();
+    now -= HOUR;
+    make();
+    assert_sweep(2, T0 + HOUR - SECOND, false);
+}
+
 static void a_sweep_whose_receipt_was_lost_is_made_again(void **state)
 {
     (void)state;
@@ -811,6 +827,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_leaver_is_swept_at_once_and_again_after_the_longest_request),
+        TEST(a_second_sweep_does_not_wait_for_a_clock_that_was_set_back),
         TEST(a_sweep_whose_receipt_was_lost_is_made_again),
         TEST(a_newer_word_begins_anew_and_an_older_one_does_not),
         TEST(a_target_hears_only_the_triggers_that_it_chose),
