@@ -82,6 +82,7 @@ enum step account_plan(struct lane_run *run)
         .members = run->member_values,
         .member_count = run->member_count,
         .now = store_removal_time(run->job->store),
+        .dated = store_dating_time(run->job->store),
         .keep = run->keep,
     };
     if (plan_make(run->mapping, &input, &run->plan, &error) < 0)

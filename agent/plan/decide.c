@@ -125,7 +125,7 @@ static struct wall due_of(const struct plan_input *input, enum on on, int64_t af
     if (on == ON_LEFT_SCOPE && input->link != NULL && input->link->due.us != 0)
         return input->link->due;
     if (on == ON_LEFT_SCOPE) /* no event says since when */
-        since = input->now;
+        since = input->dated.us != 0 ? input->dated : input->now;
     return (struct wall){ since.us + after_us };
 }
 

@@ -177,6 +177,7 @@ struct plan_input {
     const char *const *members; /* groups only: the values of members that have an account */
     size_t member_count;
     struct wall now; /* only to tell whether a removal is due */
+    struct wall dated; /* grace periods that no event dates count from then; 0: `now` */
     bool keep;       /* it cannot be removed: disable it instead, where the mapping can */
 };
 

@@ -58,6 +58,16 @@ void source_time_note(struct sqlite_store *store, const struct event_batch *batc
     store->counters.ahead = batch->sent.us - received.us;
 }
 
+struct wall sqlite_dating_time(struct store *base)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+
+    pthread_mutex_lock(&store->lock);
+    int64_t newest = store->counters_committed.newest;
+    pthread_mutex_unlock(&store->lock);
+    return (struct wall){ later_of(sqlite_removal_time(base).us, newest) };
+}
+
 int64_t source_time_stamp(const struct sqlite_store *store)
 {
     return later_of(store->now.us, store->counters.newest);

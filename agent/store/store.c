@@ -53,6 +53,11 @@ struct wall store_removal_time(struct store *store)
     return store->ops->removal_time(store);
 }
 
+struct wall store_dating_time(struct store *store)
+{
+    return store->ops->dating_time(store);
+}
+
 void store_on_clock(struct store *store, store_clock_changed *changed, void *arg)
 {
     store->ops->on_clock(store, changed, arg);

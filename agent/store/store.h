@@ -89,6 +89,9 @@ void store_on_ready(struct store *store, store_ready *ready, void *arg);
  * clock is set. Any thread.
  */
 struct wall store_removal_time(struct store *store);
+/* The time from which a grace period counts that no event dates: the removal time, but never before the source's newest event, so that
+ * a period that began by a slow clock is not over when the clock is set right. Any thread. */
+struct wall store_dating_time(struct store *store);
 
 struct store_clock {
     int64_t skew_us;        /* the source's clock less ours, as its last requests tell; 0: less than two minutes, or not known */

@@ -32,6 +32,7 @@ struct store_ops {
     void (*on_ready)(struct store *store, store_ready *ready, void *arg);
     void (*on_clock)(struct store *store, store_clock_changed *changed, void *arg);
     struct wall (*removal_time)(struct store *store);
+    struct wall (*dating_time)(struct store *store);
     void (*take)(struct store *store, struct event_batch *batch, struct wall received, store_taken *taken, void *arg);
     void (*quarantine)(struct store *store, const char *body, size_t length, const char *peer, const char *reason);
     int (*lease)(struct store *store, const struct lease_wish *wish, struct lease *leases, struct wall *ret_next, struct error *error);
@@ -395,6 +396,7 @@ SQLITE_OP(set_routes);
 SQLITE_OP(on_ready);
 SQLITE_OP(on_clock);
 SQLITE_OP(removal_time);
+SQLITE_OP(dating_time);
 SQLITE_OP(take);
 SQLITE_OP(quarantine);
 SQLITE_OP(lease);

@@ -272,6 +272,20 @@ def a_leaver_is_out_though_the_clock_is_two_days_slow_and_it_is_said(world):
 
 
 @test
+def a_grace_period_that_began_by_a_slow_clock_is_not_shorter(world):
+    people = [('left_scope  = "disable";', 'left_scope  = "disable, remove after 3 days";')]
+    with clocked_agent(world, off_us=-2 * DAY_US, mappings_=mappings(people)) as (_, agent):
+        gone = ANN.renamed(login="ann@contractor.example.org")
+        agent.send(okta.activate(ANN))
+        agent.settle()
+        agent.send(okta.update(gone))  # no event of Okta's says when she left the scope
+        await_condition("ann is disabled", lambda: is_disabled(world, ANN))
+        agent.settle()
+        due = agent.ctl_json("show", ANN.id)["links"][0]["due"]
+        assert due > okta.hours_ago(-71), due
+
+
+@test
 def a_clock_a_month_ahead_for_two_seconds_removes_nobody_who_is_not_due(world):
     people = [('deactivated = "disable";', 'deactivated = "disable, remove after 30 days";')]
     with clocked_agent(world, mappings_=mappings(people)) as (clock, agent):

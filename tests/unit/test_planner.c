@@ -482,6 +482,9 @@ static void leaving_the_scope_counts_from_when_it_was_seen(void **state)
     make();
     assert_int_equal(plan.operations[0].kind, OPERATION_DISABLE);
     assert_int_equal(plan.due.us, input.now.us + 30 * DAY_US);
+    input.dated.us = input.now.us + DAY_US;
+    make();
+    assert_int_equal(plan.due.us, input.now.us + 31 * DAY_US); /* the clock was slow */
     link_seen.due.us = T0 + 5 * DAY_US;
     make();
     assert_int_equal(plan.due.us, T0 + 5 * DAY_US);

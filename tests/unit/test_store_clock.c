@@ -578,6 +578,19 @@ static void while_our_clock_is_ahead_of_the_sources_removals_go_by_the_sources(v
     assert_true(is_due(w));
 }
 
+static void a_grace_period_does_not_count_from_a_slow_clock(void **state)
+{
+    struct world *w = *state;
+
+    take_now(w, "a", FACT(STATUS("ann", "ACTIVE")));
+    set_clock(w, HOUR - START);
+    assert_true(store_removal_time(w->store).us < 2 * HOUR);
+    assert_int_equal(store_dating_time(w->store).us, now(w) - SECOND);
+    set_clock(w, 31 * DAY);
+    world_advance(w, 5 * SECOND);
+    assert_int_equal(store_dating_time(w->store).us, now(w));
+}
+
 /* Else whoever waits for work would ask without a pause. */
 static void when_held_work_is_due_is_told_by_the_clock_that_is_asked(void **state)
 {
@@ -842,6 +855,7 @@ int main(void)
         TEST(an_agent_that_was_off_for_a_night_does_not_wait),
         TEST(an_agent_with_nothing_to_do_for_a_month_does_not_wait_after_a_restart),
         TEST(while_our_clock_is_ahead_of_the_sources_removals_go_by_the_sources),
+        TEST(a_grace_period_does_not_count_from_a_slow_clock),
         TEST(when_held_work_is_due_is_told_by_the_clock_that_is_asked),
         TEST(a_jump_is_told_and_until_when_removals_wait),
         TEST(a_second_more_is_nothing_to_tell_of),

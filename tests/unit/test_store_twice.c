@@ -485,6 +485,7 @@ static const struct call {
     { "on_ready", { { 0 } } },
     { "on_clock", { { 0 } } },
     { "removal_time", { { 0 } } },
+    { "dating_time", { { 0 } } },
     { "take", { { people_wait, take_events }, { people_are_worked_on, take_events } } },
     { "quarantine", { { bodies_are_kept, quarantine } } },
     { "lease", { { people_wait, lease } } },
