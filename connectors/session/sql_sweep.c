@@ -200,10 +200,12 @@ static void add_one_of_users(struct sql_statement *statement, const char *column
 
 #define DAY_US (INT64_C(86400) * 1000000)
 
-/* A day of grace: dates without a zone may be local ones, and ending what has ended is harmless. */
-static void add_unexpired(struct sql_statement *statement, const struct layout *layout)
+/* What had expired when the sessions became void is left; the clock alone, were it ahead, would leave sessions that live. A day of grace:
+ * dates without a zone may be local ones, and ending what has ended is harmless. */
+static void add_unexpired(struct sql_statement *statement, const struct layout *layout, int64_t before_us)
 {
-    struct wall then = { clock_wall(clock_system()).us - DAY_US };
+    int64_t now_us = clock_wall(clock_system()).us;
+    struct wall then = { (before_us < now_us ? before_us : now_us) - DAY_US };
     char date[WALL_TEXT_BYTES] = "";
 
     sql_add(statement, "(");
@@ -242,7 +244,7 @@ static void add_select(struct sql_statement *statement, const struct page *page,
     if (layout->user_column != NULL)
         add_one_of_users(statement, layout->user_column, page->query->users);
     else if (layout->expires_column != NULL)
-        add_unexpired(statement, layout);
+        add_unexpired(statement, layout, page->query->before_us);
     else
         sql_add(statement, "1 = 1");
     if (page->last.bytes != NULL) {

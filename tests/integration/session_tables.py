@@ -2,15 +2,18 @@
 """Sessions in tables: the connector against real PostgreSQL, MariaDB and SQLite."""
 
 import atexit
+import datetime
 import functools
 import os
 import shutil
 import sqlite3
+import struct
 import sys
 import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from agent import need_fault_points
 from databases import PASSWORD, MariaDB, Memcached, PostgreSQL, free_port
 from redis_store import RedisStore, present
 from session_drive import FAR_OFF, LONG_AGO, Drive
@@ -241,6 +244,27 @@ def rows_that_have_ended_are_not_looked_at(kind, server):
     table(server, "sessions", f"id {TEXT[kind]} PRIMARY KEY, data {TEXT[kind].split()[0]}, until {dates[kind]}",
           ("old", '{"user": "ann"}', "2001-01-01 00:00:00"), ("new", '{"user": "ann"}', "2101-01-01 00:00:00"), ("none", '{"user": "ann"}', None))
     expect(Drive(**server.settings()).revoke(user="ann", expires_column="until", expires_unit="date", **JSON), "applied", 2, 2)
+    assert keys(server) == ["old"]
+
+
+@each()
+def a_session_that_lives_is_ended_though_our_clock_is_a_month_ahead(kind, server):
+    need_fault_points()
+    now = datetime.datetime.now(datetime.timezone.utc)
+    dates = {sqlite: "TEXT", postgresql: "timestamptz", mariadb: "DATETIME"}
+    in_a_week = (now + datetime.timedelta(days=7)).strftime("%Y-%m-%d %H:%M:%S")
+    table(server, "sessions", f"id {TEXT[kind]} PRIMARY KEY, data {TEXT[kind].split()[0]}, until {dates[kind]}",
+          ("old", '{"user": "ann"}', "2001-01-01 00:00:00"), ("new", '{"user": "ann"}', in_a_week))
+    with tempfile.NamedTemporaryFile() as clock:
+        clock.write(struct.pack("qq", 31 * 86400 * 1000000, 0))
+        clock.flush()
+        os.environ["PROVOST_CLOCK_JUMP"] = clock.name
+        try:
+            drive = Drive(**server.settings())
+            expect(drive.revoke(before=now.strftime("%Y-%m-%dT%H:%M:%SZ"), user="ann", expires_column="until", expires_unit="date", **JSON),
+                   "applied", 1, 1)
+        finally:
+            del os.environ["PROVOST_CLOCK_JUMP"]
     assert keys(server) == ["old"]
 
 
