@@ -218,9 +218,19 @@ static enum step change_once(struct lane_run *run, const struct operation *opera
     return step;
 }
 
+/* An account that has moved while something else of it was refused is read anew: its groups must follow it all the same. */
+static bool has_moved(struct lane_run *run, const struct operation *operation)
+{
+    bool moved = operation->kind == OPERATION_RENAME && !run->moved;
+
+    run->moved = run->moved || moved;
+    return moved;
+}
+
 enum step account_change(struct lane_run *run)
 {
     enum step worst = STEP_NEXT;
+    bool moved = false;
 
     if (!run->planned || run->blocked)
         return STEP_NEXT;
@@ -230,10 +240,15 @@ enum step account_change(struct lane_run *run)
         enum step step = change_once(run, &run->plan.operations[i]);
         if (step == STEP_AGAIN)
             return STEP_AGAIN;
+        moved = moved || (step == STEP_NEXT && has_moved(run, &run->plan.operations[i]));
         worst = step == STEP_FAILED ? step : worst;
     }
+    if (worst == STEP_FAILED && moved)
+        return STEP_AGAIN;
     run->written = worst == STEP_NEXT && run->out;
-    return worst;
+    if (run->plan.unmet != NULL)
+        lane_fail(run, OUTCOME_REJECTED, run->plan.unmet);
+    return run->plan.unmet != NULL ? STEP_FAILED : worst;
 }
 
 /* ---- the link ---- */

@@ -167,7 +167,7 @@ static bool ask(struct lane_run *run, json_t **ret_hits)
                                        mapping_base(job->group_mapping), settings };
     enum outcome outcome = job->ops->read_groups(job->session, &query, ret_hits, &receipt);
     json_decref(settings);
-    bool good = is_fine(outcome) || outcome == OUTCOME_GONE || lane_fail_receipt(run, &receipt);
+    bool good = is_fine(outcome) || lane_fail_receipt(run, &receipt);
     run->groups.whole = good && !receipt.partial;
     if (receipt.partial && receipt.note != NULL) {
         free(run->result->note);

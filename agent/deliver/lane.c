@@ -132,6 +132,20 @@ static enum leaving judge_leaving(const struct lane_run *run)
     return run->parted || !run->failed ? LEAVING_NO : LEAVING_UNKNOWN;
 }
 
+/* What was done of a leaver's account is said, and then what was not. */
+static void say_out(struct lane_run *run)
+{
+    struct lane_result *result = run->result;
+    bool leaves = run->planned && run->plan.leaving && !mapping_ends_sessions(run->mapping);
+    bool out = run->failed && leaves && run->out && result->reason != NULL;
+    char *reason = out ? str_printf("the account is %s, but: %s", run->plan.present ? "disabled" : "removed", result->reason) : NULL;
+
+    if (reason == NULL)
+        return;
+    free(result->reason);
+    result->reason = reason;
+}
+
 static void finish(struct lane_run *run)
 {
     struct lane_result *result = run->result;
@@ -141,6 +155,7 @@ static void finish(struct lane_run *run)
         run->doing = operation_kind_name(OPERATION_REMOVE);
         lane_fail(run, run->kept_outcome, run->kept);
     }
+    say_out(run);
     if (!run->failed)
         result->outcome = run->changed ? OUTCOME_APPLIED : OUTCOME_UNCHANGED;
     if (run->changed)

@@ -82,6 +82,7 @@ struct lane_run {
     bool changed;
     bool failed, down;
     bool conflicted;        /* once already */
+    bool moved;             /* once already */
     int action_rank;
 };
 
