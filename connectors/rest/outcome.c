@@ -46,7 +46,7 @@ static const struct status_row table[] = {
     { 500, 500, UNSURE, OVER, "Internal Server Error", "the target failed" },
     { 501, 501, UNSURE, OVER, "Not Implemented", "the target cannot do this" },
     { 502, 502, UNSURE, AT_WORK, "Bad Gateway", "what stands before the target got no answer from it" },
-    { 503, 503, UNSURE, OVER, "Service Unavailable", "the target is overloaded or being worked on" },
+    { 503, 503, UNSURE, AT_WORK, "Service Unavailable", "the target is overloaded or being worked on" },
     { 504, 504, UNSURE, AT_WORK, "Gateway Timeout", "what stands before the target waited too long for it" },
     { 511, 511, SURE(TARGET_DOWN), OVER, "Network Authentication Required", "a network on the way wants a log-in of its own" },
     { 100, 199, UNSURE, AT_WORK, "informational", "the target began to answer and did not end" },

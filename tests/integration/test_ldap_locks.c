@@ -26,6 +26,7 @@ static const struct connector_ops *ops;
 static struct slapd plain, hidden, policy, hashing, control;
 static struct slapd *slapd;
 static void *settings;
+static struct connector_shared *shared;
 static struct connector_session *session;
 static struct receipt receipt;
 
@@ -52,6 +53,7 @@ static void close_session(void)
         return;
     slapd_remove(slapd, ANN);
     ops->close(session);
+    ops->unshare(shared);
     settings_free(ops, settings);
     receipt_clear(&receipt);
     slapd = NULL;
@@ -68,7 +70,8 @@ static void use(struct slapd *server, const char *options)
     cleanup_free char *text =
         str_printf("uri = \"%s\"; bind_dn = \"" SLAPD_AGENT "\"; password = \"env:PROVOST_TEST_SECRET\";", slapd->uri);
     settings = settings_make(ops, text);
-    assert_outcome(ops->open(settings, NULL, &session, &receipt), APPLIED);
+    assert_int_equal(ops->share(settings, &shared, NULL), 0);
+    assert_outcome(ops->open(settings, shared, &session, &receipt), APPLIED);
 }
 
 static int begin(void **state)

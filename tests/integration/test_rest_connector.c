@@ -864,7 +864,7 @@ static void a_creation_that_a_gateway_answered_may_still_be_under_way(void **sta
     static const struct {
         int status;
         bool answered;
-    } rows[] = { { 500, true }, { 503, true }, { 403, true }, { 422, true }, { 502, false }, { 504, false }, { 405, false }, { 524, false }, { 202, false } };
+    } rows[] = { { 500, true }, { 403, true }, { 422, true }, { 502, false }, { 503, false }, { 504, false }, { 405, false }, { 524, false }, { 202, false } };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
