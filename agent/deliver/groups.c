@@ -462,8 +462,8 @@ static enum step join_one(struct lane_run *run, const struct group_value *value)
         return carry_over(run, value);
     if (!value->member)
         return STEP_NEXT;
-    if (!has_entry(value) && value->key == NULL && mapping_with_first_member(run->job->group_mapping))
-        touch_group(run, value);
+    if (!has_entry(value) && mapping_with_first_member(run->job->group_mapping))
+        touch_group(run, value); /* though there is a row: a receipt may have come after the group's end */
     return has_entry(value) && value->key != NULL && str_equal(value->key, run->link.member_key) ? join(run, value) : STEP_NEXT;
 }
 

@@ -518,18 +518,26 @@ static void give_u1_a_row(const char *state, const char *place)
         put_account("u1", "k-u1", place);
 }
 
-static void rename_u2(void)
+/* Leases the lane of one person and brings it to its receipt, which is not stored; what else is ready hangs. */
+static struct lease converge(const char *user, struct lane_result *ret_result)
 {
     struct lease lease;
 
-    world_take(lane.world, "b2", 3, STATUS("u2", "ACTIVE"), LOGIN("u2", "bob@example.com"), NAME("u2", "Bob Roe"));
-    while (world_lease(lane.world, &lease) && strcmp(lease.id, "u2") != 0)
-        lease_clear(&lease); /* a lane of u1, which hangs */
+    while (world_lease(lane.world, &lease) && strcmp(lease.id, user) != 0)
+        lease_clear(&lease);
     const struct lane_job job = { .target = "ldap", .ops = &lane.ops, .user_mapping = lane.people, .group_mapping = lane.groups,
                                   .session = lane.session, .store = lane.world->store, .clock = &lane.world->clock,
                                   .kind = lease.kind, .id = lease.id, .attempt = 1 };
+    lane_converge(&job, ret_result);
+    return lease;
+}
+
+static void rename_u2(void)
+{
     struct lane_result result;
-    lane_converge(&job, &result);
+
+    world_take(lane.world, "b2", 3, STATUS("u2", "ACTIVE"), LOGIN("u2", "bob@example.com"), NAME("u2", "Bob Roe"));
+    struct lease lease = converge("u2", &result);
     assert_null(result.reason);
     end(&lease, &result);
     lane_result_clear(&result);
@@ -616,6 +624,31 @@ static void one_group_that_refuses_keeps_nobody_in_another(void **state)
     assert_non_null(strstr(lane.reason, "no right"));
     expect(STAFF, ONLY(ANN));
     expect(CREW, NOBODY);
+}
+
+/* The group's lane ends the group before the last member's receipt is stored: then he is a member again. */
+static void the_last_member_of_a_group_that_ended_brings_it_back(void **state)
+{
+    struct lane_result result;
+
+    (void)state;
+    mapping_free(lane.groups);
+    lane.groups = load(policy_groups(&policies[1]));
+    use_people(&policies[1]);
+    person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    world_take(lane.world, "m", 1, MEMBER("u1", "g1", true), GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    work();
+    expect(STAFF, "[\"" ANN "\"]");
+    world_take(lane.world, "n", 2, MEMBER("u1", "g1", false));
+    struct lease lease = converge("u1", &result);
+    assert_non_null(strstr(result.reason, "cannot remove the last member"));
+    work();
+    assert_false(stands_at(STAFF));
+    world_take(lane.world, "o", 3, MEMBER("u1", "g1", true));
+    end(&lease, &result);
+    lane_result_clear(&result);
+    work_later();
+    expect(STAFF, "[\"" ANN "\"]");
 }
 
 /* ---- what it costs ---- */
@@ -735,6 +768,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_rename_that_was_cut_off_is_brought_to_its_end, setup, teardown),
         cmocka_unit_test_setup_teardown(a_removal_that_was_refused_is_a_row_until_it_is_made, setup, teardown),
         cmocka_unit_test_setup_teardown(one_group_that_refuses_keeps_nobody_in_another, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_last_member_of_a_group_that_ended_brings_it_back, setup, teardown),
         cmocka_unit_test_setup_teardown(one_look_serves_a_rename, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_sent_is_noted_with_the_lease, setup, teardown),
         cmocka_unit_test_setup_teardown(a_leaver_is_disabled_although_a_group_refuses, setup, teardown),
