@@ -192,6 +192,20 @@ static void take_made(struct plan *plan, struct account *made)
     }
 }
 
+/* A group that was created between our look and our creation, and looks the same, is its creator's. */
+static bool is_anothers(struct lane_run *run, const struct operation *operation, const struct account *made)
+{
+    const struct lane_job *job = run->job;
+    cleanup_free char *owner = NULL;
+
+    if (operation->kind != OPERATION_CREATE || job->kind != IDENTITY_GROUP || made->key == NULL ||
+        store_find_owner(job->store, job->target, job->kind, made->key, &owner, NULL) < 0 || strcmp(owner, job->id) == 0)
+        return false;
+    cleanup_free char *reason = str_printf("%s was just created for group %s; retrying after that group", operation->locator, owner);
+    lane_fail(run, OUTCOME_RETRY, reason != NULL ? reason : "out of memory");
+    return true;
+}
+
 /* What an earlier attempt created under another name is ours: it is read by its key, and put right. */
 static bool link_earlier(struct lane_run *run, const struct account *made)
 {
@@ -205,7 +219,9 @@ static enum step change_once(struct lane_run *run, const struct operation *opera
     struct account made = { 0 };
     enum step step = lane_apply(run, operation, &made);
 
-    if (step == STEP_NEXT) {
+    if (step == STEP_NEXT && is_anothers(run, operation, &made)) {
+        step = STEP_FAILED;
+    } else if (step == STEP_NEXT) {
         run->created = run->created || operation->kind == OPERATION_CREATE;
         take_made(&run->plan, &made);
         members_note(run, operation);

@@ -53,6 +53,7 @@ struct target_pool {
     struct mono probe_at;     /* down or refusing: not tried before */
     int logins_refused;       /* in a row */
     struct judge judge;
+    uint64_t round;           /* refusals of the judge when each lane that waits had been tried once more */
     bool fell;                /* a lane brought the target down, and it took no change since */
     bool recovered;           /* it fell, and has taken a change since */
     bool trial;               /* refusing: lanes are tried */

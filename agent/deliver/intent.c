@@ -154,6 +154,16 @@ static char *names_text(const struct identity *identity)
     return text;
 }
 
+/* Attempts after which a group no longer waits for another one that may wait for it. */
+#define PATIENT_ATTEMPTS 2
+
+/* The other group's creation may be waiting for this one's, at a place that this one has left: it was looked for there, and is not. */
+static void stop_keeping_others(struct lane_run *run, const char *place)
+{
+    if (run->job->attempt > PATIENT_ATTEMPTS)
+        store_forget_creations(run->job->store, run->job->target, run->job->id, place, NULL);
+}
+
 /* A group's creation, or members that it is about to write; a creation at whose place another group's may be in flight waits. */
 static bool intend(struct lane_run *run, const struct operation *operation, const char *digest, const struct noted *noted)
 {
@@ -170,9 +180,11 @@ static bool intend(struct lane_run *run, const struct operation *operation, cons
 
     if (names == NULL)
         return lane_fail_nomem(run);
-    bool good = store_intend(job->store, &wanted, &found, &error) == 0 || lane_fail_error(run, &error);
+    int code = store_intend(job->store, &wanted, &found, &error);
     intent_found_clear(&found);
-    return good;
+    if (code == ERROR_EXISTS && wanted.place != NULL)
+        stop_keeping_others(run, digest);
+    return code == 0 || lane_fail_error(run, &error);
 }
 
 static bool begin_plain(struct lane_run *run, const struct operation *operation, const struct noted *noted,

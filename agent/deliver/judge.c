@@ -4,31 +4,38 @@ static size_t find(const struct judge *judge, uint64_t lane)
 {
     size_t i = 0;
 
-    while (i < judge->known_count && judge->known[i] != lane)
+    while (i < judge->known_count && judge->known[i].lane != lane)
         i++;
     return i;
 }
 
-bool judge_knows(const struct judge *judge, uint64_t lane)
+uint64_t judge_refused_at(const struct judge *judge, uint64_t lane)
 {
-    return find(judge, lane) < judge->known_count;
+    size_t at = find(judge, lane);
+
+    return at < judge->known_count ? judge->known[at].refused_at : 0;
 }
 
-static void remember(struct judge *judge, uint64_t lane)
+/* True: it was not known. */
+static bool remember(struct judge *judge, uint64_t lane)
 {
-    if (judge->known_count < JUDGE_KNOWN_MAX) {
-        judge->known[judge->known_count++] = lane;
-        return;
+    size_t at = find(judge, lane);
+    bool known = at < judge->known_count;
+
+    if (!known && at < JUDGE_KNOWN_MAX) {
+        judge->known_count++;
+    } else if (!known) {
+        at = judge->known_next;
+        judge->known_next = (judge->known_next + 1) % JUDGE_KNOWN_MAX;
     }
-    judge->known[judge->known_next] = lane;
-    judge->known_next = (judge->known_next + 1) % JUDGE_KNOWN_MAX;
+    judge->known[at] = (struct judge_known){ lane, ++judge->refusals };
+    return !known;
 }
 
 bool judge_refused(struct judge *judge, uint64_t lane, int code, bool of_change)
 {
-    if (judge_knows(judge, lane))
+    if (!remember(judge, lane))
         return false;
-    remember(judge, lane);
     judge->row = judge->code == code && judge->of_change == of_change ? judge->row + 1 : 1;
     judge->code = code;
     judge->of_change = of_change;

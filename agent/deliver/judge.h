@@ -24,13 +24,17 @@ struct judge {
     int code;         /* of the row */
     bool of_change;   /* what was refused were changes: only one that is accepted ends the row */
     size_t row;
-    uint64_t known[JUDGE_KNOWN_MAX]; /* lanes */
+    struct judge_known {
+        uint64_t lane, refused_at; /* of `refusals`, the last time */
+    } known[JUDGE_KNOWN_MAX];
     size_t known_count, known_next;
+    uint64_t refusals; /* so far */
 };
 
 /* True: the target refuses. */
 bool judge_refused(struct judge *judge, uint64_t lane, int code, bool of_change);
 void judge_accepted(struct judge *judge, uint64_t lane);
-bool judge_knows(const struct judge *judge, uint64_t lane);
+/* When the lane was refused, in refusals from 1 on; 0: it was not, or has succeeded since. */
+uint64_t judge_refused_at(const struct judge *judge, uint64_t lane);
 
 #endif

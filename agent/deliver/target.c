@@ -153,7 +153,7 @@ static void charge(struct ending *ending)
 static bool is_doubtful(struct target_pool *pool, const struct ending *ending)
 {
     uint64_t mark = lease_mark(&ending->lease);
-    bool known = judge_knows(&pool->judge, mark);
+    bool known = judge_refused_at(&pool->judge, mark) != 0;
     bool lately = clock_mono(pool->settings->clock).us - pool->up_at.us < FALL_PROBES * pool->target.probe_us;
     bool all = judge_refused(&pool->judge, mark, 0, ending->result.operation_count > 0);
 

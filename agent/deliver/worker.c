@@ -107,12 +107,28 @@ static bool work(struct worker *worker, struct lease *lease, struct mono begun)
     return failed;
 }
 
-/* While the target refuses, or just after it was down, lanes that it has not refused yet are tried first. */
 static bool is_untried(void *arg, const struct lease *lease)
 {
     const struct target_pool *pool = arg;
 
-    return !judge_knows(&pool->judge, lease_mark(lease));
+    return judge_refused_at(&pool->judge, lease_mark(lease)) == 0;
+}
+
+static bool is_of_round(void *arg, const struct lease *lease)
+{
+    const struct target_pool *pool = arg;
+
+    return judge_refused_at(&pool->judge, lease_mark(lease)) <= pool->round;
+}
+
+/* While the target refuses, or just after it was down: lanes that it has not refused yet are tried first, then each of the others once,
+ * and once more. One that is always refused keeps none of them from showing that the target is well. */
+static bool pick_in_turn(struct target_pool *pool, size_t worker, struct mono now, struct lease *ret_lease)
+{
+    if (queue_pick(&pool->queue, worker, now, is_untried, pool, ret_lease) || queue_pick(&pool->queue, worker, now, is_of_round, pool, ret_lease))
+        return true;
+    pool->round = pool->judge.refusals;
+    return false;
 }
 
 static bool pick(struct target_pool *pool, size_t worker, struct lease *ret_lease)
@@ -122,7 +138,7 @@ static bool pick(struct target_pool *pool, size_t worker, struct lease *ret_leas
 
     if (refusing && (!pool->trial || pool->busy >= pool->trial_lanes))
         return false;
-    if ((refusing || pool->fell) && queue_pick(&pool->queue, worker, now, is_untried, pool, ret_lease))
+    if ((refusing || pool->fell) && pick_in_turn(pool, worker, now, ret_lease))
         return true;
     return queue_pick(&pool->queue, worker, now, NULL, NULL, ret_lease);
 }

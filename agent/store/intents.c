@@ -193,6 +193,25 @@ int sqlite_check_creator(struct store *base, const char *target, const char *pla
 
 /* ---- the end ---- */
 
+struct forgotten {
+    const char *target, *id, *but;
+};
+
+static int forget_work(struct sqlite_store *store, void *arg, struct error *error)
+{
+    const struct forgotten *what = arg;
+    int64_t group = identity_number(store->writer, IDENTITY_GROUP, what->id, error);
+
+    return group <= 0 ? (int)group : db_run(store->writer, SQL_INTENTS_FORGET, error, "it", lane_key(target_number(store, what->target), group), what->but);
+}
+
+int sqlite_forget_creations(struct store *store, const char *target, const char *id, const char *but, struct error *error)
+{
+    struct forgotten what = { target, id, but };
+
+    return store_call((struct sqlite_store *)store, forget_work, &what, error);
+}
+
 static int end_one(struct sqlite_store *store, int64_t lane, const struct operation_record *operation, struct error *error)
 {
     if (operation->intent_wait.us != 0 || operation->intent_answered)

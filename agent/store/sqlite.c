@@ -23,7 +23,7 @@
 #define OP(name) .name = sqlite_##name
 static const struct store_ops sqlite_ops = {
     OP(close), OP(set_routes), OP(on_ready), OP(on_clock), OP(removal_time), OP(dating_time), OP(take), OP(quarantine), OP(lease),
-    OP(complete), OP(put_link), OP(intend), OP(read_intents), OP(check_creator), OP(hurry), OP(touch), OP(hold), OP(is_held),
+    OP(complete), OP(put_link), OP(intend), OP(read_intents), OP(check_creator), OP(forget_creations), OP(hurry), OP(touch), OP(hold), OP(is_held),
     OP(retry_dead), OP(drop_dead), OP(read_identity), OP(find_identity), OP(read_link), OP(find_owner), OP(read_member_rows),
     OP(has_member_row), OP(read_members), OP(list_events), OP(list_dead), OP(list_quarantine), OP(show), OP(count_lanes),
     OP(count_leavers), OP(list_leavers), OP(read_status), OP(retain),

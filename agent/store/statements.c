@@ -158,11 +158,12 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_INTENTS_SENT] = "SELECT json_group_array(json(sent)) FILTER (WHERE sent IS NOT NULL) FROM intent WHERE lane = ? AND operation = ? "
                          "HAVING count(*) > 0",
     [SQL_INTENT_CREATOR] = "SELECT t.lane, i.id, i.name FROM intent t JOIN identity i ON i.n = " IDENTITY_OF_LANE "t.lane) "
-                           "WHERE t.place = ?1 AND t.lane >> 40 = ?2 AND t.lane <> ?3",
+                           "WHERE t.place = ?1 AND t.lane >> 40 = ?2 AND t.lane <> ?3 AND NOT t.answered",
     [SQL_INTENTS_PENDING] = "SELECT 1 FROM intent WHERE lane = ? AND operation = 'create' LIMIT 1",
     [SQL_INTENTS_SHIFT] = "UPDATE intent SET at = at + ?1, wait = wait + ?1 * (wait > 0)",
     [SQL_INTENT_DELETE] = "DELETE FROM intent WHERE lane = ? AND operation = ? AND digest = ?",
     [SQL_INTENTS_DELETE] = "DELETE FROM intent WHERE lane = ?",
+    [SQL_INTENTS_FORGET] = "DELETE FROM intent WHERE lane = ? AND operation = 'create' AND place <> ?",
     [SQL_INTENTS_UNSENT] = "DELETE FROM intent WHERE lane = ? AND generation = ?",
     [SQL_RETAIN_INTENTS] = "DELETE FROM intent WHERE at < ?",
 

@@ -105,6 +105,11 @@ int store_check_creator(struct store *store, const char *target, const char *pla
     return store->ops->check_creator(store, target, place, but, error);
 }
 
+int store_forget_creations(struct store *store, const char *target, const char *id, const char *but, struct error *error)
+{
+    return store->ops->forget_creations(store, target, id, but, error);
+}
+
 void store_hurry(struct store *store, const char *target, const char *outcome)
 {
     store->ops->hurry(store, target, outcome);

@@ -316,6 +316,8 @@ int store_read_intents(struct store *store, const char *target, enum identity_ki
                        char **ret_sent, struct error *error);
 /* ERROR_EXISTS where another group's entry than this one's may just be created at the place; the sentence names it. */
 int store_check_creator(struct store *store, const char *target, const char *place, const char *but, struct error *error);
+/* A group was looked for at all places but this one, and is at none: others need not wait for its creation there. */
+int store_forget_creations(struct store *store, const char *target, const char *id, const char *but, struct error *error);
 
 /* Waiting lanes of a target that failed with this outcome are tried now: what kept them has passed. Queued. */
 void store_hurry(struct store *store, const char *target, const char *outcome);

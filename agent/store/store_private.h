@@ -43,6 +43,7 @@ struct store_ops {
     int (*read_intents)(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
                         char **ret_sent, struct error *error);
     int (*check_creator)(struct store *store, const char *target, const char *place, const char *but, struct error *error);
+    int (*forget_creations)(struct store *store, const char *target, const char *id, const char *but, struct error *error);
     void (*hurry)(struct store *store, const char *target, const char *outcome);
     void (*touch)(struct store *store, const char *target, enum identity_kind kind, const char *id);
     int (*hold)(struct store *store, const char *target, bool held, struct error *error);
@@ -405,6 +406,7 @@ SQLITE_OP(put_link);
 SQLITE_OP(intend);
 SQLITE_OP(read_intents);
 SQLITE_OP(check_creator);
+SQLITE_OP(forget_creations);
 SQLITE_OP(hurry);
 SQLITE_OP(touch);
 SQLITE_OP(hold);

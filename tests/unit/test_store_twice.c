@@ -357,6 +357,13 @@ static void a_place_is_taken(struct making *making)
     intent_found_clear(&found);
 }
 
+static void forget_creations(struct making *making)
+{
+    struct error error = { 0 };
+
+    tell(making, store_forget_creations(making->world->store, "ldap", "g2", "cn=elsewhere", &error), &error);
+}
+
 static void hurry(struct making *making)
 {
     store_hurry(making->world->store, "ldap", "applied");
@@ -495,6 +502,7 @@ static const struct call {
     { "intend", { { people_wait, intend }, { it_was_intended, intend }, { a_place_is_taken, intend_at_a_place } } },
     { "read_intents", { { 0 } } },
     { "check_creator", { { 0 } } },
+    { "forget_creations", { { a_place_is_taken, forget_creations } } },
     { "hurry", { { people_wait_for_later, hurry } } },
     { "touch", { { people_wait, touch } } },
     { "hold", { { people_wait, hold }, { people_are_held, resume } } },
