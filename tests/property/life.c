@@ -258,6 +258,11 @@ void life_make(uint64_t seed, struct life *ret_life, struct telling *ret_telling
     tell(ret_life, ret_telling);
 }
 
+struct trouble life_trouble(uint64_t seed)
+{
+    return trouble_make(seed, group_names, GROUP_NAME_COUNT);
+}
+
 /* ---- as Okta posts it ---- */
 
 const struct life_event *life_find(const struct life *life, int number)

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tests/property/trouble.h"
+
 #define EVENTS_MOST 64
 #define STEPS_MOST 256
 #define USERS_MOST 6
@@ -70,9 +72,11 @@ struct telling {
     size_t count;
     int workers;
     int lost_every; /* of so many changes in the target one is made and its answer lost; 0: none */
+    struct trouble trouble; /* life_make sets none */
 };
 
 void life_make(uint64_t seed, struct life *ret_life, struct telling *ret_telling);
+struct trouble life_trouble(uint64_t seed);
 const struct life_event *life_find(const struct life *life, int number); /* NULL: none */
 /* A hook body, as Okta would post it. Owned by the caller; never NULL. */
 char *life_body(const struct life *life, const int *numbers, size_t count, int request);

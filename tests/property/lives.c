@@ -4,6 +4,8 @@
  *
  *     lives                    TAP; SEEDS=N plays N lives (default 2000), FIRST=N begins there
  *                              LOST=1: in a third of them answers of the target are lost
+ *                              REFUSE=1: the target refuses, at random, for a while, one group for good; whoever must be out
+ *                              is out or named, others do not wait, and when all is mended all is as the model folds it
  *     lives SEED               plays one, and shrinks it where it fails
  *     lives --write SEED DIR   people.conf, groups.conf, bodies (one a line), expected.json
  *
@@ -83,6 +85,10 @@ static void tell_failure(struct player *player, const struct failure *failure, c
     }
     printf("%s%s, shrunk to %zu events, %d worker(s), an answer lost every %d; hook bodies, in this order:\n", prefix,
            verdict_name(failure->verdict), failure->life.count, failure->telling.workers, failure->telling.lost_every);
+    const struct trouble *trouble = &failure->telling.trouble;
+    if (trouble_refuses(trouble))
+        printf("%sone change of %d refused; of %d the first %d; closed: %s\n", prefix, trouble->refused_every, trouble->window_every,
+               trouble->window, trouble->closed != NULL ? trouble->closed : "no group");
     write_bodies(stdout, prefix, &failure->life, &failure->telling, true);
     write_directory(stdout, expected, ending.expected, ending.found);
     write_directory(stdout, found, ending.found, ending.expected);
@@ -95,7 +101,7 @@ static void tell_failure(struct player *player, const struct failure *failure, c
 
 static const char *lost_word(void)
 {
-    return getenv("LOST") != NULL ? "LOST=1 " : "";
+    return getenv("REFUSE") != NULL ? "REFUSE=1 " : getenv("LOST") != NULL ? "LOST=1 " : "";
 }
 
 static bool play_seed(struct player *player, uint64_t seed, bool tell)
@@ -105,6 +111,8 @@ static bool play_seed(struct player *player, uint64_t seed, bool tell)
     life_make(seed, &failure.life, &failure.telling);
     if (getenv("LOST") == NULL)
         failure.telling.lost_every = 0;
+    if (getenv("REFUSE") != NULL)
+        failure.telling.trouble = life_trouble(seed);
     struct ending ending = play(player, failure.policy, &failure.life, &failure.telling, PLANT_NOTHING);
     failure.verdict = ending.verdict;
     bool good = ending.verdict == AS_EXPECTED;

@@ -29,6 +29,7 @@ struct memory_target {
     int last_key, changes;
     int lost_every;
     enum plant plant;
+    struct trouble trouble;
 };
 
 struct connector_session {
@@ -385,8 +386,9 @@ static enum outcome memory_apply(struct connector_session *session, const struct
     struct account made = { 0 };
 
     pthread_mutex_lock(&target->lock);
-    enum outcome outcome = change_any(target, operation, &made, receipt);
     target->changes++;
+    bool refused = trouble_meets(&target->trouble, target->changes, operation, receipt);
+    enum outcome outcome = refused ? receipt->outcome : change_any(target, operation, &made, receipt);
     bool lost = target->lost_every != 0 && target->changes % target->lost_every == 0;
     bool slow = target->changes % SLOW_EVERY == 0;
     pthread_mutex_unlock(&target->lock);
@@ -396,9 +398,11 @@ static enum outcome memory_apply(struct connector_session *session, const struct
         *ret_account = made;
     else
         account_clear(&made);
+    receipt->answered = receipt->answered || !refused;
     if (!lost)
         return outcome;
     receipt_clear(receipt);
+    receipt->answered = false;
     return receipt_set(receipt, OUTCOME_RETRY, 0, "no answer in time");
 }
 
@@ -456,6 +460,21 @@ struct memory_target *memory_target_new(int lost_every, enum plant plant)
     target->lost_every = lost_every;
     target->plant = plant;
     return target;
+}
+
+void memory_target_set_trouble(struct memory_target *target, const struct trouble *trouble)
+{
+    pthread_mutex_lock(&target->lock);
+    target->trouble = *trouble;
+    pthread_mutex_unlock(&target->lock);
+}
+
+void memory_target_put(struct memory_target *target, const char *dn, json_t *values)
+{
+    pthread_mutex_lock(&target->lock);
+    target->entries = realloc(target->entries, (target->count + 1) * sizeof(*target->entries));
+    target->entries[target->count++] = (struct entry){ str_printf("k%d", ++target->last_key), strdup(dn), values };
+    pthread_mutex_unlock(&target->lock);
 }
 
 void memory_target_free(struct memory_target *target)

@@ -4,83 +4,66 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum account { NONE, OPEN, CLOSED };
-
-struct state {
-    const struct policy *policy;
-    struct {
-        enum happening last; /* of the status */
-        bool heard;
-        const char *login, *name;
-        bool member[GROUPS_MOST];
-        enum account account;
-    } users[USERS_MOST];
-    struct {
-        const char *name; /* NULL: never heard of */
-        bool deleted;
-    } groups[GROUPS_MOST];
-};
-
 /* ---- one event ---- */
 
-static bool is_in(const struct state *state, int user, int group)
+bool model_is_in(const struct model *model, int user, int group)
 {
-    return state->users[user].member[group] && !state->groups[group].deleted;
+    return model->users[user].member[group] && !model->groups[group].deleted;
 }
 
-static bool in_scope(const struct state *state, int user)
+static bool in_scope(const struct model *model, int user)
 {
-    if (!state->policy->scope_by_group)
+    if (!model->policy->scope_by_group)
         return true;
     for (int g = 0; g < GROUPS_MOST; g++)
-        if (is_in(state, user, g) && strcmp(state->groups[g].name, SCOPE_GROUP) == 0)
+        if (model_is_in(model, user, g) && strcmp(model->groups[g].name, SCOPE_GROUP) == 0)
             return true;
     return false;
 }
 
-static enum account after(const struct state *state, int user)
+static enum standing after(const struct model *model, int user)
 {
-    enum account before = state->users[user].account;
+    enum standing before = model->users[user].account;
 
-    if (!state->users[user].heard)
+    if (!model->users[user].heard)
         return NONE;
-    switch (state->users[user].last) {
+    switch (model->users[user].last) {
     case DELETED:
         return NONE;
     case DEACTIVATED:
-        return state->policy->leaver_stays && before != NONE ? CLOSED : NONE;
+        return model->policy->leaver_stays && before != NONE ? CLOSED : NONE;
     case SUSPENDED:
-        return in_scope(state, user) ? CLOSED : NONE;
+        return in_scope(model, user) ? CLOSED : NONE;
     case HIRED:
-        return !in_scope(state, user) ? NONE : state->policy->staged_has_account ? OPEN : before;
+        return !in_scope(model, user) ? NONE : model->policy->staged_has_account ? OPEN : before;
     default:
-        return in_scope(state, user) ? OPEN : NONE;
+        return in_scope(model, user) ? OPEN : NONE;
     }
 }
 
-static void take_user(struct state *state, const struct life_event *event)
+static void take_user(struct model *model, const struct life_event *event)
 {
-    state->users[event->user].login = event->login;
-    state->users[event->user].name = event->name;
+    model->users[event->user].login = event->login;
+    model->users[event->user].name = event->name;
     if (event->what == RENAMED || event->what == JOINED || event->what == PARTED)
         return;
-    state->users[event->user].last = event->what;
-    state->users[event->user].heard = true;
+    model->users[event->user].last = event->what;
+    model->users[event->user].heard = true;
 }
 
-static void take(struct state *state, const struct life_event *event)
+static void take(struct model *model, const struct life_event *event)
 {
     if (event->user >= 0)
-        take_user(state, event);
+        take_user(model, event);
     if (event->group >= 0) {
-        state->groups[event->group].name = event->group_name;
+        model->groups[event->group].name = event->group_name;
         if (event->what != PARTED)
-            state->groups[event->group].deleted = event->what == GROUP_DELETED;
+            model->groups[event->group].deleted = event->what == GROUP_DELETED;
     }
     if (event->what == JOINED || event->what == PARTED)
-        state->users[event->user].member[event->group] = event->what == JOINED;
+        model->users[event->user].member[event->group] = event->what == JOINED;
     for (int user = 0; user < USERS_MOST; user++)
-        state->users[user].account = after(state, user);
+        model->users[user].account = after(model, user);
 }
 
 /* ---- the directory ---- */
@@ -97,17 +80,17 @@ static void add(json_t *entry, const char *attribute, const char *value)
     json_array_insert_new(values, at, json_string(value));
 }
 
-static void user_place(const struct state *state, int user, char dn[128])
+static void user_place(const struct model *model, int user, char dn[128])
 {
-    const char *login = state->users[user].login;
+    const char *login = model->users[user].login;
 
     snprintf(dn, 128, "uid=%.*s,ou=people,dc=example,dc=org", (int)strcspn(login, "@"), login);
 }
 
-static json_t *user_entry(const struct state *state, int user)
+static json_t *user_entry(const struct model *model, int user)
 {
     json_t *entry = json_object();
-    const char *login = state->users[user].login, *name = state->users[user].name;
+    const char *login = model->users[user].login, *name = model->users[user].name;
     char text[64];
 
     add(entry, "objectClass", "inetOrgPerson");
@@ -118,27 +101,27 @@ static json_t *user_entry(const struct state *state, int user)
     add(entry, "mail", login);
     snprintf(text, sizeof(text), "00u%d", user);
     add(entry, "employeeNumber", text);
-    if (state->users[user].account == CLOSED)
+    if (model->users[user].account == CLOSED)
         add(entry, "description", "out");
-    for (int g = 0; g < GROUPS_MOST && state->policy->shows_groups; g++)
-        if (is_in(state, user, g))
-            add(entry, "businessCategory", state->groups[g].name);
+    for (int g = 0; g < GROUPS_MOST && model->policy->shows_groups; g++)
+        if (model_is_in(model, user, g))
+            add(entry, "businessCategory", model->groups[g].name);
     return entry;
 }
 
-static json_t *group_entry(const struct state *state, int group)
+static json_t *group_entry(const struct model *model, int group)
 {
     json_t *entry = json_object();
     char dn[128];
 
     add(entry, "objectClass", "groupOfNames");
-    add(entry, "cn", state->groups[group].name);
-    if (!state->policy->lives_by_members)
+    add(entry, "cn", model->groups[group].name);
+    if (!model->policy->lives_by_members)
         add(entry, "member", PLACEHOLDER);
     for (int user = 0; user < USERS_MOST; user++) {
-        if (state->users[user].account == NONE || !is_in(state, user, group))
+        if (model->users[user].account == NONE || !model_is_in(model, user, group))
             continue;
-        user_place(state, user, dn);
+        user_place(model, user, dn);
         add(entry, "member", dn);
     }
     return entry;
@@ -153,23 +136,23 @@ static bool put(json_t *directory, const char *dn, json_t *entry)
     return free_place;
 }
 
-static json_t *directory_of(const struct state *state)
+static json_t *directory_of(const struct model *model)
 {
     json_t *directory = json_object();
     bool good = true;
     char dn[128];
 
     for (int user = 0; user < USERS_MOST; user++) {
-        if (state->users[user].account == NONE)
+        if (model->users[user].account == NONE)
             continue;
-        user_place(state, user, dn);
-        good = put(directory, dn, user_entry(state, user)) && good;
+        user_place(model, user, dn);
+        good = put(directory, dn, user_entry(model, user)) && good;
     }
     for (int group = 0; group < GROUPS_MOST; group++) {
-        if (state->groups[group].name == NULL || state->groups[group].deleted)
+        if (model->groups[group].name == NULL || model->groups[group].deleted)
             continue;
-        json_t *entry = group_entry(state, group);
-        snprintf(dn, sizeof(dn), "cn=%s,ou=groups,dc=example,dc=org", state->groups[group].name);
+        json_t *entry = group_entry(model, group);
+        snprintf(dn, sizeof(dn), "cn=%s,ou=groups,dc=example,dc=org", model->groups[group].name);
         if (json_object_get(entry, "member") == NULL)
             json_decref(entry);
         else
@@ -181,11 +164,18 @@ static json_t *directory_of(const struct state *state)
     return NULL;
 }
 
-json_t *model_directory(const struct life *life, const struct policy *policy)
+struct model model_fold(const struct life *life, const struct policy *policy)
 {
-    struct state state = { .policy = policy };
+    struct model model = { .policy = policy };
 
     for (size_t i = 0; i < life->count; i++)
-        take(&state, &life->events[i]);
-    return directory_of(&state);
+        take(&model, &life->events[i]);
+    return model;
+}
+
+json_t *model_directory(const struct life *life, const struct policy *policy)
+{
+    struct model model = model_fold(life, policy);
+
+    return directory_of(&model);
 }

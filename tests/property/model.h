@@ -14,6 +14,25 @@
 #include "tests/property/life.h"
 #include "tests/property/policy.h"
 
+enum standing { NONE, OPEN, CLOSED };
+
+struct model {
+    const struct policy *policy;
+    struct {
+        enum happening last; /* of the status */
+        bool heard;
+        const char *login, *name; /* the life's */
+        bool member[GROUPS_MOST];
+        enum standing account;
+    } users[USERS_MOST];
+    struct {
+        const char *name; /* NULL: never heard of */
+        bool deleted;
+    } groups[GROUPS_MOST];
+};
+
+struct model model_fold(const struct life *life, const struct policy *policy);
+bool model_is_in(const struct model *model, int user, int group);
 /* { dn: { attribute: [values, sorted] } }; NULL where two entries would stand
  * at one place, which only a shrunk life can ask for. */
 json_t *model_directory(const struct life *life, const struct policy *policy);

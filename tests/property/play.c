@@ -14,6 +14,7 @@
 #include "plan/plan.h"
 #include "source/okta.h"
 #include "store/store.h"
+#include "tests/property/left.h"
 #include "tests/property/model.h"
 
 #define TARGET "directory"
@@ -22,6 +23,12 @@
 #define REST_LOOKS 5000
 #define STOP_US 30000000
 #define YEAR_US (366 * 86400 * 1000000LL)
+/* Of a target that refuses. */
+#define ATTEMPTS 6
+#define QUIET_US 25000   /* nothing succeeded: much longer than the longest retry */
+#define QUIET_TRIES 4    /* of each that waits */
+#define ZOE "uid=zoe,ou=people,dc=example,dc=org"
+#define THEIRS "cn=theirs,ou=groups,dc=example,dc=org"
 
 struct player {
     char folder[64], path[96];
@@ -36,12 +43,16 @@ struct player {
     pthread_mutex_t lock; /* of what follows, and of `deliverer` where other threads look */
     pthread_cond_t changed;
     int taken;
+    int tries;           /* that came to nothing, since the last success */
+    int tries_in_all, tries_before_last; /* since the target was mended; and of those, before the last success */
+    struct mono succeeded;
     char reason[512];
 };
 
 const char *verdict_name(enum verdict verdict)
 {
-    static const char *const names[] = { "as expected", "another directory", "a dead letter", "no rest", "impossible" };
+    static const char *const names[] = { "as expected", "another directory", "a dead letter", "no rest", "somebody left in",
+                                         "somebody else's entry touched", "others held up", "impossible" };
 
     return names[verdict];
 }
@@ -126,6 +137,13 @@ static void delivered(void *arg, const struct delivery_report *report)
     struct player *player = arg;
 
     pthread_mutex_lock(&player->lock);
+    bool good = strcmp(report->outcome, "applied") == 0 || strcmp(report->outcome, "unchanged") == 0;
+    player->tries = good ? 0 : player->tries + 1;
+    player->tries_in_all += !good;
+    if (good)
+        player->tries_before_last = player->tries_in_all;
+    if (good)
+        player->succeeded = clock_mono(clock_system());
     if (report->reason != NULL)
         snprintf(player->reason, sizeof(player->reason), "%s %s: %s", report->id, report->action, report->reason);
     pthread_cond_broadcast(&player->changed);
@@ -152,7 +170,8 @@ static void start(struct player *player)
 {
     const struct deliver_target target = {
         .name = TARGET, .ops = &memory_ops, .settings = &player->settings, .mappings = player->mappings[player->policy - policies],
-        .workers = player->telling.workers, .attempts = 1000000, .retry_base_us = 500, .retry_most_us = 4000, .probe_us = 1000,
+        .workers = player->telling.workers,
+        .attempts = trouble_refuses(&player->telling.trouble) ? ATTEMPTS : 1000000, .retry_base_us = 500, .retry_most_us = 4000, .probe_us = 1000,
     };
     const struct deliver_settings settings = { .store = player->store, .clock = clock_system(), .random = random_system(),
                                                .lease_us = 60000000, .sink = { player, delivered, NULL } };
@@ -277,6 +296,167 @@ static int64_t dead_lanes(struct player *player)
     return store_count_lanes(player->store, TARGET, &counts, NULL) == 0 ? counts.dead : 0;
 }
 
+static enum verdict end_calm(struct player *player, struct ending *ending)
+{
+    if (!rest(player, true))
+        return NO_REST;
+    ending->found = memory_target_dump(player->target);
+    if (dead_lanes(player) > 0)
+        return GIVEN_UP;
+    return json_equal(ending->expected, ending->found) ? AS_EXPECTED : OTHERWISE;
+}
+
+/* ---- a target that refuses ---- */
+
+static void put_strangers(struct memory_target *target)
+{
+    memory_target_put(target, ZOE, json_pack("{s:[s],s:[s],s:[s],s:[s],s:[s],s:[s]}", "objectClass", "inetOrgPerson", "uid", "zoe", "cn", "Zoe Old",
+                                             "sn", "Old", "mail", "zoe@example.com", "employeeNumber", "7"));
+    memory_target_put(target, THEIRS, json_pack("{s:[s],s:[s],s:[s]}", "objectClass", "groupOfNames", "cn", "theirs", "member", ZOE));
+}
+
+/* What is found of ours; the strangers are taken out. False: they are not as they were. */
+static bool without_strangers(json_t *found)
+{
+    struct memory_target *fresh = memory_target_new(0, PLANT_NOTHING);
+
+    put_strangers(fresh);
+    json_t *before = memory_target_dump(fresh);
+    bool same = json_equal(json_object_get(before, ZOE), json_object_get(found, ZOE)) &&
+                json_equal(json_object_get(before, THEIRS), json_object_get(found, THEIRS));
+    json_object_del(found, ZOE);
+    json_object_del(found, THEIRS);
+    json_decref(before);
+    memory_target_free(fresh);
+    return same;
+}
+
+static bool is_quiet(struct player *player, const struct store_lane_counts *counts)
+{
+    int64_t undone = counts->ready + counts->leased + counts->waiting;
+
+    pthread_mutex_lock(&player->lock);
+    bool quiet = player->tries >= QUIET_TRIES * undone && clock_mono(clock_system()).us - player->succeeded.us > QUIET_US;
+    pthread_mutex_unlock(&player->lock);
+    return quiet || undone == 0;
+}
+
+/* Until all is done, or nothing more succeeds. */
+static bool settle(struct player *player)
+{
+    struct store_lane_counts counts;
+    struct error error = { 0 };
+    const struct timespec soon = { 0, 1000000 };
+
+    for (int look = 0; look < REST_LOOKS; look++) {
+        if (store_count_lanes(player->store, TARGET, &counts, &error) < 0)
+            errx(1, "%s", error.text);
+        if (is_quiet(player, &counts))
+            return true;
+        nanosleep(&soon, NULL);
+    }
+    return tell_unrest(player, &counts);
+}
+
+static enum verdict say(struct player *player, char *what, enum verdict verdict)
+{
+    if (what == NULL)
+        return AS_EXPECTED;
+    snprintf(player->reason, sizeof(player->reason), "%s", what);
+    free(what);
+    return verdict;
+}
+
+/* As the directory is now. */
+static enum verdict judge_left(struct player *player, const struct life *life, struct ending *ending)
+{
+    const struct model model = model_fold(life, player->policy);
+    json_t *leavers = NULL;
+
+    json_decref(ending->found);
+    ending->found = memory_target_dump(player->target);
+    if (!without_strangers(ending->found))
+        return TOUCHED;
+    if (store_list_leavers(player->store, TARGET, 100, &leavers, NULL) < 0)
+        errx(1, "the leavers could not be read");
+    enum verdict verdict = say(player, left_unnamed(&model, life, ending->found, leavers), LEFT_IN);
+    json_decref(leavers);
+    return verdict;
+}
+
+static void mend(struct player *player, const struct trouble *rest)
+{
+    memory_target_set_trouble(player->target, rest);
+    pthread_mutex_lock(&player->lock);
+    player->tries = player->tries_in_all = player->tries_before_last = 0;
+    player->succeeded = clock_mono(clock_system());
+    pthread_mutex_unlock(&player->lock);
+    if (store_retry_dead(player->store, TARGET, NULL, NULL) < 0)
+        errx(1, "what was given up could not be tried again");
+}
+
+/* All but what the closed group keeps back. */
+static enum verdict judge_others(struct player *player, const struct life *life, struct ending *ending)
+{
+    const char *closed = player->telling.trouble.closed, *dn;
+    json_t *entry;
+
+    json_object_foreach(ending->expected, dn, entry)
+        if ((closed == NULL || !left_depends_on(life, closed, dn)) && !json_equal(entry, json_object_get(ending->found, dn)))
+            return say(player, str_printf("%s is not as it must be, though only \"%s\" is closed", dn, closed != NULL ? closed : "no group"), OTHERWISE);
+    return AS_EXPECTED;
+}
+
+static int lanes_in_all(const struct store_lane_counts *counts)
+{
+    return (int)(counts->ready + counts->leased + counts->waiting + counts->dead);
+}
+
+static enum verdict judge_wait(struct player *player)
+{
+    struct store_lane_counts counts;
+
+    if (store_count_lanes(player->store, TARGET, &counts, NULL) < 0)
+        errx(1, "the lanes could not be counted");
+    int most = ATTEMPTS * (lanes_in_all(&counts) + USERS_MOST + GROUPS_MOST), tries = player->tries_before_last;
+    return tries <= most ? AS_EXPECTED : say(player, str_printf("%d tries of refused records before the last of the others", tries), HELD_UP);
+}
+
+/* Names that were another's for a while may have used up the attempts. */
+static bool settle_with_retries(struct player *player, const struct trouble *rest)
+{
+    mend(player, rest);
+    if (!settle(player))
+        return false;
+    for (int i = 0; i < 3; i++) {
+        store_retry_dead(player->store, TARGET, NULL, NULL);
+        if (!settle(player))
+            return false;
+    }
+    return true;
+}
+
+static enum verdict end_refused(struct player *player, const struct life *life, struct ending *ending)
+{
+    const struct trouble rest = trouble_rest(&player->telling.trouble), none = { 0 };
+    enum verdict verdict = settle(player) ? judge_left(player, life, ending) : NO_REST;
+
+    if (verdict == AS_EXPECTED)
+        verdict = settle_with_retries(player, &rest) ? judge_left(player, life, ending) : NO_REST;
+    if (verdict == AS_EXPECTED)
+        verdict = judge_wait(player);
+    if (verdict == AS_EXPECTED)
+        verdict = judge_others(player, life, ending);
+    if (verdict != AS_EXPECTED)
+        return verdict;
+    if (!settle_with_retries(player, &none))
+        return NO_REST;
+    verdict = judge_left(player, life, ending);
+    if (verdict == AS_EXPECTED && dead_lanes(player) > 0)
+        return GIVEN_UP;
+    return verdict == AS_EXPECTED && !json_equal(ending->expected, ending->found) ? OTHERWISE : verdict;
+}
+
 struct ending play(struct player *player, const struct policy *policy, const struct life *life, const struct telling *telling,
                    enum plant plant)
 {
@@ -289,15 +469,18 @@ struct ending play(struct player *player, const struct policy *policy, const str
     player->telling = *telling;
     player->reason[0] = '\0';
     player->settings.target = player->target = memory_target_new(telling->lost_every, plant);
+    memory_target_set_trouble(player->target, &telling->trouble);
+    bool refuses = trouble_refuses(&telling->trouble);
+    if (refuses)
+        put_strangers(player->target);
     start(player);
     tell(player, life, telling);
-    bool rests = rest(player, true);
-    int64_t dead = dead_lanes(player);
+    ending.verdict = refuses ? end_refused(player, life, &ending) : end_calm(player, &ending);
     stop(player);
-    ending.found = memory_target_dump(player->target);
+    if (ending.found == NULL)
+        ending.found = memory_target_dump(player->target);
     ending.reason = strdup(player->reason);
     memory_target_free(player->target);
-    ending.verdict = !rests ? NO_REST : dead > 0 ? GIVEN_UP : json_equal(ending.expected, ending.found) ? AS_EXPECTED : OTHERWISE;
     return ending;
 }
 

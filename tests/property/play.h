@@ -24,6 +24,9 @@ enum verdict {
     OTHERWISE,   /* the directory is not the model's */
     GIVEN_UP,    /* a lane is dead */
     NO_REST,     /* some lanes never came to an end */
+    LEFT_IN,     /* somebody who must be out is in, and not named */
+    TOUCHED,     /* somebody else's entry was changed */
+    HELD_UP,     /* others waited for a refused record longer than its own tries */
     IMPOSSIBLE,  /* the model wants two entries at one place: no life of Okta's */
 };
 const char *verdict_name(enum verdict verdict);

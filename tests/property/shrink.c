@@ -85,6 +85,21 @@ static void loses_nothing(struct telling *telling)
     telling->lost_every = 0;
 }
 
+static void refuses_no_record(struct telling *telling)
+{
+    telling->trouble.refused_every = 0;
+}
+
+static void has_no_window(struct telling *telling)
+{
+    telling->trouble.window_every = telling->trouble.window = 0;
+}
+
+static void closes_no_group(struct telling *telling)
+{
+    telling->trouble.closed = NULL;
+}
+
 static void works_alone(struct telling *telling)
 {
     telling->workers = 1;
@@ -100,7 +115,7 @@ static void rests_after_each(struct telling *telling)
 /* The less is left to chance, the better it shrinks. */
 static void calm(struct player *player, struct failure *failure)
 {
-    static void (*const ways[])(struct telling *) = { loses_nothing, works_alone, rests_after_each };
+    static void (*const ways[])(struct telling *) = { loses_nothing, refuses_no_record, has_no_window, closes_no_group, works_alone, rests_after_each };
 
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         struct failure calmer = *failure;
