@@ -150,13 +150,24 @@ static bool takes_out(enum operation_kind kind)
     return kind == OPERATION_DISABLE || kind == OPERATION_REMOVE;
 }
 
+/* From now on no group's lane writes the account as a member: groups that it comes into meanwhile make this lane look again. */
+static bool link_without_groups(struct lane_run *run)
+{
+    struct link wanted = { .key = str_dup(run->link.key), .locator = str_dup(run->link.locator), .account = str_dup(run->link.account),
+                           .due = run->link.due };
+    bool good = run->link.member == NULL || (lane_set_link(run, &wanted) && lane_store_link(run));
+
+    link_clear(&wanted);
+    return good;
+}
+
 /* The target has refused the removal, and until it does not the person would be in. */
 static enum step disable_instead(struct lane_run *run)
 {
     run->keep = true;
     run->kept_outcome = run->result->outcome;
     run->kept = take_pointer(run->result->reason);
-    return STEP_AGAIN;
+    return link_without_groups(run) ? STEP_AGAIN : STEP_FAILED;
 }
 
 enum step account_leave(struct lane_run *run)
@@ -292,7 +303,7 @@ static bool link_present(struct lane_run *run)
         .account = lane_values_text(plan->wanted.values),
         .due = plan->due,
     };
-    bool good = groups_value_of(run, wanted.locator, plan->wanted.values, &wanted) && put_link(run, &wanted);
+    bool good = (run->keep || groups_value_of(run, wanted.locator, plan->wanted.values, &wanted)) && put_link(run, &wanted);
 
     link_clear(&wanted);
     return good;
@@ -303,7 +314,7 @@ static bool link_unchanged(struct lane_run *run)
 {
     struct link wanted = { .key = str_dup(run->link.key), .locator = str_dup(run->account.locator), .account = str_dup(run->link.account),
                            .due = run->link.due };
-    bool good = groups_value_of(run, wanted.locator, run->account.values, &wanted) && put_link(run, &wanted);
+    bool good = (run->keep || groups_value_of(run, wanted.locator, run->account.values, &wanted)) && put_link(run, &wanted);
 
     link_clear(&wanted);
     return good;

@@ -31,12 +31,12 @@ bool groups_wait_for_link(const struct lane_run *run)
     return has_groups(run) && run->link_dirty && lane_is_linked(run) && (run->identity.group_count > 0 || run->groups.count > 0);
 }
 
-/* The account is not there any more, or is about to go. */
+/* The account is not there any more, or is about to go; one that could not be removed and is disabled instead loses its groups, too. */
 static bool goes(const struct lane_run *run)
 {
     bool left_alone = run->found && run->plan.operation_count == 0 && lane_is_linked(run);
 
-    return run->planned ? !run->plan.present && !left_alone : run->linked && run->link.gone;
+    return run->keep || (run->planned ? !run->plan.present && !left_alone : run->linked && run->link.gone);
 }
 
 /* ---- what the store says ---- */
