@@ -2,10 +2,10 @@
  * lives: random lives of users and groups, delivered in any order, twice, in
  * any batches, between restarts: all end in the directory that the model folds.
  *
- *     lives                    TAP; SEEDS=N plays N lives (default 2000), FIRST=N begins there
- *                              LOST=1: in a third of them answers of the target are lost
- *                              REFUSE=1: the target refuses, at random, for a while, one group for good; whoever must be out
- *                              is out or named, others do not wait, and when all is mended all is as the model folds it
+ *     lives                    TAP; SEEDS=N plays N lives (default 2000), FIRST=N begins there; then some of each other kind:
+ *                              LOST=1 (these alone): in a third of them answers of the target are lost
+ *                              REFUSE=1 (these alone): the target refuses, at random, for a while, one group for good; whoever must
+ *                              be out is out or named, others do not wait, and when all is mended all is as the model folds it
  *     lives SEED               plays one, and shrinks it where it fails
  *     lives --write SEED DIR   people.conf, groups.conf, bodies (one a line), expected.json
  *
@@ -99,19 +99,29 @@ static void tell_failure(struct player *player, const struct failure *failure, c
 
 /* ---- seeds ---- */
 
-static const char *lost_word(void)
-{
-    return getenv("REFUSE") != NULL ? "REFUSE=1 " : getenv("LOST") != NULL ? "LOST=1 " : "";
-}
+static const struct kind {
+    const char *variable, *word; /* which asks for these alone */
+    uint64_t share; /* one in so many lives is played again as one of these */
+    const char *test;
+} kinds[] = {
+    { NULL, "", 1, "every_life_ends_as_the_model_folds_it" },
+    { "LOST", "LOST=1 ", 4, "every_life_ends_so_though_answers_are_lost" },
+    { "REFUSE", "REFUSE=1 ", 8, "whoever_must_be_out_is_out_or_named_while_the_target_refuses" },
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+#define LOST (&kinds[1])
+#define REFUSE (&kinds[2])
+
+static const struct kind *kind = &kinds[0]; /* of what is played now */
 
 static bool play_seed(struct player *player, uint64_t seed, bool tell)
 {
     struct failure failure = { .policy = policy_of(seed), .plant = PLANT_NOTHING, .tries = 10 };
 
     life_make(seed, &failure.life, &failure.telling);
-    if (getenv("LOST") == NULL)
+    if (kind != LOST)
         failure.telling.lost_every = 0;
-    if (getenv("REFUSE") != NULL)
+    if (kind == REFUSE)
         failure.telling.trouble = life_trouble(seed);
     struct ending ending = play(player, failure.policy, &failure.life, &failure.telling, PLANT_NOTHING);
     failure.verdict = ending.verdict;
@@ -127,7 +137,7 @@ static bool play_seed(struct player *player, uint64_t seed, bool tell)
     if (!good && tell) {
         shrink(player, &failure);
         printf("# seed %llu (%s), shrunk; play it alone: %s./lives %llu >LOG\n", (unsigned long long)seed, failure.policy->name,
-               lost_word(), (unsigned long long)seed);
+               kind->word, (unsigned long long)seed);
         tell_failure(player, &failure, "#   ");
         puts("# to play it into an agent by provostctl send: see the head of tests/property/lives.c");
     }
@@ -161,7 +171,7 @@ static int share_ended(const struct share *share, int status)
     if (share->playing)
         printf("# seed %llu ended the process (%s %d), the rest of its share was not played: %s./lives %llu plays it again\n",
                (unsigned long long)share->seed, WIFSIGNALED(status) ? "signal" : "status",
-               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), lost_word(), (unsigned long long)share->seed);
+               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), kind->word, (unsigned long long)share->seed);
     return share->playing || WIFSIGNALED(status) ? 1 : WEXITSTATUS(status);
 }
 
@@ -244,11 +254,26 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
 static int run_tests(void)
 {
     uint64_t first = number_of("FIRST", 1), count = number_of("SEEDS", SEEDS_DEFAULT);
+    bool alone = kind != &kinds[0], good = true;
+    int number = 0;
 
-    printf("1..2\n# %llu lives from seed %llu on\n", (unsigned long long)count, (unsigned long long)first);
-    bool good = result(1, play_seeds(first, count) == 0, "every_life_ends_as_the_model_folds_it");
-    good = result(2, plants_are_found(), "a_planted_mistake_is_found_and_shrunk_to_three_events_at_most") && good;
+    printf("1..%d\n# %llu lives from seed %llu on\n", alone ? 2 : (int)KINDS + 1, (unsigned long long)count, (unsigned long long)first);
+    for (size_t i = 0; i < KINDS; i++) {
+        if (alone && kind != &kinds[i])
+            continue;
+        kind = &kinds[i];
+        good = result(++number, play_seeds(first, alone ? count : count / kind->share) == 0, kind->test) && good;
+    }
+    kind = &kinds[0];
+    good = result(++number, plants_are_found(), "a_planted_mistake_is_found_and_shrunk_to_three_events_at_most") && good;
     return good ? 0 : 1;
+}
+
+static void choose_kind(void)
+{
+    for (size_t i = 1; i < KINDS; i++)
+        if (getenv(kinds[i].variable) != NULL)
+            kind = &kinds[i];
 }
 
 /* ---- for a real directory ---- */
@@ -288,6 +313,7 @@ int main(int argc, char **argv)
     long long seed;
 
     setvbuf(stdout, NULL, _IOFBF, BLOCK_BYTES);
+    choose_kind();
     if (argc == 1)
         return run_tests();
     if (argc == 4 && strcmp(argv[1], "--write") == 0 && str_to_int64(argv[2], &seed))
