@@ -68,7 +68,7 @@ static void exhaust(struct ending *ending)
     }
     ending->overdue = true;
     ending->retry_in_us = target->retry_most_us > ending->result.retry_after_us ? target->retry_most_us : ending->result.retry_after_us;
-    preface_reason(ending, "a leaver still has access after %d attempts", ending->lease.attempt);
+    preface_reason(ending, "access is still left after %d attempts", ending->lease.attempt);
 }
 
 void ending_decide(struct ending *ending)

@@ -172,7 +172,7 @@ def a_leaver_is_not_given_up_when_the_attempts_are_used_up(world):
     agent.send(okta.deactivate(ANN))
     line = await_condition("the fourth failure", lambda: agent.log(id=ANN.id, outcome="retry", attempt="4"))[0]
     assert line["level"] == "error" and line["leaver"] == "not_out" and line["action"] == "disable", line
-    assert "still has access after 4 attempts" in line["reason"] and "503" in line["reason"], line
+    assert "access is still left after 4 attempts" in line["reason"] and "503" in line["reason"], line
     assert agent.target_status()["dead"] == 0
     payroll.trouble()
     await_employee(payroll, ANN, "terminated")

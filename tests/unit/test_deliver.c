@@ -702,7 +702,7 @@ static void a_leaver_goes_on_when_the_attempts_are_used_up(void **state)
     assert_string_equal(sixth.outcome, "retry");
     assert_int_equal(sixth.attempt, 6);
     assert_true(sixth.overdue);
-    assert_non_null(strstr(sixth.reason, "a leaver still has access after 6 attempts: the server is busy"));
+    assert_non_null(strstr(sixth.reason, "access is still left after 6 attempts: the server is busy"));
     assert_int_equal(leavers(), 1);
     set_apply_outcome(OUTCOME_APPLIED);
     size_t lines = 8;
