@@ -1,13 +1,7 @@
 /* A group's lane whose end nobody heard of: the real store and planner, a directory in memory, answers that are lost. */
-#include "tests/support/store_world.h"
+#include "tests/support/lane_world.h"
 
 #include <ctype.h>
-#include <unistd.h>
-
-#include "deliver/lane.h"
-#include "plan/plan.h"
-#include "tests/property/memory_target.h"
-#include "tests/property/policy.h"
 
 #define ANN "uid=ann,ou=people,dc=example,dc=org"
 #define BOB "uid=bob,ou=people,dc=example,dc=org"
@@ -16,25 +10,17 @@
 #define CREW "cn=crew,ou=groups,dc=example,dc=org"
 #define STAFF "cn=staff,ou=groups,dc=example,dc=org"
 
+/* What the directory does. */
 static struct {
-    struct world *world;
-    struct memory_target *target;
-    struct connector_session *session;
-    struct mapping *people, *groups;
-    struct connector_ops ops;
-    bool with_people;              /* their lanes are worked, too */
-    bool loses;                    /* the answers of changes in groups */
-    bool loses_people;             /* and of people's */
-    bool refuses;                  /* changes in groups, for good */
-    const char *refused_place;     /* in this one */
-    bool spells;                   /* it shows a person's place in another spelling */
-    bool killed;                   /* the agent, before a receipt is stored */
-    const char *left_meanwhile;    /* u1 takes this value out and is at his end once it was read; NULL: nobody */
-    int looks;                     /* at the groups of people, so far */
-    int64_t reads;                 /* of accounts and groups */
-    int64_t most_commits;          /* of one lane after its lease, in the last work */
-    char reason[256];
-} lane;
+    bool loses;                /* the answers of changes in groups */
+    bool loses_people;         /* and of people's */
+    bool refuses;              /* changes in groups */
+    const char *refused_place; /* in this one */
+    bool spells;               /* it shows a person's place in another spelling */
+    const char *left_meanwhile;/* u1 takes this value out and is at his end once it was read; NULL: nobody */
+    int looks;                 /* at the groups of people, so far */
+    int64_t reads;             /* of accounts and groups */
+} peer;
 
 /* With a row for each group of the facts that has an entry. */
 static void put_account(const char *user, const char *key, const char *place)
@@ -42,7 +28,7 @@ static void put_account(const char *user, const char *key, const char *place)
     const struct link link = { .key = (char *)key, .locator = (char *)place, .account = (char *)"{}", .linked = { START },
                                .member = (char *)place, .member_key = (char *)place };
 
-    assert_int_equal(store_put_link(lane.world->store, "ldap", IDENTITY_USER, user, &link, &lane.world->error), 0);
+    assert_int_equal(store_put_link(lanes.world->store, "ldap", IDENTITY_USER, user, &link, &lanes.world->error), 0);
 }
 
 static void change_by_hand(enum operation_kind kind, const char *value)
@@ -52,7 +38,7 @@ static void change_by_hand(enum operation_kind kind, const char *value)
     struct account none = { 0 };
     struct receipt receipt = { 0 };
 
-    assert_int_equal(memory_ops.apply(lane.session, &by_hand, &none, &receipt), OUTCOME_APPLIED);
+    assert_int_equal(memory_ops.apply(lanes.session, &by_hand, &none, &receipt), OUTCOME_APPLIED);
 }
 
 /* "UID=ann, OU=people, …", as another program would write it. */
@@ -98,7 +84,7 @@ static enum outcome apply_plain(struct connector_session *session, const struct 
         json_array_append_new(list, json_string(member));
     }
     json_object_set_new(same.values, "member", list);
-    enum outcome outcome = memory_ops.apply(session, lane.spells ? &same : operation, ret_account, receipt);
+    enum outcome outcome = memory_ops.apply(session, peer.spells ? &same : operation, ret_account, receipt);
     json_decref(same.values);
     return outcome;
 }
@@ -109,15 +95,15 @@ static enum outcome apply(struct connector_session *session, const struct operat
     struct account made = { 0 };
 
     receipt->answered = true;
-    if (operation->group && (lane.refuses || (lane.refused_place != NULL && strcmp(operation->locator, lane.refused_place) == 0)))
-        return receipt_set(receipt, OUTCOME_REJECTED, 50, "no right to write to the group");
+    if (operation->group && (peer.refuses || (peer.refused_place != NULL && strcmp(operation->locator, peer.refused_place) == 0)))
+        return receipt_set(receipt, OUTCOME_RETRY, 50, "no right to write to the group");
     enum outcome outcome = apply_plain(session, operation, &made, receipt);
-    if (operation->group ? lane.loses : lane.loses_people) {
+    if (operation->group ? peer.loses : peer.loses_people) {
         account_clear(&made);
         receipt_clear(receipt);
         return receipt_set(receipt, OUTCOME_RETRY, 0, "no answer in time");
     }
-    if (lane.spells && !operation->group && made.locator != NULL)
+    if (peer.spells && !operation->group && made.locator != NULL)
         spell(&made.locator);
     if (ret_account != NULL)
         *ret_account = made;
@@ -132,10 +118,10 @@ static enum outcome read_one(struct connector_session *session, const struct acc
     cleanup_free char *locator = plain(query->locator);
     struct account_query same = *query;
 
-    lane.reads++;
+    peer.reads++;
     same.locator = locator;
-    enum outcome outcome = memory_ops.read(session, lane.spells ? &same : query, ret_account, receipt);
-    if (lane.spells && !query->group && ret_account->locator != NULL)
+    enum outcome outcome = memory_ops.read(session, peer.spells ? &same : query, ret_account, receipt);
+    if (peer.spells && !query->group && ret_account->locator != NULL)
         spell(&ret_account->locator);
     return outcome;
 }
@@ -146,153 +132,31 @@ static enum outcome read_groups(struct connector_session *session, const struct 
     cleanup_free char *value = plain(query->value);
     struct group_query same = *query;
 
-    lane.reads++;
-    lane.looks++;
+    peer.reads++;
+    peer.looks++;
     same.value = value;
-    enum outcome outcome = memory_ops.read_groups(session, lane.spells ? &same : query, ret_groups, receipt);
-    if (lane.left_meanwhile != NULL && strcmp(query->value, lane.left_meanwhile) == 0) {
-        change_by_hand(OPERATION_MEMBER_REMOVE, take_pointer(lane.left_meanwhile));
-        world_number(lane.world, "DELETE FROM member_value WHERE user = (SELECT n FROM identity WHERE id = 'u1')");
+    enum outcome outcome = memory_ops.read_groups(session, peer.spells ? &same : query, ret_groups, receipt);
+    if (peer.left_meanwhile != NULL && strcmp(query->value, peer.left_meanwhile) == 0) {
+        change_by_hand(OPERATION_MEMBER_REMOVE, take_pointer(peer.left_meanwhile));
+        world_number(lanes.world, "DELETE FROM member_value WHERE user = (SELECT n FROM identity WHERE id = 'u1')");
     }
     return outcome;
 }
 
-static struct mapping *load(char *text)
-{
-    cleanup_free char *path = str_printf("%s/mapping.conf", lane.world->folder), *owned = text;
-    struct problems problems = { 0 };
-    struct mapping *mapping = NULL;
-    FILE *file = fopen(path, "w");
-
-    fputs(owned, file);
-    fclose(file);
-    assert_int_equal(mapping_load(path, &lane.ops, &problems, &mapping), 0);
-    problems_free(&problems);
-    return mapping;
-}
-
 static int setup(void **state)
 {
-    struct receipt receipt = { 0 };
-
-    world_setup(state);
-    memset(&lane, 0, sizeof(lane));
-    lane.world = *state;
-    lane.ops = memory_ops;
-    lane.ops.apply = apply;
-    lane.ops.read = read_one;
-    lane.ops.read_groups = read_groups;
-    lane.target = memory_target_new(0, PLANT_NOTHING);
-    const struct memory_settings settings = { lane.target };
-    lane.ops.open(&settings, NULL, &lane.session, &receipt);
-    lane.people = load(policy_people(&policies[0]));
-    lane.groups = load(policy_groups(&policies[0]));
-    world_route(lane.world);
+    memset(&peer, 0, sizeof(peer));
+    lanes_setup(state);
+    lanes.ops.apply = apply;
+    lanes.ops.read = read_one;
+    lanes.ops.read_groups = read_groups;
+    lanes.without_people = true;
     return 0;
 }
 
-static int teardown(void **state)
-{
-    lane.ops.close(lane.session);
-    memory_target_free(lane.target);
-    mapping_free(lane.people);
-    mapping_free(lane.groups);
-    return world_teardown(state);
-}
-
-static char *creates(void *arg, const struct identity *identity, const struct link *link)
-{
-    const struct mapping *mapping = identity->kind == IDENTITY_GROUP ? lane.groups : lane.with_people ? lane.people : NULL;
-    struct link_view view = { 0 };
-    char *place = NULL;
-
-    (void)arg;
-    if (link != NULL)
-        view = (struct link_view){ link->key, link->locator, link->gone, link->due, link->account };
-    if (mapping != NULL)
-        plan_creation(mapping, identity, link != NULL ? &view : NULL, (struct wall){ lane.world->now_us }, &place, NULL);
-    return place;
-}
-
-static void end(struct lease *lease, const struct lane_result *result)
-{
-    struct operation_record records[16] = { 0 };
-    bool good = result->outcome == OUTCOME_APPLIED || result->outcome == OUTCOME_UNCHANGED;
-
-    assert_true(result->operation_count <= 16);
-    for (size_t i = 0; i < result->operation_count; i++)
-        records[i] = (struct operation_record){ .kind = operation_kind_name(result->operations[i].kind),
-                                                .outcome = outcome_name(result->operations[i].outcome),
-                                                .intent = result->operations[i].intent,
-                                                .intent_answered = result->operations[i].intent_answered };
-    world_end(lane.world, lease, (struct completion){
-        .end = good ? LANE_DONE : LANE_RETRY, .outcome = outcome_name(result->outcome), .action = result->action,
-        .retry_at = { lane.world->now_us + SECOND }, .link = result->has_link ? &result->link : NULL, .has_groups = result->has_groups,
-        .members = result->members, .member_count = result->member_count, .operations = records,
-        .operation_count = result->operation_count, .undone = result->undone, .leaving = result->leaving,
-    });
-}
-
-static int64_t commits(void)
-{
-    struct store_status status;
-
-    store_read_status(lane.world->store, &status);
-    return status.commits;
-}
-
-/* Works off what is ready; whoever could not be brought to an end waits for a second. */
-static void work(void)
-{
-    struct world *w = lane.world;
-    struct lease lease;
-
-    w->creates = creates;
-    lane.most_commits = 0;
-    while (world_lease(w, &lease)) {
-        int64_t before = commits();
-        const struct lane_job job = { .target = "ldap", .ops = &lane.ops, .user_mapping = lane.with_people ? lane.people : NULL,
-                                      .group_mapping = lane.groups, .session = lane.session, .store = w->store, .clock = &w->clock,
-                                      .kind = lease.kind, .id = lease.id, .place = lease.place, .unanswered = lease.unanswered,
-                                      .attempt = lease.attempt };
-        struct lane_result result;
-        lane_converge(&job, &result);
-        snprintf(lane.reason, sizeof(lane.reason), "%s", result.reason != NULL ? result.reason : "");
-        if (lane.killed)
-            lease_clear(&lease);
-        else
-            end(&lease, &result);
-        lane.most_commits = commits() - before > lane.most_commits ? commits() - before : lane.most_commits;
-        lane_result_clear(&result);
-    }
-    if (lane.killed)
-        world_reopen(w);
-    lane.killed = false;
-}
-
-static void work_later(void)
-{
-    world_advance(lane.world, SECOND);
-    work();
-}
-
-/* The members at `place`, as JSON; "null": nothing is there. */
 static void expect(const char *place, const char *members)
 {
-    json_t *dump = memory_target_dump(lane.target);
-    cleanup_free char *found = json_dumps(json_object_get(json_object_get(dump, place), "member"), JSON_ENCODE_ANY | JSON_COMPACT);
-
-    assert_string_equal(found != NULL ? found : "null", members);
-    json_decref(dump);
-}
-
-static bool stands_at(const char *place)
-{
-    json_t *dump = memory_target_dump(lane.target);
-    bool found = json_object_get(dump, place) != NULL;
-
-    json_decref(dump);
-    return found;
+    lanes_expect(place, "member", members);
 }
 
 #define NOBODY "[\"" PLACEHOLDER "\"]"
@@ -300,25 +164,19 @@ static bool stands_at(const char *place)
 
 static void begin_staff_unanswered(void)
 {
-    world_take(lane.world, "a", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
-    lane.loses = true;
-    work();
-    lane.loses = false;
-}
-
-static void person(const char *uuid, int64_t published_s, const char *id, const char *login, const char *name)
-{
-    world_take(lane.world, uuid, published_s, STATUS(id, "ACTIVE"), LOGIN(id, login), NAME(id, name));
-    work();
+    world_take(lanes.world, "a", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    peer.loses = true;
+    lanes_work();
+    peer.loses = false;
 }
 
 /* ann, and staff with her, of which nobody heard. */
 static void join_staff_unanswered(void)
 {
-    lane.with_people = true;
-    person("a1", 1, "u1", "ann@example.com", "Ann Lee");
-    world_take(lane.world, "m", 1, MEMBER("u1", "g1", true));
-    work();
+    lanes.without_people = false;
+    lanes_person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    world_take(lanes.world, "m", 1, MEMBER("u1", "g1", true));
+    lanes_work();
     begin_staff_unanswered();
     expect(STAFF, ONLY(ANN));
 }
@@ -330,8 +188,8 @@ static void a_group_renamed_before_its_creation_was_answered_moves_along(void **
     (void)state;
     begin_staff_unanswered();
     expect(STAFF, NOBODY);
-    world_take(lane.world, "b", 2, GROUP_NAME("g1", "crew"));
-    work();
+    world_take(lanes.world, "b", 2, GROUP_NAME("g1", "crew"));
+    lanes_work();
     expect(STAFF, "null");
     expect(CREW, NOBODY);
 }
@@ -340,8 +198,8 @@ static void a_group_deleted_and_renamed_before_its_creation_was_answered_goes(vo
 {
     (void)state;
     begin_staff_unanswered();
-    world_take(lane.world, "b", 2, GROUP_NAME("g1", "crew"), GROUP_EXISTS("g1", false));
-    work();
+    world_take(lanes.world, "b", 2, GROUP_NAME("g1", "crew"), GROUP_EXISTS("g1", false));
+    lanes_work();
     expect(STAFF, "null");
     expect(CREW, "null");
 }
@@ -350,13 +208,13 @@ static void a_name_s_new_holder_leaves_an_unanswered_creation_to_whose_it_is(voi
 {
     (void)state;
     begin_staff_unanswered();
-    world_take(lane.world, "b", 3, GROUP_NAME("g2", "staff"), GROUP_EXISTS("g2", true));
-    work();
-    assert_non_null(strstr(lane.reason, "may just have been created for group g1 (staff)"));
-    world_take(lane.world, "c", 2, GROUP_NAME("g1", "crew"));
-    work();
+    world_take(lanes.world, "b", 3, GROUP_NAME("g2", "staff"), GROUP_EXISTS("g2", true));
+    lanes_work();
+    assert_non_null(strstr(lanes_newest(NULL).reason, "may just have been created for group g1 (staff)"));
+    world_take(lanes.world, "c", 2, GROUP_NAME("g1", "crew"));
+    lanes_work();
     expect(CREW, NOBODY);
-    work_later();
+    lanes_work_later();
     expect(STAFF, NOBODY);
 }
 
@@ -364,17 +222,17 @@ static void what_was_begun_is_forgotten_at_the_end(void **state)
 {
     (void)state;
     begin_staff_unanswered();
-    world_take(lane.world, "b", 2, GROUP_NAME("g1", "crew"));
-    work();
-    assert_int_equal(world_number(lane.world, "SELECT count(*) FROM intent"), 0);
+    world_take(lanes.world, "b", 2, GROUP_NAME("g1", "crew"));
+    lanes_work();
+    assert_int_equal(world_number(lanes.world, "SELECT count(*) FROM intent"), 0);
 }
 
 static void who_left_before_the_creation_was_answered_is_taken_out(void **state)
 {
     (void)state;
     join_staff_unanswered();
-    world_take(lane.world, "v", 2, MEMBER("u1", "g1", false));
-    work_later();
+    world_take(lanes.world, "v", 2, MEMBER("u1", "g1", false));
+    lanes_work_later();
     expect(STAFF, NOBODY);
 }
 
@@ -382,9 +240,9 @@ static void who_was_renamed_before_the_creation_was_answered_has_the_new_value(v
 {
     (void)state;
     join_staff_unanswered();
-    person("a2", 2, "u1", "eve@example.com", "Ann Lee");
+    lanes_person("a2", 2, "u1", "eve@example.com", "Ann Lee");
     expect(STAFF, ONLY(ANN)); /* which may not be there yet, as far as anybody knows */
-    work_later();
+    lanes_work_later();
     expect(STAFF, ONLY(EVE));
 }
 
@@ -392,9 +250,9 @@ static void who_left_before_the_creation_was_answered_is_out_though_the_agent_wa
 {
     (void)state;
     join_staff_unanswered();
-    world_reopen(lane.world);
-    world_take(lane.world, "v", 2, MEMBER("u1", "g1", false), STATUS("u1", "DEPROVISIONED"));
-    work_later();
+    world_reopen(lanes.world);
+    world_take(lanes.world, "v", 2, MEMBER("u1", "g1", false), STATUS("u1", "DEPROVISIONED"));
+    lanes_work_later();
     expect(STAFF, NOBODY);
 }
 
@@ -402,31 +260,31 @@ static void a_name_that_was_handed_on_meanwhile_takes_no_groups_along(void **sta
 {
     (void)state;
     join_staff_unanswered();
-    lane.loses = true; /* u1's old value stays for now */
-    person("a2", 2, "u1", "eve@example.com", "Ann Lee");
-    lane.loses = false;
-    person("b1", 3, "u2", "ann@example.com", "Bob Roe");
-    person("a3", 4, "u1", "eve@example.com", "Eve Lee");
-    person("b2", 5, "u2", "bob@example.com", "Bob Roe");
-    work_later();
+    peer.loses = true; /* u1's old value stays for now */
+    lanes_person("a2", 2, "u1", "eve@example.com", "Ann Lee");
+    peer.loses = false;
+    lanes_person("b1", 3, "u2", "ann@example.com", "Bob Roe");
+    lanes_person("a3", 4, "u1", "eve@example.com", "Eve Lee");
+    lanes_person("b2", 5, "u2", "bob@example.com", "Bob Roe");
+    lanes_work_later();
     expect(STAFF, ONLY(EVE));
 }
 
 static void a_name_s_next_holder_leaves_old_values_to_whose_they_are(void **state)
 {
     (void)state;
-    lane.with_people = true;
-    person("a1", 1, "u1", "ann@example.com", "Ann Lee");
-    world_take(lane.world, "m", 1, MEMBER("u1", "g1", true));
-    world_take(lane.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
-    work();
+    lanes.without_people = false;
+    lanes_person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    world_take(lanes.world, "m", 1, MEMBER("u1", "g1", true));
+    world_take(lanes.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    lanes_work();
     expect(STAFF, ONLY(ANN));
-    lane.loses = true; /* u1's old value stays for now */
-    person("a2", 2, "u1", "eve@example.com", "Ann Lee");
-    lane.loses = false;
-    person("b1", 3, "u2", "ann@example.com", "Bob Roe");
-    person("b2", 4, "u2", "bob@example.com", "Bob Roe");
-    work_later();
+    peer.loses = true; /* u1's old value stays for now */
+    lanes_person("a2", 2, "u1", "eve@example.com", "Ann Lee");
+    peer.loses = false;
+    lanes_person("b1", 3, "u2", "ann@example.com", "Bob Roe");
+    lanes_person("b2", 4, "u2", "bob@example.com", "Bob Roe");
+    lanes_work_later();
     expect(STAFF, ONLY(EVE));
 }
 
@@ -434,41 +292,40 @@ static void a_name_s_next_holder_leaves_old_values_to_whose_they_are(void **stat
 static void a_name_s_third_holder_takes_nobody_s_values_along(void **state)
 {
     (void)state;
-    lane.spells = true;
+    peer.spells = true;
     join_staff_unanswered();
-    work_later();
-    lane.loses = true; /* u1's old value stays for now */
-    person("a2", 2, "u1", "eve@example.com", "Ann Lee");
-    lane.loses = false;
-    world_advance(lane.world, -SECOND);
-    person("b1", 3, "u2", "ann@example.com", "Bob Roe");
-    person("b2", 4, "u2", "bob@example.com", "Bob Roe");
-    person("c1", 5, "u3", "ann@example.com", "Joe Doe");
-    person("c2", 6, "u3", "joe@example.com", "Joe Doe");
-    world_advance(lane.world, SECOND);
-    work_later();
+    lanes_work_later();
+    peer.loses = true; /* u1's old value stays for now */
+    lanes_person("a2", 2, "u1", "eve@example.com", "Ann Lee");
+    peer.loses = false;
+    world_advance(lanes.world, -SECOND);
+    lanes_person("b1", 3, "u2", "ann@example.com", "Bob Roe");
+    lanes_person("b2", 4, "u2", "bob@example.com", "Bob Roe");
+    lanes_person("c1", 5, "u3", "ann@example.com", "Joe Doe");
+    lanes_person("c2", 6, "u3", "joe@example.com", "Joe Doe");
+    world_advance(lanes.world, SECOND);
+    lanes_work_later();
     expect(STAFF, "[\"" PLACEHOLDER "\",\"" EVE "\"]");
 }
 
 static void use_people(const struct policy *policy)
 {
-    mapping_free(lane.people);
-    lane.people = load(policy_people(policy));
-    lane.with_people = true;
+    lanes_use_people(policy_people(policy));
+    lanes.without_people = false;
 }
 
 static void who_left_the_scope_before_the_creation_was_answered_has_no_account(void **state)
 {
     (void)state;
     use_people(&policies[2]);
-    world_take(lane.world, "g", 1, GROUP_NAME("g1", SCOPE_GROUP), GROUP_EXISTS("g1", true));
-    world_take(lane.world, "m", 1, MEMBER("u1", "g1", true));
-    lane.loses_people = true;
-    person("a", 1, "u1", "ann@example.com", "Ann Lee");
-    lane.loses_people = false;
-    world_take(lane.world, "n", 2, MEMBER("u1", "g1", false));
-    work_later();
-    assert_false(stands_at(ANN));
+    world_take(lanes.world, "g", 1, GROUP_NAME("g1", SCOPE_GROUP), GROUP_EXISTS("g1", true));
+    world_take(lanes.world, "m", 1, MEMBER("u1", "g1", true));
+    peer.loses_people = true;
+    lanes_person("a", 1, "u1", "ann@example.com", "Ann Lee");
+    peer.loses_people = false;
+    world_take(lanes.world, "n", 2, MEMBER("u1", "g1", false));
+    lanes_work_later();
+    assert_false(lanes_stands_at(ANN));
     expect(STAFF, NOBODY);
 }
 
@@ -477,7 +334,7 @@ static void values_put_in_by_hand_stay(void **state)
     (void)state;
     begin_staff_unanswered();
     change_by_hand(OPERATION_MEMBER_ADD, EVE);
-    work_later();
+    lanes_work_later();
     expect(STAFF, ONLY(EVE));
 }
 
@@ -486,60 +343,46 @@ static void who_left_the_scope_after_a_kill_has_no_account(void **state)
 {
     (void)state;
     use_people(&policies[2]);
-    world_take(lane.world, "g", 1, GROUP_NAME("g1", SCOPE_GROUP), GROUP_EXISTS("g1", true));
-    work();
-    world_take(lane.world, "m", 1, MEMBER("u1", "g1", true));
-    lane.killed = true;
-    person("a", 1, "u1", "ann@example.com", "Ann Lee");
-    assert_true(stands_at(ANN));
-    world_take(lane.world, "n", 2, MEMBER("u1", "g1", false));
-    work_later();
-    assert_false(stands_at(ANN));
+    world_take(lanes.world, "g", 1, GROUP_NAME("g1", SCOPE_GROUP), GROUP_EXISTS("g1", true));
+    lanes_work();
+    world_take(lanes.world, "m", 1, MEMBER("u1", "g1", true));
+    lanes.killed = true;
+    lanes_person("a", 1, "u1", "ann@example.com", "Ann Lee");
+    assert_true(lanes_stands_at(ANN));
+    world_take(lanes.world, "n", 2, MEMBER("u1", "g1", false));
+    lanes_work_later();
+    assert_false(lanes_stands_at(ANN));
 }
 
 /* u2 stands at ANN, and staff holds that for whatever reason; u1 has no lane that would be worked. */
 static void begin_staff_with_ann(void)
 {
-    lane.with_people = true;
-    world_take(lane.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
-    work();
+    lanes.without_people = false;
+    world_take(lanes.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    lanes_work();
     change_by_hand(OPERATION_MEMBER_ADD, ANN);
-    person("b1", 2, "u2", "ann@example.com", "Bob Roe");
+    lanes_person("b1", 2, "u2", "ann@example.com", "Bob Roe");
 }
 
 static void give_u1_a_row(const char *state, const char *place)
 {
     cleanup_free char *sql = str_printf("UPDATE member_value SET state = %s WHERE user = (SELECT n FROM identity WHERE id = 'u1')", state);
 
-    world_take(lane.world, "m", 1, MEMBER("u1", "g1", true));
+    world_take(lanes.world, "m", 1, MEMBER("u1", "g1", true));
     put_account("u1", "k-u1", ANN);
-    world_number(lane.world, sql);
+    world_number(lanes.world, sql);
     if (strcmp(place, ANN) != 0)
         put_account("u1", "k-u1", place);
-}
-
-/* Leases the lane of one person and brings it to its receipt, which is not stored; what else is ready hangs. */
-static struct lease converge(const char *user, struct lane_result *ret_result)
-{
-    struct lease lease;
-
-    while (world_lease(lane.world, &lease) && strcmp(lease.id, user) != 0)
-        lease_clear(&lease);
-    const struct lane_job job = { .target = "ldap", .ops = &lane.ops, .user_mapping = lane.people, .group_mapping = lane.groups,
-                                  .session = lane.session, .store = lane.world->store, .clock = &lane.world->clock,
-                                  .kind = lease.kind, .id = lease.id, .attempt = 1 };
-    lane_converge(&job, ret_result);
-    return lease;
 }
 
 static void rename_u2(void)
 {
     struct lane_result result;
 
-    world_take(lane.world, "b2", 3, STATUS("u2", "ACTIVE"), LOGIN("u2", "bob@example.com"), NAME("u2", "Bob Roe"));
-    struct lease lease = converge("u2", &result);
+    world_take(lanes.world, "b2", 3, STATUS("u2", "ACTIVE"), LOGIN("u2", "bob@example.com"), NAME("u2", "Bob Roe"));
+    struct lease lease = lanes_converge("u2", &result);
     assert_null(result.reason);
-    end(&lease, &result);
+    lanes_end(&lease, &result);
     lane_result_clear(&result);
 }
 
@@ -557,7 +400,7 @@ static void a_value_is_left_to_whose_row_says_it(void **state)
 
     for (size_t i = 0; i < 3; i++) {
         if (i > 0) {
-            teardown(state);
+            lanes_teardown(state);
             setup(state);
         }
         begin_staff_with_ann();
@@ -572,7 +415,7 @@ static void a_value_that_was_taken_out_meanwhile_does_not_move_along(void **stat
     (void)state;
     begin_staff_with_ann();
     give_u1_a_row("2", ANN);
-    lane.left_meanwhile = ANN;
+    peer.left_meanwhile = ANN;
     rename_u2();
     expect(STAFF, NOBODY);
 }
@@ -581,13 +424,13 @@ static void a_rename_that_was_cut_off_is_brought_to_its_end(void **state)
 {
     (void)state;
     join_staff_unanswered();
-    work_later();
-    lane.killed = true;
-    person("a2", 2, "u1", "eve@example.com", "Ann Lee");
-    work_later();
+    lanes_work_later();
+    lanes.killed = true;
+    lanes_person("a2", 2, "u1", "eve@example.com", "Ann Lee");
+    lanes_work_later();
     expect(STAFF, ONLY(EVE));
-    assert_int_equal(world_number(lane.world, "SELECT count(*) FROM member_value"), 1);
-    assert_int_equal(world_number(lane.world, "SELECT state FROM member_value"), MEMBER_THERE);
+    assert_int_equal(world_number(lanes.world, "SELECT count(*) FROM member_value"), 1);
+    assert_int_equal(world_number(lanes.world, "SELECT state FROM member_value"), MEMBER_THERE);
 }
 
 /* Whatever else happens to the person. */
@@ -595,33 +438,33 @@ static void a_removal_that_was_refused_is_a_row_until_it_is_made(void **state)
 {
     (void)state;
     join_staff_unanswered();
-    work_later();
-    lane.refuses = true;
-    world_take(lane.world, "n", 2, MEMBER("u1", "g1", false));
-    work();
-    assert_non_null(strstr(lane.reason, "no right"));
-    assert_int_equal(world_number(lane.world, "SELECT state FROM member_value"), MEMBER_LEAVING);
-    person("a2", 3, "u1", "eve@example.com", "Eve Lee");
-    assert_true(stands_at(EVE));
-    assert_int_equal(world_number(lane.world, "SELECT leaver > 0 FROM lane WHERE target = 1 AND key & 1099511627775 ="
+    lanes_work_later();
+    peer.refuses = true;
+    world_take(lanes.world, "n", 2, MEMBER("u1", "g1", false));
+    lanes_work();
+    assert_non_null(strstr(lanes_newest(NULL).reason, "no right"));
+    assert_int_equal(world_number(lanes.world, "SELECT state FROM member_value"), MEMBER_LEAVING);
+    lanes_person("a2", 3, "u1", "eve@example.com", "Eve Lee");
+    assert_true(lanes_stands_at(EVE));
+    assert_int_equal(world_number(lanes.world, "SELECT leaver > 0 FROM lane WHERE target = 1 AND key & 1099511627775 ="
                                               " (SELECT n FROM identity WHERE id = 'u1')"), 1);
-    lane.refuses = false;
-    work_later();
+    peer.refuses = false;
+    lanes_work_later();
     expect(STAFF, NOBODY);
-    assert_int_equal(world_number(lane.world, "SELECT count(*) FROM member_value"), 0);
+    assert_int_equal(world_number(lanes.world, "SELECT count(*) FROM member_value"), 0);
 }
 
 static void one_group_that_refuses_keeps_nobody_in_another(void **state)
 {
     (void)state;
     join_staff_unanswered();
-    world_take(lane.world, "h", 1, GROUP_NAME("g2", "crew"), GROUP_EXISTS("g2", true), MEMBER("u1", "g2", true));
-    work_later();
+    world_take(lanes.world, "h", 1, GROUP_NAME("g2", "crew"), GROUP_EXISTS("g2", true), MEMBER("u1", "g2", true));
+    lanes_work_later();
     expect(CREW, ONLY(ANN));
-    lane.refused_place = STAFF;
-    world_take(lane.world, "n", 2, MEMBER("u1", "g1", false), MEMBER("u1", "g2", false));
-    work();
-    assert_non_null(strstr(lane.reason, "no right"));
+    peer.refused_place = STAFF;
+    world_take(lanes.world, "n", 2, MEMBER("u1", "g1", false), MEMBER("u1", "g2", false));
+    lanes_work();
+    assert_non_null(strstr(lanes_newest(NULL).reason, "no right"));
     expect(STAFF, ONLY(ANN));
     expect(CREW, NOBODY);
 }
@@ -632,22 +475,21 @@ static void the_last_member_of_a_group_that_ended_brings_it_back(void **state)
     struct lane_result result;
 
     (void)state;
-    mapping_free(lane.groups);
-    lane.groups = load(policy_groups(&policies[1]));
+    lanes_use_groups(policy_groups(&policies[1]));
     use_people(&policies[1]);
-    person("a1", 1, "u1", "ann@example.com", "Ann Lee");
-    world_take(lane.world, "m", 1, MEMBER("u1", "g1", true), GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
-    work();
+    lanes_person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    world_take(lanes.world, "m", 1, MEMBER("u1", "g1", true), GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    lanes_work();
     expect(STAFF, "[\"" ANN "\"]");
-    world_take(lane.world, "n", 2, MEMBER("u1", "g1", false));
-    struct lease lease = converge("u1", &result);
+    world_take(lanes.world, "n", 2, MEMBER("u1", "g1", false));
+    struct lease lease = lanes_converge("u1", &result);
     assert_non_null(strstr(result.reason, "cannot remove the last member"));
-    work();
-    assert_false(stands_at(STAFF));
-    world_take(lane.world, "o", 3, MEMBER("u1", "g1", true));
-    end(&lease, &result);
+    lanes_work();
+    assert_false(lanes_stands_at(STAFF));
+    world_take(lanes.world, "o", 3, MEMBER("u1", "g1", true));
+    lanes_end(&lease, &result);
     lane_result_clear(&result);
-    work_later();
+    lanes_work_later();
     expect(STAFF, "[\"" ANN "\"]");
 }
 
@@ -657,13 +499,13 @@ static void one_look_serves_a_rename(void **state)
 {
     (void)state;
     join_staff_unanswered();
-    work_later();
-    lane.looks = 0;
-    lane.reads = 0;
-    person("a2", 2, "u1", "eve@example.com", "Ann Lee");
+    lanes_work_later();
+    peer.looks = 0;
+    peer.reads = 0;
+    lanes_person("a2", 2, "u1", "eve@example.com", "Ann Lee");
     expect(STAFF, ONLY(EVE));
-    assert_int_equal(lane.looks, 1);
-    assert_int_equal(lane.reads, 2);
+    assert_int_equal(peer.looks, 1);
+    assert_int_equal(peer.reads, 2);
 }
 
 /* The least of three people: the store commits for itself, too, when it tidies up. */
@@ -677,9 +519,9 @@ static int64_t least_commits(const struct fact *wanted, const char *number)
         struct fact fact = *wanted;
         fact.id = users[i];
         fact.value = fact.kind == FACT_LOGIN ? login : NULL;
-        world_take(lane.world, uuid, atoi(number) + 2, STATUS(users[i], "ACTIVE"), NAME(users[i], "Ann Lee"), fact);
-        work();
-        least = lane.most_commits < least ? lane.most_commits : least;
+        world_take(lanes.world, uuid, atoi(number) + 2, STATUS(users[i], "ACTIVE"), NAME(users[i], "Ann Lee"), fact);
+        lanes_work();
+        least = lanes.most_commits < least ? lanes.most_commits : least;
     }
     return least;
 }
@@ -698,9 +540,9 @@ static void what_is_sent_is_noted_with_the_lease(void **state)
     };
 
     (void)state;
-    lane.with_people = true;
-    world_take(lane.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
-    work();
+    lanes.without_people = false;
+    world_take(lanes.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    lanes_work();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         int64_t least = least_commits(&rows[i].fact, rows[i].number);
         if (least > rows[i].most)
@@ -712,24 +554,24 @@ static void what_is_sent_is_noted_with_the_lease(void **state)
 static void leave_with_a_group_that_refuses(const struct policy *policy)
 {
     use_people(policy);
-    person("a1", 1, "u1", "ann@example.com", "Ann Lee");
-    world_take(lane.world, "m", 1, MEMBER("u1", "g1", true));
-    world_take(lane.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
-    work();
+    lanes_person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    world_take(lanes.world, "m", 1, MEMBER("u1", "g1", true));
+    world_take(lanes.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    lanes_work();
     expect(STAFF, ONLY(ANN));
-    lane.refuses = true;
-    person("a2", 2, "u1", "eve@example.com", "Ann Lee");
-    assert_non_null(strstr(lane.reason, "no right"));
-    world_take(lane.world, "b", 3, STATUS("u1", "DEPROVISIONED"));
-    work();
-    assert_non_null(strstr(lane.reason, "no right")); /* which is told all the same */
+    peer.refuses = true;
+    lanes_person("a2", 2, "u1", "eve@example.com", "Ann Lee");
+    assert_non_null(strstr(lanes_newest(NULL).reason, "no right"));
+    world_take(lanes.world, "b", 3, STATUS("u1", "DEPROVISIONED"));
+    lanes_work();
+    assert_non_null(strstr(lanes_newest(NULL).reason, "no right")); /* which is told all the same */
 }
 
 static void a_leaver_is_disabled_although_a_group_refuses(void **state)
 {
     (void)state;
     leave_with_a_group_that_refuses(&policies[0]);
-    json_t *dump = memory_target_dump(lane.target);
+    json_t *dump = memory_target_dump(lanes.target);
     assert_non_null(json_object_get(json_object_get(dump, EVE), "description"));
     json_decref(dump);
 }
@@ -740,39 +582,39 @@ static void a_leaver_is_removed_although_a_group_refuses(void **state)
 
     (void)state;
     leave_with_a_group_that_refuses(&removed);
-    assert_false(stands_at(ANN) || stands_at(EVE));
-    lane.refuses = false;
-    work_later();
+    assert_false(lanes_stands_at(ANN) || lanes_stands_at(EVE));
+    peer.refuses = false;
+    lanes_work_later();
     expect(STAFF, NOBODY);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_group_renamed_before_its_creation_was_answered_moves_along, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_group_deleted_and_renamed_before_its_creation_was_answered_goes, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_name_s_new_holder_leaves_an_unanswered_creation_to_whose_it_is, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_was_begun_is_forgotten_at_the_end, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_left_before_the_creation_was_answered_is_taken_out, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_was_renamed_before_the_creation_was_answered_has_the_new_value, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_left_before_the_creation_was_answered_is_out_though_the_agent_was_killed, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_name_that_was_handed_on_meanwhile_takes_no_groups_along, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_name_s_next_holder_leaves_old_values_to_whose_they_are, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_name_s_third_holder_takes_nobody_s_values_along, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_left_the_scope_before_the_creation_was_answered_has_no_account, setup, teardown),
-        cmocka_unit_test_setup_teardown(values_put_in_by_hand_stay, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_left_the_scope_after_a_kill_has_no_account, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_value_put_in_by_hand_moves_along_with_a_rename, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_value_is_left_to_whose_row_says_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_value_that_was_taken_out_meanwhile_does_not_move_along, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_rename_that_was_cut_off_is_brought_to_its_end, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_removal_that_was_refused_is_a_row_until_it_is_made, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_group_that_refuses_keeps_nobody_in_another, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_last_member_of_a_group_that_ended_brings_it_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_look_serves_a_rename, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_sent_is_noted_with_the_lease, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_leaver_is_disabled_although_a_group_refuses, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_leaver_is_removed_although_a_group_refuses, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_group_renamed_before_its_creation_was_answered_moves_along, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_group_deleted_and_renamed_before_its_creation_was_answered_goes, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_name_s_new_holder_leaves_an_unanswered_creation_to_whose_it_is, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(what_was_begun_is_forgotten_at_the_end, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(who_left_before_the_creation_was_answered_is_taken_out, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(who_was_renamed_before_the_creation_was_answered_has_the_new_value, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(who_left_before_the_creation_was_answered_is_out_though_the_agent_was_killed, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_name_that_was_handed_on_meanwhile_takes_no_groups_along, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_name_s_next_holder_leaves_old_values_to_whose_they_are, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_name_s_third_holder_takes_nobody_s_values_along, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(who_left_the_scope_before_the_creation_was_answered_has_no_account, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(values_put_in_by_hand_stay, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(who_left_the_scope_after_a_kill_has_no_account, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_value_put_in_by_hand_moves_along_with_a_rename, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_value_is_left_to_whose_row_says_it, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_value_that_was_taken_out_meanwhile_does_not_move_along, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_rename_that_was_cut_off_is_brought_to_its_end, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_removal_that_was_refused_is_a_row_until_it_is_made, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(one_group_that_refuses_keeps_nobody_in_another, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(the_last_member_of_a_group_that_ended_brings_it_back, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(one_look_serves_a_rename, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(what_is_sent_is_noted_with_the_lease, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_leaver_is_disabled_although_a_group_refuses, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_leaver_is_removed_although_a_group_refuses, setup, lanes_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
