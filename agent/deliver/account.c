@@ -177,8 +177,10 @@ enum step account_leave(struct lane_run *run)
     if (!run->planned || run->blocked || run->plan.operation_count == 0 || !takes_out(operation->kind))
         return STEP_NEXT;
     bool removes = operation->kind == OPERATION_REMOVE;
-    if (removes && run->keep) /* the mapping cannot disable */
+    if (removes && run->keep) { /* the mapping cannot disable */
+        run->doing = operation_kind_name(operation->kind);
         return step_if(lane_fail(run, run->kept_outcome, run->kept != NULL ? run->kept : "out of memory"));
+    }
     enum step step = lane_apply(run, operation, NULL);
     bool refused = run->result->outcome == OUTCOME_REJECTED || run->result->refusal != REFUSAL_SURE;
     if (removes && step == STEP_FAILED && refused && run->job->kind == IDENTITY_USER)

@@ -114,13 +114,16 @@ static void take_rounds(struct lane_run *run, const struct lane_step *steps)
 
 /* ---- the result ---- */
 
-static bool is_to_leave(const struct lane_run *run)
+static bool is_leaver(const struct lane_run *run)
 {
     struct link_view view = lane_link_view(&run->link);
 
-    if (run->planned)
-        return !run->out;
     return plan_leaves(run->mapping, &run->identity, run->linked ? &view : NULL, store_removal_time(run->job->store));
+}
+
+static bool is_to_leave(const struct lane_run *run)
+{
+    return run->planned ? !run->out : is_leaver(run);
 }
 
 static enum leaving judge_leaving(const struct lane_run *run)
@@ -132,13 +135,24 @@ static enum leaving judge_leaving(const struct lane_run *run)
     return run->parted || !run->failed ? LEAVING_NO : LEAVING_UNKNOWN;
 }
 
-/* What was done of a leaver's account is said, and then what was not. */
+/* How a person is out, by this run or as it read the account; NULL: not out, or nobody says that there was an account. */
+static const char *how_out(const struct lane_run *run)
+{
+    bool gone = run->plan.leaving || (run->linked && run->link.gone);
+
+    if (run->job->kind != IDENTITY_USER || !run->planned || !run->out || mapping_ends_sessions(run->mapping))
+        return NULL;
+    if (!run->plan.present)
+        return gone ? "removed" : NULL;
+    return (run->found || run->created) && is_leaver(run) ? "disabled" : NULL;
+}
+
+/* That the person is out comes before what was not done. */
 static void say_out(struct lane_run *run)
 {
     struct lane_result *result = run->result;
-    bool leaves = run->planned && run->plan.leaving && !mapping_ends_sessions(run->mapping);
-    bool out = run->failed && leaves && run->out && result->reason != NULL;
-    char *reason = out ? str_printf("the account is %s, but: %s", run->plan.present ? "disabled" : "removed", result->reason) : NULL;
+    const char *how = run->failed && result->reason != NULL ? how_out(run) : NULL;
+    char *reason = how != NULL ? str_printf("the account is %s, but: %s", how, result->reason) : NULL;
 
     if (reason == NULL)
         return;

@@ -49,6 +49,7 @@ static void forget(void)
     lanes.most_commits = 0;
     lanes.line_count = lanes.state_count = 0;
     lanes.words[0] = '\0';
+    lanes.log = NULL;
 }
 
 int lanes_setup(void **state)
@@ -98,6 +99,8 @@ static void delivered(void *arg, const struct delivery_report *report)
     copy_text(line->undone, sizeof(line->undone), report->undone);
     line->attempt = report->attempt;
     line->leaver = report->leaver;
+    if (lanes.log != NULL)
+        report_delivery(lanes.log, report);
     pthread_cond_broadcast(&lanes.changed);
     pthread_mutex_unlock(&lanes.lock);
 }
@@ -206,7 +209,8 @@ static void converge(const struct lease *lease, struct lane_result *ret_result)
     lane_converge(&job, ret_result);
     const struct delivery_report report = {
         .id = lease->id, .action = ret_result->action, .outcome = outcome_name(ret_result->outcome), .reason = ret_result->reason,
-        .undone = ret_result->undone, .attempt = lease->attempt, .leaver = ret_result->leaving == LEAVING_YES,
+        .undone = ret_result->undone, .attempt = lease->attempt, .leaver = ret_result->leaving == LEAVING_YES, .lag_us = -1,
+        .retry_in_us = -1, .revoke_us = -1,
     };
     delivered(NULL, &report);
 }

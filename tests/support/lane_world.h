@@ -24,6 +24,7 @@
 #include "deliver/deliver.h"
 #include "deliver/lane.h"
 #include "plan/plan.h"
+#include "record/report.h"
 #include "tests/property/memory_target.h"
 #include "tests/property/policy.h"
 
@@ -56,6 +57,7 @@ extern struct lanes {
     pthread_cond_t changed; /* of lines or states */
     struct lane_line lines[LANES_LINES_MAX];
     size_t line_count;
+    struct status_log *log; /* gets them, too; NULL: none. The test's */
 
     /* by a pool */
     struct mapping *mappings[3];
