@@ -9,7 +9,6 @@ import os
 import resource
 import signal
 import sqlite3
-import struct
 import subprocess
 import sys
 
@@ -17,7 +16,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import okta
-from agent import mappings, need_fault_points, shipped_mapping
+from agent import mappings, shipped_mapping
+from agent_clock import clocked_agent
 from bounded import await_condition, stays
 from directory import PEOPLE
 from ldap_cutter import Cutter
@@ -167,38 +167,6 @@ def a_connection_cut_between_change_and_answer_makes_nobody_twice(world):
 
 
 # --- the clock
-
-class Clock:
-    """The agent's; base/clock.h."""
-
-    def __init__(self, path, off_us):
-        self.path = path
-        with open(path, "wb") as file:
-            file.write(struct.pack("qq", off_us, 0))
-
-    def set_off(self, us):
-        with open(self.path, "r+b") as file:
-            file.write(struct.pack("q", us))
-
-    def let_pass(self, us):
-        """For Okta, too."""
-        okta.let_pass(us)
-        with open(self.path, "r+b") as file:
-            file.seek(8)
-            file.write(struct.pack("q", us))
-
-
-@contextlib.contextmanager
-def clocked_agent(world, off_us=0, **options):
-    need_fault_points()
-    clock = Clock(world.new_folder("clock"), off_us)
-    os.environ["PROVOST_CLOCK_JUMP"] = clock.path
-    try:
-        yield clock, world.agent(**options)
-    finally:
-        del os.environ["PROVOST_CLOCK_JUMP"]
-        okta.let_pass(0)
-
 
 def clock_set(us):
     @test

@@ -228,10 +228,13 @@ class Trouble:
     def befalls(self, request, is_about):
         """The troubles that this request meets; counts `times` down. is_about(who) tells whom it is about."""
         with self._lock:
+            about = self._settings.get("about")
+        met_by_whom = about is None or is_about(about)  # it reads the employees, whose writer asks us: not with our lock
+        with self._lock:
             settings = self._settings
             if not settings or not request.whole_line.startswith(settings.get("only", "")) or settings.get("times") == 0:
                 return {}
-            if "about" in settings and not is_about(settings["about"]):
+            if not met_by_whom:
                 return {}
             if "times" in settings:
                 settings["times"] -= 1
