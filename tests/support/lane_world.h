@@ -3,12 +3,14 @@
  * a directory in memory as their one target, "ldap".
  *
  * Two ways to work lanes off:
- *   by hand   lanes_setup → world_take, lanes_person → lanes_work …; the
- * store's clock stands still until lanes_work_later moves it by a pool
- * lanes_setup → lanes_use_pool → world_take → lanes_start → AWAIT … →
- * lanes_stop; real workers, and the system's clock A test replaces calls of
- * lanes.ops before its first lane, and mappings by lanes_use_people and
- * lanes_use_groups.
+ *
+ *   - by hand: lanes_setup → world_take, lanes_person → lanes_work …; the
+ *     store's clock stands still until lanes_work_later moves it
+ *   - by a pool: lanes_setup → lanes_use_pool → world_take → lanes_start →
+ *     AWAIT … → lanes_stop; real workers, and the system's clock
+ *
+ * A test replaces calls of lanes.ops before its first lane, and mappings by
+ * lanes_use_people and lanes_use_groups.
  *
  * Ownership: all of it is lanes_teardown's. Threads: the pool's fill `lines`
  * and `states` under `lock`; the rest is the test's.

@@ -381,6 +381,25 @@ static void a_refused_removal_is_tried_again_and_said_so(void **state)
     expect_line("applied", "");
 }
 
+static void who_could_not_be_removed_comes_into_no_group_that_is_created_later(void **state)
+{
+    (void)state;
+    use_people("remove", "", DISABLES);
+    join();
+    world_take(lanes.world, "m4", 1, MEMBER("u1", "g4", true));
+    lanes_work();
+    refuse_by_row(&refusals[0], OPERATION_REMOVE, NULL);
+    leave_renamed();
+    expect_line("rejected", "remove");
+    world_take(lanes.world, "g4", 3, GROUP_NAME("g4", "late"), GROUP_EXISTS("g4", true));
+    lanes_work();
+    lanes_expect("cn=late,ou=groups,dc=example,dc=org", "member", NOBODY);
+    lanes_expect(SECRET, "member", NOBODY);
+    world_take(lanes.world, "back", 4, STATUS("u1", "ACTIVE"));
+    lanes_work();
+    lanes_expect("cn=late,ou=groups,dc=example,dc=org", "member", ONLY(ANN));
+}
+
 static void a_refused_removal_without_a_disable_group_is_not_out(void **state)
 {
     (void)state;
@@ -663,6 +682,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nobody_else_s_account_is_called_disabled, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_refused_removal_disables, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_refused_removal_is_tried_again_and_said_so, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(who_could_not_be_removed_comes_into_no_group_that_is_created_later, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_refused_removal_without_a_disable_group_is_not_out, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_group_that_refuses_a_new_member_keeps_nobody_in_another, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(each_group_is_left_by_itself, setup, lanes_teardown),
