@@ -1,6 +1,6 @@
 /*
- * Whose refusal is it? The real store, planner and workers, and a directory in memory that refuses by rule: one person, everybody, for a
- * while. What is counted are lines of the status log, states of the target, and changes that were sent.
+ * Whose refusal is it? The real store, planner and workers, and a directory in memory that refuses by rule: one person,
+ * everybody, for a while. What is counted are lines of the status log, states of the target, and changes that were sent.
  */
 #include "tests/support/lane_world.h"
 
@@ -27,6 +27,7 @@ static struct {
     int running, most_running;
     int64_t takes_ms; /* each change that is taken */
     int taken, running_at[8]; /* of the first that were taken: how many ran with it, and it */
+    uint64_t refused; /* a bit for each of the others who was refused, and one more for ann */
 } peer = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 static enum outcome refuse(const struct rule *rule, struct receipt *receipt)
@@ -48,6 +49,9 @@ static enum outcome apply(struct connector_session *session, const struct operat
     peer.running++;
     peer.most_running = peer.running > peer.most_running ? peer.running : peer.most_running;
     bool refused = rule.outcome != OUTCOME_APPLIED && (rule.about == NULL || strstr(operation->locator, rule.about) != NULL);
+    int other = OTHERS;
+    if (refused && (sscanf(operation->locator, "uid=p%2d", &other) == 1 || strstr(operation->locator, "uid=ann,") != NULL))
+        peer.refused |= UINT64_C(1) << other;
     if (!refused && peer.taken < 8)
         peer.running_at[peer.taken++] = peer.running;
     const struct timespec time = { 0, refused ? 0 : peer.takes_ms * 1000000 };
@@ -97,6 +101,7 @@ static int setup(void **state)
     peer.rule = peer.login = no_rule;
     peer.opens = peer.sent = peer.running = peer.most_running = peer.taken = 0;
     peer.takes_ms = 0;
+    peer.refused = 0;
     lanes_setup(state);
     lanes_use_pool();
     assert_int_equal(store_set_routes(lanes.world->store, &route, 1), 0);
@@ -138,12 +143,17 @@ static void send(const char *id, const char *status)
                      EVENT_CHANGED);
 }
 
-static void send_others(const char *status)
+static void send_some(int count, const char *status)
 {
-    for (int i = 0; i < OTHERS; i++) {
+    for (int i = 0; i < count; i++) {
         cleanup_free char *id = str_printf("p%02d", i);
         send(id, status);
     }
+}
+
+static void send_others(const char *status)
+{
+    send_some(OTHERS, status);
 }
 
 /* ---- one record ---- */
@@ -239,6 +249,28 @@ static void it_comes_back_through_one_lane_then_two(void **state)
     for (size_t i = 3; i < 8; i++)
         most = peer.running_at[i] > most ? peer.running_at[i] : most;
     assert_true(most > 2);
+}
+
+/* She leaves while it refuses, so she is the most urgent each time. All others were refused, too, when it was mended for them. */
+static void one_who_is_refused_each_time_and_most_urgent_keeps_nobody_out(void **state)
+{
+    enum { FEW = 6 };
+    const uint64_t all = (UINT64_C(1) << FEW) - 1, ann = UINT64_C(1) << OTHERS;
+
+    (void)state;
+    lanes.deliver.probe_us = 40000;
+    lanes_start(1);
+    send("ann", "ACTIVE");
+    AWAIT_LINES(lanes_count("ann", "applied") == 1);
+    set_rule((struct rule){ NULL, OUTCOME_RETRY, REFUSAL_UNSURE, 53, 0 });
+    send_some(FEW, "ACTIVE");
+    AWAIT_LINES(lanes_count_states(TARGET_REFUSING) == 1);
+    send("ann", "SUSPENDED");
+    AWAIT(&peer.lock, &peer.changed, peer.refused == (all | ann));
+    set_rule((struct rule){ "uid=ann,", OUTCOME_RETRY, REFUSAL_UNSURE, 53, 0 });
+    AWAIT_LINES(lanes_count(NULL, "applied") == 1 + FEW);
+    assert_int_equal(lanes_count("ann", "applied"), 1);
+    assert_int_equal(lanes.states[lanes.state_count - 1], TARGET_UP);
 }
 
 static void a_leaver_is_out_once_it_is_mended_and_is_no_dead_letter(void **state)
@@ -360,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_person_who_brings_the_target_down_stops_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(a_target_that_refuses_everybody_charges_three_and_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(it_comes_back_through_one_lane_then_two, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_who_is_refused_each_time_and_most_urgent_keeps_nobody_out, setup, teardown),
         cmocka_unit_test_setup_teardown(a_leaver_is_out_once_it_is_mended_and_is_no_dead_letter, setup, teardown),
         cmocka_unit_test_setup_teardown(sure_refusals_are_each_person_s_own, setup, teardown),
         cmocka_unit_test_setup_teardown(one_subtree_of_many_stops_nobody_for_long, setup, teardown),
