@@ -121,7 +121,8 @@ static enum outcome apply(struct connector_session *session, const struct operat
 /* By g1's lane, from its lease to its receipt. */
 static void make_staff_for_g1(void)
 {
-    const struct account_query query = { .group = true, .locator = STAFF };
+    static const char *const no_names[] = { NULL };
+    const struct account_query query = { .group = true, .locator = STAFF, .names = no_names };
     struct account made = { 0 };
     struct receipt receipt = { 0 };
 
