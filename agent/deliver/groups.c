@@ -56,6 +56,7 @@ void groups_clear(struct lane_run *run)
         value_clear(&run->groups.values[i]);
     free(run->groups.values);
     free(run->groups.looked_for);
+    free(run->groups.key);
     run->groups = (struct group_look){ 0 };
 }
 
@@ -244,7 +245,7 @@ static bool confirm_strangers(struct lane_run *run)
     return good;
 }
 
-static bool look_for(struct lane_run *run, const char *value_key)
+static bool look_for(struct lane_run *run)
 {
     json_t *hits = NULL;
     bool good = ask(run, &hits);
@@ -252,7 +253,7 @@ static bool look_for(struct lane_run *run, const char *value_key)
     if (!good)
         free(take_pointer(run->groups.looked_for));
     for (size_t i = 0; good && i < json_array_size(hits); i++)
-        good = note_hit(run, json_array_get(hits, i), value_key);
+        good = note_hit(run, json_array_get(hits, i), run->groups.key);
     json_decref(hits);
     return good && forget_strangers(run) && confirm_strangers(run);
 }
@@ -293,7 +294,8 @@ enum step groups_look(struct lane_run *run)
     bool good = read_rows(run) && value_to_look_for(run, &value);
     if (good && worth_a_look(run, &value)) {
         run->groups.looked_for = take_pointer(value.member);
-        good = look_for(run, value.member_key);
+        run->groups.key = take_pointer(value.member_key);
+        good = look_for(run);
     }
     link_clear(&value);
     return step_if(good);
@@ -473,7 +475,7 @@ static void keep_seen(struct group_value *value, const struct group_look *before
         const struct group_value *old = &before->values[i];
         if (!old->seen || old->group == NULL || !str_equal(old->group, value->group))
             continue;
-        value->seen = value->seen || old->key == NULL || str_equal(old->key, value->key);
+        value->seen = value->seen || str_equal(old->key != NULL ? old->key : before->key, value->key);
         free(value->entry_locator);
         value->entry_locator = str_dup(old->entry_locator);
     }
@@ -484,7 +486,7 @@ static bool read_rows_again(struct lane_run *run)
 {
     struct group_look before = run->groups;
 
-    run->groups = (struct group_look){ .looked_for = take_pointer(before.looked_for), .whole = before.whole };
+    run->groups = (struct group_look){ .looked_for = before.looked_for, .key = before.key, .whole = before.whole };
     bool good = read_rows(run);
     for (size_t i = 0; i < run->groups.count; i++)
         keep_seen(&run->groups.values[i], &before);

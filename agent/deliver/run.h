@@ -44,6 +44,7 @@ struct group_look {
     struct group_value *values;
     size_t count;
     char *looked_for; /* the value; NULL: nothing was looked for, or the look failed */
+    char *key;        /* of that value */
     bool whole;       /* what was not found is not there */
     bool known;       /* the store's rows were read */
 };

@@ -474,6 +474,22 @@ static void a_value_put_in_by_hand_moves_along_with_a_rename(void **state)
     expect(STAFF, ONLY(BOB));
 }
 
+/* An account that was there before us, under another name, with a value in a group that is a fact, too. */
+static void whoever_is_adopted_and_renamed_at_once_stays_in_his_groups(void **state)
+{
+    (void)state;
+    lanes.without_people = false;
+    memory_target_put(lanes.target, ANN, json_pack("{s:[s],s:[s],s:[s]}", "objectClass", "inetOrgPerson", "uid", "ann", "mail",
+                                                  "eve@example.com"));
+    world_take(lanes.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    lanes_work();
+    change_by_hand(OPERATION_MEMBER_ADD, ANN);
+    world_take(lanes.world, "m", 2, MEMBER("u1", "g1", true), STATUS("u1", "ACTIVE"), LOGIN("u1", "eve@example.com"), NAME("u1", "Eve Lee"));
+    lanes_work();
+    assert_false(lanes_stands_at(ANN));
+    lanes_expect(STAFF, "member", ONLY(EVE));
+}
+
 static void a_value_is_left_to_whose_row_says_it(void **state)
 {
     static const char *const states[] = { "1", "2", "3" }; /* sent, there, leaving */
@@ -687,6 +703,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(values_put_in_by_hand_stay, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(who_left_the_scope_after_a_kill_has_no_account, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_value_put_in_by_hand_moves_along_with_a_rename, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(whoever_is_adopted_and_renamed_at_once_stays_in_his_groups, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_value_is_left_to_whose_row_says_it, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_value_that_was_taken_out_meanwhile_does_not_move_along, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_rename_that_was_cut_off_is_brought_to_its_end, setup, lanes_teardown),
