@@ -331,6 +331,12 @@ static bool link_gone(struct lane_run *run)
     return good;
 }
 
+/* A tombstone of an older store keeps its account until the person is out of all groups. */
+static bool is_unfinished(const struct lane_run *run)
+{
+    return run->linked && run->link.gone && run->link.account != NULL && run->parted && !run->failed;
+}
+
 enum step account_link(struct lane_run *run)
 {
     bool good = true;
@@ -339,7 +345,7 @@ enum step account_link(struct lane_run *run)
         return STEP_NEXT;
     if (run->plan.present && run->written)
         good = link_present(run);
-    else if (!run->plan.present && run->out && lane_is_linked(run))
+    else if (!run->plan.present && run->out && (lane_is_linked(run) || is_unfinished(run)))
         good = link_gone(run);
     else if (run->plan.present && run->found && lane_is_linked(run))
         good = link_unchanged(run);

@@ -86,13 +86,53 @@ static int take_row(void *arg, const struct member_row *row)
     return whole ? 0 : ERROR_NOMEM;
 }
 
-static bool read_rows(struct lane_run *run)
+/* Has anybody a row for the value in this entry? */
+static bool has_row(struct lane_run *run, const char *key, const char *locator, const char *value_key, bool *ret_has)
+{
+    const struct lane_job *job = run->job;
+    cleanup_free char *place = locator != NULL ? plan_place_key(job->group_mapping, locator) : NULL;
+    struct error error = { 0 };
+
+    return store_has_member_row(job->store, job->target, key, place, value_key, ret_has, &error) == 0 || lane_fail_error(run, &error);
+}
+
+/* The store that brought an older one up to date has made the key by itself, which does not fit each spelling. */
+static bool mend_key(struct lane_run *run, struct group_value *value, bool note)
+{
+    cleanup_free char *key = NULL;
+    struct error error = { 0 };
+    bool shared = false;
+
+    if (value->key == NULL)
+        return true;
+    if (plan_member_key(run->job->group_mapping, value->value, &key, &error) < 0)
+        return lane_fail_error(run, &error);
+    if (strcmp(key, value->key) == 0)
+        return true;
+    if (!has_row(run, value->entry_key, value->entry_locator, key, &shared))
+        return false;
+    if (note) {
+        lane_note_member(run, value->group, value->key, value->value, MEMBER_NONE);
+        lane_note_member(run, value->group, key, value->value, value->state);
+    }
+    value->shared = value->shared || shared;
+    free(value->key);
+    value->key = take_pointer(key);
+    return true;
+}
+
+/* `value_key`: of the value that the person has, or had when the link was stored. */
+static bool read_rows(struct lane_run *run, const char *value_key, bool note)
 {
     const struct lane_job *job = run->job;
     struct error error = { 0 };
+    bool good = store_read_member_rows(job->store, job->target, job->id, value_key, take_row, run, &error) == 0 ||
+                lane_fail_error(run, &error);
 
-    run->groups.known = store_read_member_rows(job->store, job->target, job->id, run->link.member_key, take_row, run, &error) == 0;
-    return run->groups.known || lane_fail_error(run, &error);
+    for (size_t i = 0; good && i < run->groups.count; i++)
+        good = mend_key(run, &run->groups.values[i], note);
+    run->groups.known = good;
+    return good;
 }
 
 /* ---- what the target says ---- */
@@ -107,16 +147,6 @@ static bool is_entry(const struct group_value *value, const char *key, const cha
     if (value->entry_key != NULL && key != NULL)
         return strcmp(value->entry_key, key) == 0;
     return value->entry_locator != NULL && str_equal(value->entry_locator, locator);
-}
-
-/* Has anybody a row for the value in this entry? */
-static bool has_row(struct lane_run *run, const char *key, const char *locator, const char *value_key, bool *ret_has)
-{
-    const struct lane_job *job = run->job;
-    cleanup_free char *place = locator != NULL ? plan_place_key(job->group_mapping, locator) : NULL;
-    struct error error = { 0 };
-
-    return store_has_member_row(job->store, job->target, key, place, value_key, ret_has, &error) == 0 || lane_fail_error(run, &error);
 }
 
 /* The value in an entry that no fact names: somebody else's, unless there is a row of anybody. */
@@ -258,23 +288,39 @@ static bool look_for(struct lane_run *run)
     return good && forget_strangers(run) && confirm_strangers(run);
 }
 
-/* What the link says is what was written; an account without a link, or one of an older store, has what it looks like. */
-static bool value_to_look_for(struct lane_run *run, struct link *value)
+/* A link of an older store does not say the value, and its key may be the store's own. What was written then is made of the place and the
+ * account of then, wherever it is now, and has rows before anything is sent. */
+static bool complete_link(struct lane_run *run)
 {
-    json_t *account = NULL;
+    struct link *link = &run->link;
+    cleanup_free char *key = take_pointer(link->member_key);
+    json_t *account = link->account != NULL && link->member == NULL ? json_loads(link->account, 0, NULL) : NULL;
+    struct error error = { 0 };
     bool good = true;
 
+    if (account != NULL)
+        good = groups_value_of(run, link->locator, account, link);
+    else if (link->member != NULL && plan_member_key(run->job->group_mapping, link->member, &link->member_key, &error) < 0)
+        good = lane_fail_error(run, &error);
+    json_decref(account);
+    if (!good || link->gone || str_equal(key, link->member_key))
+        return good;
+    run->link_dirty = true;
+    return lane_store_link(run);
+}
+
+/* What the link says is what was written; an account without a link has what it looks like. */
+static bool value_to_look_for(struct lane_run *run, struct link *value)
+{
+    if (run->linked && !complete_link(run))
+        return false;
     if (run->linked && run->link.member != NULL) {
         value->member = strdup(run->link.member);
         value->member_key = str_dup(run->link.member_key);
-    } else if (run->found && (lane_is_linked(run) || run->plan.operation_count > 0)) {
-        good = groups_value_of(run, run->account.locator, run->account.values, value);
-    } else if (run->linked && run->link.account != NULL) {
-        account = json_loads(run->link.account, 0, NULL);
-        good = groups_value_of(run, run->link.locator, account, value);
-        json_decref(account);
+        return (value->member != NULL && value->member_key != NULL) || lane_fail_nomem(run);
     }
-    return good;
+    bool active = run->found && (lane_is_linked(run) || run->plan.operation_count > 0);
+    return !active || groups_value_of(run, run->account.locator, run->account.values, value);
 }
 
 /* Without facts about groups, and with nothing that changes places, nothing can be wrong. */
@@ -291,7 +337,7 @@ enum step groups_look(struct lane_run *run)
     if (!has_groups(run) || !(active || run->linked))
         return STEP_NEXT;
     run->result->has_groups = true;
-    bool good = read_rows(run) && value_to_look_for(run, &value);
+    bool good = value_to_look_for(run, &value) && read_rows(run, value.member_key, true);
     if (good && worth_a_look(run, &value)) {
         run->groups.looked_for = take_pointer(value.member);
         run->groups.key = take_pointer(value.member_key);
@@ -360,20 +406,20 @@ static void wait_for_group(struct lane_run *run, const struct group_value *value
 
 /* Out of one group. Where somebody else has the same value only our row goes. A group without an entry may be about to get one, with
  * the value in it: the row stays, and the group's own lane makes this one look again. */
-static enum step remove_value(struct lane_run *run, const struct group_value *value, const char *text)
+static enum step remove_value(struct lane_run *run, const struct group_value *value)
 {
     enum sent sent = SENT_DONE;
 
     if (!has_entry(value))
         return STEP_NEXT;
     if (!value->shared)
-        sent = send_member(run, OPERATION_MEMBER_REMOVE, value, text);
+        sent = send_member(run, OPERATION_MEMBER_REMOVE, value, value->value);
     if (sent == SENT_AGAIN)
         return STEP_AGAIN;
     if (sent == SENT_LAST)
         wait_for_group(run, value);
     enum member_state state = sent != SENT_DONE ? MEMBER_LEAVING : value->shared ? MEMBER_HANDED : MEMBER_NONE;
-    if (value->group != NULL && value->key != NULL)
+    if (value->group != NULL)
         lane_note_member(run, value->group, value->key, value->value, state);
     return step_if(sent == SENT_DONE);
 }
@@ -394,13 +440,16 @@ static enum step for_each(struct lane_run *run, enum step (*take)(struct lane_ru
 
 /* ---- the steps ---- */
 
-/* A fact without a row: the value may have been there before us. Where the look could not see, the removal is sent all the same. */
+/* A fact without a row: the value may have been there before us. Where the look could not see, the removal is sent all the same; one
+ * that cannot be made becomes a row. */
 static enum step part_by_fact(struct lane_run *run, const struct group_value *value)
 {
-    const char *looked_for = run->groups.looked_for != NULL ? run->groups.looked_for : run->link.member;
-    bool may_hold = value->seen || !run->groups.whole;
+    bool looked = run->groups.looked_for != NULL, may_hold = value->seen || !run->groups.whole;
+    struct group_value written = *value; /* borrows */
 
-    return has_entry(value) && looked_for != NULL && may_hold ? remove_value(run, value, looked_for) : STEP_NEXT;
+    written.value = looked ? run->groups.looked_for : run->link.member;
+    written.key = looked ? run->groups.key : run->link.member_key;
+    return has_entry(value) && written.value != NULL && may_hold ? remove_value(run, &written) : STEP_NEXT;
 }
 
 static enum step part_from(struct lane_run *run, const struct group_value *value)
@@ -409,14 +458,15 @@ static enum step part_from(struct lane_run *run, const struct group_value *value
 
     if (!leaves)
         return STEP_NEXT;
-    return value->key != NULL ? remove_value(run, value, value->value) : part_by_fact(run, value);
+    return value->key != NULL ? remove_value(run, value) : part_by_fact(run, value);
 }
 
 enum step groups_part(struct lane_run *run)
 {
     enum step step = for_each(run, part_from);
+    bool known = run->groups.known || !run->result->has_groups;
 
-    run->parted = step == STEP_NEXT && !run->down;
+    run->parted = step == STEP_NEXT && known && !run->down;
     return step;
 }
 
@@ -426,7 +476,8 @@ bool groups_are_left(const struct lane_run *run)
 
     for (size_t i = 0; i < run->groups.count && !run->parted; i++) {
         const struct group_value *value = &run->groups.values[i];
-        any = any || (value->key != NULL && !value->by_hand && (goes(run) || !value->member));
+        bool ours = value->key != NULL || value->seen; /* without a row it is the fact that makes it so */
+        any = any || (ours && !value->by_hand && (goes(run) || !value->member));
     }
     return any;
 }
@@ -487,7 +538,7 @@ static bool read_rows_again(struct lane_run *run)
     struct group_look before = run->groups;
 
     run->groups = (struct group_look){ .looked_for = before.looked_for, .key = before.key, .whole = before.whole };
-    bool good = read_rows(run);
+    bool good = read_rows(run, run->link.member_key, false);
     for (size_t i = 0; i < run->groups.count; i++)
         keep_seen(&run->groups.values[i], &before);
     for (size_t i = 0; i < before.count; i++) {
@@ -518,7 +569,7 @@ static enum step leave_former(struct lane_run *run, const struct group_value *va
 {
     bool former = value->key != NULL && !str_equal(value->key, run->link.member_key) && (value->member || value->by_hand);
 
-    return former ? remove_value(run, value, value->value) : STEP_NEXT;
+    return former ? remove_value(run, value) : STEP_NEXT;
 }
 
 enum step groups_leave_former(struct lane_run *run)

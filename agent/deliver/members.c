@@ -5,19 +5,40 @@
 /* LDAP's objectClassViolation: the last value of a group that must have one */
 #define REMOTE_LAST_VALUE 65
 
-static int add_member(void *arg, const char *user_id, const char *value, const char *key)
+static int append(struct lane_run *run, const char *user_id, const char *value, const char *key)
 {
-    struct lane_run *run = arg;
-
-    if (value == NULL) /* not known yet: that lane adds it */
-        return 0;
     struct member_change *list = realloc(run->members, (run->member_count + 1) * sizeof(*list));
+
     if (list == NULL)
         return ERROR_NOMEM;
     run->members = list;
     struct member_change *member = &list[run->member_count++];
     *member = (struct member_change){ strdup(user_id), strdup(key), strdup(value), MEMBER_SENT };
     return member->other == NULL || member->key == NULL || member->value == NULL ? ERROR_NOMEM : 0;
+}
+
+/* A link of an older store does not say the value, but all that it is made of. */
+static int append_older(struct lane_run *run, const char *user_id)
+{
+    struct link link = { 0 };
+    struct error error = { 0 };
+    int code = store_read_link(run->job->store, run->job->target, IDENTITY_USER, user_id, &link, &error);
+    json_t *account = code == 0 && link.account != NULL ? json_loads(link.account, 0, NULL) : NULL;
+
+    if (account != NULL)
+        code = plan_member_value(run->job->group_mapping, link.locator, account, &link.member, &error);
+    if (code == 0 && link.member != NULL)
+        code = plan_member_key(run->job->group_mapping, link.member, &link.member_key, &error);
+    if (code == 0 && link.member != NULL)
+        code = append(run, user_id, link.member, link.member_key);
+    json_decref(account);
+    link_clear(&link);
+    return code == ERROR_NOTFOUND ? 0 : code;
+}
+
+static int add_member(void *arg, const char *user_id, const char *value, const char *key)
+{
+    return value != NULL ? append(arg, user_id, value, key) : append_older(arg, user_id); /* none: that lane adds it */
 }
 
 void members_clear(struct lane_run *run)

@@ -83,11 +83,21 @@ static const char version_6[] =
     "CREATE INDEX link_former ON link (target, kind, former_value) WHERE former_value IS NOT NULL;";
 
 /*
- * What was sent is a row, and what may have been sent an intent. Before, a link kept what a group's lane had begun, and the value of before
- * a rename: each becomes a row of every group that may hold the value; a row that is not true is harmless. All other rows are noted when a
- * lane is next worked on.
+ * What was written into groups is a row, and what may have been sent an intent. Before, a link kept what a group's lane had begun to write
+ * (`begun`), and the place and value of before a rename (`former`). Now:
+ *   - A creation that was begun is an intent. A connector that gives the place itself has kept a key, too, and that one counts.
+ *   - A person who is being renamed has the link of before, with the value of before: the next lane finds him moved and takes that value
+ *     along. Until then each group that may hold it has a row.
+ *   - A value that a group's lane began to write has a row for whose value it was; where nobody is found, for any member with an account.
+ *   - Where two people have had one place, the one who has it now has rows for it, so that the other one takes nothing from him.
+ * A row that is not true is harmless. All other rows are noted when the person's lane is next worked on, by what the link says (deliver/
+ * groups.c). A key is what the connector makes of most values; the lane that reads another one puts it right.
  */
-#define PERSON "(1099511627775 & l.lane)"
+#define PERSON_OF(link) "(1099511627775 & " link ".lane)"
+#define KEY_OF(value) "CASE WHEN instr(" value ", '=') > 0 THEN lower(" value ") ELSE " value " END"
+#define GROUP_WITH_ENTRY(target, group) \
+    " JOIN link g ON g.lane = (" target " << 40) | " group " AND (NOT g.gone OR g.begun IS NOT NULL) "
+#define HAS_LEFT_GROUPS(link) "(" link ".gone AND " link ".account IS NOT NULL)" /* the account is removed, its values may not be */
 static const char version_7[] =
     "CREATE TABLE member_value (target INTEGER NOT NULL, grp INTEGER NOT NULL, key TEXT NOT NULL, user INTEGER NOT NULL,"
     " state INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (target, grp, key, user)) WITHOUT ROWID;"
@@ -98,24 +108,52 @@ static const char version_7[] =
     "ALTER TABLE intent ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE intent ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX intent_place ON intent (place) WHERE place IS NOT NULL;"
-    "INSERT OR IGNORE INTO intent (lane, operation, digest, key, at, sent, place) SELECT l.lane, 'create', coalesce(l.locator, ''), '',"
-    " l.linked, json_object('name', json_extract(l.begun, '$.name'), 'login', json_extract(l.begun, '$.login')),"
-    " CASE l.kind WHEN 1 THEN l.locator END FROM link l WHERE l.gone AND l.begun IS NOT NULL;"
-    "INSERT OR IGNORE INTO member_value SELECT l.target, m.other, l.former_value, m.user, 3, l.former_value FROM link l"
-    " JOIN membership m ON m.kind = 0 AND m.user = " PERSON " WHERE l.kind = 0 AND l.former_value IS NOT NULL;"
-    "INSERT OR IGNORE INTO member_value SELECT l.target, m.other, l.locator, m.user, 3, l.locator FROM link l"
-    " JOIN membership m ON m.kind = 0 AND m.user = " PERSON " WHERE l.kind = 0 AND l.gone AND l.account IS NOT NULL AND l.locator IS NOT NULL;"
-    "INSERT OR IGNORE INTO member_value SELECT l.target, 1099511627775 & g.lane, v.key, 1099511627775 & l.lane, 1, v.key FROM link g"
-    " JOIN json_each(g.begun, '$.members') v JOIN link l ON l.target = g.target AND l.kind = 0 AND l.locator = v.key"
+    "ALTER TABLE lane ADD COLUMN undone TEXT;"
+    /* creations; their time is that of the upgrade: a link may be older than intents are kept */
+    "INSERT OR IGNORE INTO intent (lane, operation, digest, key, at, sent, place) SELECT l.lane, 'create', " KEY_OF("l.locator") ", '',"
+    " c.received, json_object('name', json_extract(l.begun, '$.name'), 'login', json_extract(l.begun, '$.login')),"
+    " CASE l.kind WHEN 1 THEN " KEY_OF("l.locator") " END FROM link l JOIN counter c WHERE l.gone AND l.begun IS NOT NULL AND"
+    " l.locator IS NOT NULL AND NOT EXISTS (SELECT 1 FROM intent i WHERE i.lane = l.lane AND i.operation = 'create');"
+    /* values of before a rename */
+    "INSERT OR IGNORE INTO member_value SELECT l.target, m.other, " KEY_OF("l.former_value") ", m.user,"
+    " CASE WHEN m.present AND NOT l.gone THEN 1 ELSE 3 END, l.former_value FROM link l"
+    " JOIN membership m ON m.kind = 0 AND m.user = " PERSON_OF("l") GROUP_WITH_ENTRY("l.target", "m.other")
+    "WHERE l.kind = 0 AND l.former_value IS NOT NULL;"
+    /* values that groups began to write: of members whose place or account has them, or else of anybody there */
+    "INSERT OR IGNORE INTO member_value SELECT g.target, m.other, " KEY_OF("v.key") ", m.user, 1, v.key FROM link g"
+    " JOIN json_each(g.begun, '$.members') v JOIN membership m ON m.kind = 0 AND m.other = " PERSON_OF("g")
+    " JOIN link l ON l.lane = (g.target << 40) | m.user AND (l.locator = v.key OR instr(l.account, json_quote(v.key)) > 0)"
     " WHERE g.kind = 1 AND g.begun IS NOT NULL;"
+    "INSERT OR IGNORE INTO member_value SELECT g.target, " PERSON_OF("g") ", " KEY_OF("v.key") ", (SELECT min(m.user) FROM membership m"
+    " JOIN link l ON l.lane = (g.target << 40) | m.user AND NOT l.gone WHERE m.kind = 0 AND m.other = " PERSON_OF("g") "), 1, v.key"
+    " FROM link g JOIN json_each(g.begun, '$.members') v WHERE g.kind = 1 AND g.begun IS NOT NULL AND NOT EXISTS (SELECT 1 FROM"
+    " member_value o WHERE o.target = g.target AND o.grp = " PERSON_OF("g") " AND o.value = v.key);"
+    /* whoever has a place that was another's */
+    "INSERT OR IGNORE INTO member_value SELECT l.target, m.other, " KEY_OF("coalesce(l.former_value, l.locator)") ", m.user, 1,"
+    " coalesce(l.former_value, l.locator) FROM link l JOIN link x ON x.target = l.target AND x.kind = 0 AND"
+    " x.locator = coalesce(l.former, l.locator) AND x.lane <> l.lane AND NOT x.gone"
+    " JOIN membership m ON m.kind = 0 AND m.user = " PERSON_OF("x") " AND m.present" GROUP_WITH_ENTRY("l.target", "m.other")
+    "WHERE l.kind = 0 AND (NOT l.gone OR l.former_value IS NOT NULL OR " HAS_LEFT_GROUPS("l") ");"
+    /* a lane for each of them, and they are leavers where they must be out of a group */
+    "INSERT OR IGNORE INTO lane (key, target, state, rank, at, priority, delivery, deliveries, since, oldest)"
+    " SELECT w.lane, w.lane >> 40, 0, 2, c.received, 2, 0, 0, c.received, 0 FROM counter c JOIN"
+    " (SELECT (target << 40) | user AS lane FROM member_value UNION SELECT lane FROM link l WHERE kind = 0 AND " HAS_LEFT_GROUPS("l") ") w;"
+    "UPDATE lane SET state = 0, rank = 2, at = since WHERE state = 3 AND key IN (SELECT (target << 40) | user FROM member_value);"
+    "WITH RECURSIVE pending (lane, delivery, left) AS (SELECT key, delivery, deliveries FROM lane WHERE deliveries > 0 UNION ALL"
+    " SELECT p.lane, d.previous, p.left - 1 FROM pending p JOIN delivery d ON d.id = p.delivery WHERE p.left > 1)"
+    " UPDATE lane SET leaver = CASE WHEN oldest > 0 THEN oldest ELSE since END WHERE leaver = 0 AND state <> 3 AND key IN"
+    " (SELECT (target << 40) | user FROM member_value WHERE state = 3"
+    " UNION SELECT lane FROM link l WHERE kind = 0 AND " HAS_LEFT_GROUPS("l")
+    " UNION SELECT p.lane FROM pending p JOIN delivery d ON d.id = p.delivery JOIN event e ON e.id = d.event"
+    " JOIN membership m ON m.user = 1099511627775 & p.lane AND m.kind < 2 AND NOT m.present AND m.as_of >= e.published);"
     "CREATE TABLE link_7 (lane INTEGER PRIMARY KEY, target INTEGER NOT NULL, kind INTEGER NOT NULL, key TEXT, locator TEXT,"
     " account TEXT, gone INTEGER NOT NULL, due INTEGER NOT NULL, linked INTEGER NOT NULL, member TEXT, member_key TEXT);"
-    "INSERT INTO link_7 SELECT lane, target, kind, key, locator, account, gone, due, linked, NULL, NULL FROM link"
+    "INSERT INTO link_7 SELECT lane, target, kind, key, CASE WHEN gone THEN locator ELSE coalesce(former, locator) END, account, gone, due,"
+    " linked, CASE WHEN NOT gone THEN former_value END, CASE WHEN NOT gone THEN " KEY_OF("former_value") " END FROM link"
     " WHERE NOT (gone AND key IS NULL);"
     "DROP TABLE link;"
     "ALTER TABLE link_7 RENAME TO link;"
-    "CREATE UNIQUE INDEX link_key ON link (target, kind, key) WHERE NOT gone;"
-    "ALTER TABLE lane ADD COLUMN undone TEXT;";
+    "CREATE UNIQUE INDEX link_key ON link (target, kind, key) WHERE NOT gone;";
 
 /* newest: the newest time of the source; doubted: what was the newest known when a request told of a far later one; ahead: the source's
  * clock less ours in the last request; wall, removal: the two clocks when the file was last written to (0: not known). */
@@ -125,7 +163,8 @@ static const char version_8[] =
     "ALTER TABLE counter ADD COLUMN ahead NOT NULL DEFAULT 0;"
     "ALTER TABLE counter ADD COLUMN wall NOT NULL DEFAULT 0;"
     "ALTER TABLE counter ADD COLUMN removal NOT NULL DEFAULT 0;"
-    "UPDATE counter SET newest = (SELECT coalesce(max(published), 0) FROM (SELECT published FROM event ORDER BY id DESC LIMIT 1000));";
+    "UPDATE counter SET newest = (SELECT coalesce(max(published), 0) FROM (SELECT published FROM event ORDER BY id DESC LIMIT 1000)"
+    " WHERE published <= received + 86400000000);" /* an event of 2099 tells nothing of the source's clock */;
 
 const struct schema_step schema_steps[] = {
     { version_1 }, { version_2 }, { version_3 }, { version_4 }, { version_5 }, { version_6 }, { version_7 }, { version_8 },
