@@ -133,12 +133,13 @@ enum step account_adopt(struct lane_run *run)
     if (is_foreign(run))
         return STEP_AGAIN;
     struct link link = { .key = run->account.key, .locator = run->account.locator, .account = lane_values_text(run->account.values) };
-    bool good = is_our_place(run) && groups_value_of(run, link.locator, run->account.values, &link) && lane_set_link(run, &link) &&
-                lane_store_link(run);
+    bool valued = groups_value_of(run, link.locator, run->account.values, &link);
+    bool good = is_our_place(run) && lane_set_link(run, &link) && lane_store_link(run);
     free(link.account);
     free(link.member);
     free(link.member_key);
     run->blocked = !good;
+    good = good && valued;
     /* whose entry it was may have removed it between our look and the link */
     return good && run->job->kind == IDENTITY_GROUP ? STEP_AGAIN : step_if(good);
 }
@@ -154,7 +155,7 @@ static bool takes_out(enum operation_kind kind)
 static bool link_without_groups(struct lane_run *run)
 {
     struct link wanted = { .key = str_dup(run->link.key), .locator = str_dup(run->link.locator), .account = str_dup(run->link.account),
-                           .due = run->link.due };
+                           .due = run->link.due, .member_key = strdup("") };
     bool good = run->link.member == NULL || (lane_set_link(run, &wanted) && lane_store_link(run));
 
     link_clear(&wanted);
@@ -165,8 +166,8 @@ static bool link_without_groups(struct lane_run *run)
 static enum step disable_instead(struct lane_run *run)
 {
     run->keep = true;
-    run->kept_outcome = run->result->outcome;
-    run->kept = take_pointer(run->result->reason);
+    run->kept_outcome = run->refused;
+    run->kept = take_pointer(run->refusal_words);
     return link_without_groups(run) ? STEP_AGAIN : STEP_FAILED;
 }
 
@@ -182,7 +183,7 @@ enum step account_leave(struct lane_run *run)
         return step_if(lane_fail(run, run->kept_outcome, run->kept != NULL ? run->kept : "out of memory"));
     }
     enum step step = lane_apply(run, operation, NULL);
-    bool refused = run->result->outcome == OUTCOME_REJECTED || run->result->refusal != REFUSAL_SURE;
+    bool refused = run->refused == OUTCOME_REJECTED || (run->refused == OUTCOME_RETRY && run->refusal != REFUSAL_SURE);
     if (removes && step == STEP_FAILED && refused && run->job->kind == IDENTITY_USER)
         return disable_instead(run);
     if (step == STEP_FAILED && swap_step_aside(run, operation))
@@ -256,6 +257,15 @@ static bool has_moved(struct lane_run *run, const struct operation *operation)
     return moved;
 }
 
+/* Values that somebody else put into groups move along; once the account has another place nobody knows what to look for. */
+static enum step wait_for_look(struct lane_run *run, const struct operation *rename)
+{
+    cleanup_free char *reason = str_printf("cannot rename %s yet: its groups could not be searched; retrying", rename->locator);
+
+    run->doing = operation_kind_name(OPERATION_RENAME);
+    return step_if(lane_fail(run, OUTCOME_RETRY, reason != NULL ? reason : "out of memory"));
+}
+
 enum step account_change(struct lane_run *run)
 {
     enum step worst = STEP_NEXT;
@@ -266,6 +276,10 @@ enum step account_change(struct lane_run *run)
     for (size_t i = 0; i < run->plan.operation_count && !run->down; i++) {
         if (i == 0 && takes_out(run->plan.operations[0].kind))
             continue;
+        if (run->plan.operations[i].kind == OPERATION_RENAME && run->groups.failed) {
+            worst = wait_for_look(run, &run->plan.operations[i]);
+            continue;
+        }
         enum step step = change_once(run, &run->plan.operations[i]);
         if (step == STEP_AGAIN)
             return STEP_AGAIN;
@@ -291,6 +305,16 @@ static bool link_says(const struct lane_run *run, const struct link *wanted)
            str_equal(link->member_key, wanted->member_key);
 }
 
+/* Its value in groups; an account that is to go keeps what its link says of that. */
+static bool add_value(struct lane_run *run, const json_t *values, struct link *wanted)
+{
+    if (!run->keep)
+        return groups_value_of(run, wanted->locator, values, wanted);
+    wanted->member = str_dup(run->link.member);
+    wanted->member_key = str_dup(run->link.member_key);
+    return true;
+}
+
 static bool put_link(struct lane_run *run, struct link *wanted)
 {
     return link_says(run, wanted) || lane_set_link(run, wanted);
@@ -305,7 +329,7 @@ static bool link_present(struct lane_run *run)
         .account = lane_values_text(plan->wanted.values),
         .due = plan->due,
     };
-    bool good = (run->keep || groups_value_of(run, wanted.locator, plan->wanted.values, &wanted)) && put_link(run, &wanted);
+    bool good = add_value(run, plan->wanted.values, &wanted) && put_link(run, &wanted);
 
     link_clear(&wanted);
     return good;
@@ -316,25 +340,30 @@ static bool link_unchanged(struct lane_run *run)
 {
     struct link wanted = { .key = str_dup(run->link.key), .locator = str_dup(run->account.locator), .account = str_dup(run->link.account),
                            .due = run->link.due };
-    bool good = (run->keep || groups_value_of(run, wanted.locator, run->account.values, &wanted)) && put_link(run, &wanted);
+    bool good = add_value(run, run->account.values, &wanted) && put_link(run, &wanted);
 
     link_clear(&wanted);
     return good;
 }
 
+/* The value stays known until the account is out of all groups: somebody else may have put it into some. */
 static bool link_gone(struct lane_run *run)
 {
-    struct link wanted = { .key = str_dup(run->link.key), .locator = str_dup(run->link.locator), .gone = true };
+    bool out = run->parted && !run->groups.failed;
+    const char *value = run->groups.looked_for != NULL ? run->groups.looked_for : run->link.member;
+    const char *key = run->groups.looked_for != NULL ? run->groups.key : run->link.member_key;
+    struct link wanted = { .key = str_dup(run->link.key), .locator = str_dup(run->link.locator), .gone = true,
+                           .member = str_dup(out ? NULL : value), .member_key = str_dup(out ? NULL : key) };
     bool good = put_link(run, &wanted);
 
     link_clear(&wanted);
     return good;
 }
 
-/* A tombstone of an older store keeps its account until the person is out of all groups. */
+/* A tombstone keeps its value, or that of an older store its account, until the person is out of all groups. */
 static bool is_unfinished(const struct lane_run *run)
 {
-    return run->linked && run->link.gone && run->link.account != NULL && run->parted && !run->failed;
+    return run->linked && run->link.gone && (run->link.account != NULL || run->link.member != NULL) && run->parted && !run->failed;
 }
 
 enum step account_link(struct lane_run *run)

@@ -29,9 +29,19 @@ bool lane_send(struct lane_run *run, const struct operation *operation, struct a
     return noted || lane_fail_nomem(run);
 }
 
+static void note_refusal(struct lane_run *run, const struct receipt *receipt)
+{
+    run->refused = receipt->outcome;
+    run->refusal = receipt->refusal;
+    free(run->refusal_words);
+    run->refusal_words = str_dup(receipt->reason != NULL ? receipt->reason : outcome_name(receipt->outcome));
+}
+
 enum step lane_apply(struct lane_run *run, const struct operation *operation, struct account *ret_made)
 {
     struct receipt receipt = { 0 };
+
+    run->refused = OUTCOME_UNCHANGED;
     bool sent = lane_send(run, operation, ret_made, &receipt);
     enum outcome outcome = sent ? receipt.outcome : OUTCOME_UNCHANGED;
     bool gone = outcome == OUTCOME_GONE, first_conflict = outcome == OUTCOME_CONFLICT && !run->conflicted;
@@ -42,6 +52,7 @@ enum step lane_apply(struct lane_run *run, const struct operation *operation, st
         step = STEP_AGAIN;
     } else if (!is_fine(outcome) && !gone) {
         run->result->action = operation_kind_name(operation->kind);
+        note_refusal(run, &receipt);
         step = step_if(lane_fail_receipt(run, &receipt));
     }
     receipt_clear(&receipt);

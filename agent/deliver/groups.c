@@ -57,6 +57,7 @@ void groups_clear(struct lane_run *run)
     free(run->groups.values);
     free(run->groups.looked_for);
     free(run->groups.key);
+    free(run->groups.carried);
     run->groups = (struct group_look){ 0 };
 }
 
@@ -221,13 +222,23 @@ static void drop_strangers(struct lane_run *run, bool but_seen)
     run->groups.count = kept;
 }
 
-/* Somebody else may have the place that was ours until an answer was lost: then values without a row cannot be told to be ours. */
+static bool has_strangers(const struct lane_run *run)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < run->groups.count; i++)
+        any = any || run->groups.values[i].by_hand;
+    return any;
+}
+
+/* Somebody else may have the place that was ours until an answer was lost, or until the account went: then values without a row cannot
+ * be told to be ours. */
 static bool forget_strangers(struct lane_run *run)
 {
     cleanup_free char *key = NULL;
-    bool moved = run->found && lane_is_linked(run) && !str_equal(run->link.locator, run->account.locator);
+    bool moved = run->linked && (!run->found || (!run->link.gone && !str_equal(run->link.locator, run->account.locator)));
 
-    if (!moved || run->job->ops->assigns_locator)
+    if (!moved || run->job->ops->assigns_locator || !has_strangers(run))
         return true;
     if (!lane_key_at(run, run->job->kind, run->link.locator, &key))
         return false;
@@ -256,22 +267,18 @@ static bool is_moving(const struct lane_run *run)
     return run->planned && run->plan.present && run->found && !str_equal(run->plan.wanted.locator, run->account.locator);
 }
 
-/* Whoever had a row for a value may have taken out both between the look and the question: only what is there at a second look, and still
- * without a row, moves along with a rename. */
+/* Look twice: between the search and the store's answer another lane may have removed both the value and its row. */
 static bool confirm_strangers(struct lane_run *run)
 {
     json_t *hits = NULL;
-    bool any = false;
 
-    for (size_t i = 0; i < run->groups.count; i++)
-        any = any || run->groups.values[i].by_hand;
-    if (!any || !is_moving(run))
+    if (!has_strangers(run) || !is_moving(run))
         return true;
     bool good = ask(run, &hits);
     for (size_t i = 0; good && i < run->groups.count; i++)
         good = !run->groups.values[i].by_hand || see_stranger(run, &run->groups.values[i], hits);
     json_decref(hits);
-    drop_strangers(run, true);
+    drop_strangers(run, good);
     return good;
 }
 
@@ -280,12 +287,11 @@ static bool look_for(struct lane_run *run)
     json_t *hits = NULL;
     bool good = ask(run, &hits);
 
-    if (!good)
-        free(take_pointer(run->groups.looked_for));
     for (size_t i = 0; good && i < json_array_size(hits); i++)
         good = note_hit(run, json_array_get(hits, i), run->groups.key);
     json_decref(hits);
-    return good && forget_strangers(run) && confirm_strangers(run);
+    run->groups.failed = !(good && forget_strangers(run) && confirm_strangers(run));
+    return !run->groups.failed;
 }
 
 /* A link of an older store does not say the value, and its key may be the store's own. What was written then is made of the place and the
@@ -293,6 +299,9 @@ static bool look_for(struct lane_run *run)
 static bool complete_link(struct lane_run *run)
 {
     struct link *link = &run->link;
+
+    if (link->member == NULL && link->member_key != NULL) /* it has none (account.c) */
+        return true;
     cleanup_free char *key = take_pointer(link->member_key);
     json_t *account = link->account != NULL && link->member == NULL ? json_loads(link->account, 0, NULL) : NULL;
     struct error error = { 0 };
@@ -376,6 +385,12 @@ static enum sent judge_sent(struct lane_run *run, const struct operation *operat
     return SENT_FAILED;
 }
 
+/* The look would have found the value where it is now. */
+static bool is_absent(const struct lane_run *run, const struct group_value *value)
+{
+    return run->groups.whole && !value->seen && (value->key == NULL || str_equal(value->key, run->groups.key));
+}
+
 static enum sent send_member(struct lane_run *run, enum operation_kind kind, const struct group_value *value, const char *text)
 {
     struct operation operation = { 0 };
@@ -390,18 +405,42 @@ static enum sent send_member(struct lane_run *run, enum operation_kind kind, con
     enum sent sent = lane_send(run, &operation, NULL, &receipt) ? judge_sent(run, &operation, &receipt) : SENT_FAILED;
     if (sent == SENT_AGAIN) /* it was renamed, or removed: its own lane finds out */
         touch_group(run, value);
+    if (sent == SENT_AGAIN && kind == OPERATION_MEMBER_REMOVE && receipt.outcome == OUTCOME_GONE && is_absent(run, value))
+        sent = SENT_DONE;
     operation_clear(&operation);
     receipt_clear(&receipt);
     return sent;
 }
 
-static void wait_for_group(struct lane_run *run, const struct group_value *value)
+/* Once the whole run begins anew; after that this group alone waits, and keeps nobody in another. */
+static bool look_anew(struct lane_run *run)
 {
-    cleanup_free char *reason = str_printf("cannot remove the last member of \"%s\": the group must not be empty; waiting for another member "
-                                           "or for the group's removal", value->entry_locator);
+    bool anew = !run->regrouped;
+
+    run->regrouped = true;
+    return anew;
+}
+
+static void wait_for_group(struct lane_run *run, const struct group_value *value, enum sent sent)
+{
+    cleanup_free char *reason =
+        str_printf(sent == SENT_LAST ? "cannot remove the last member of \"%s\": the group must not be empty; waiting for another member or for "
+                                       "the group's removal"
+                                     : "cannot change the members of \"%s\": it was removed, renamed or changed meanwhile; waiting for the "
+                                       "group to be read anew",
+                   value->entry_locator);
 
     touch_group(run, value);
     lane_fail(run, OUTCOME_RETRY, reason != NULL ? reason : "out of memory");
+}
+
+static enum step step_of(struct lane_run *run, const struct group_value *value, enum sent sent)
+{
+    if (sent == SENT_AGAIN && look_anew(run))
+        return STEP_AGAIN;
+    if (sent == SENT_AGAIN || sent == SENT_LAST)
+        wait_for_group(run, value, sent);
+    return step_if(sent == SENT_DONE);
 }
 
 /* Out of one group. Where somebody else has the same value only our row goes. A group without an entry may be about to get one, with
@@ -414,18 +453,17 @@ static enum step remove_value(struct lane_run *run, const struct group_value *va
         return STEP_NEXT;
     if (!value->shared)
         sent = send_member(run, OPERATION_MEMBER_REMOVE, value, value->value);
-    if (sent == SENT_AGAIN)
-        return STEP_AGAIN;
-    if (sent == SENT_LAST)
-        wait_for_group(run, value);
+    enum step step = step_of(run, value, sent);
+    if (step == STEP_AGAIN)
+        return step;
     enum member_state state = sent != SENT_DONE ? MEMBER_LEAVING : value->shared ? MEMBER_HANDED : MEMBER_NONE;
     if (value->group != NULL)
         lane_note_member(run, value->group, value->key, value->value, state);
-    return step_if(sent == SENT_DONE);
+    return step;
 }
 
 /* Takes a step for each value; what fails does not stop the others. */
-static enum step for_each(struct lane_run *run, enum step (*take)(struct lane_run *run, const struct group_value *value))
+static enum step for_each(struct lane_run *run, enum step (*take)(struct lane_run *run, struct group_value *value))
 {
     enum step worst = STEP_NEXT;
 
@@ -452,7 +490,7 @@ static enum step part_by_fact(struct lane_run *run, const struct group_value *va
     return has_entry(value) && written.value != NULL && may_hold ? remove_value(run, &written) : STEP_NEXT;
 }
 
-static enum step part_from(struct lane_run *run, const struct group_value *value)
+static enum step part_from(struct lane_run *run, struct group_value *value)
 {
     bool leaves = goes(run) || (!value->member && !value->by_hand);
 
@@ -482,6 +520,32 @@ bool groups_are_left(const struct lane_run *run)
     return any;
 }
 
+/* ---- values that somebody else wrote ---- */
+
+static enum step carry_over(struct lane_run *run, struct group_value *value)
+{
+    if (!value->by_hand)
+        return STEP_NEXT;
+    enum step step = step_of(run, value, send_member(run, OPERATION_MEMBER_ADD, value, run->groups.carried));
+    return step == STEP_NEXT ? remove_value(run, value) : step;
+}
+
+enum step groups_carry(struct lane_run *run)
+{
+    struct link now = { 0 };
+    bool stays = has_groups(run) && run->planned && !run->blocked && !goes(run) && (run->written || run->found);
+
+    if (!stays || run->groups.looked_for == NULL)
+        return STEP_NEXT;
+    bool good = run->written ? groups_value_of(run, run->plan.wanted.locator, run->plan.wanted.values, &now)
+                             : groups_value_of(run, run->account.locator, run->account.values, &now);
+    free(run->groups.carried);
+    run->groups.carried = take_pointer(now.member);
+    link_clear(&now);
+    bool moved = run->groups.carried != NULL && !str_equal(run->groups.carried, run->groups.looked_for);
+    return !good ? STEP_FAILED : moved ? for_each(run, carry_over) : STEP_NEXT;
+}
+
 /* ---- joining ---- */
 
 static bool needs_adding(const struct lane_run *run, const struct group_value *value)
@@ -491,29 +555,19 @@ static bool needs_adding(const struct lane_run *run, const struct group_value *v
     return !value->seen && (value->state != MEMBER_THERE || looked);
 }
 
-static enum step join(struct lane_run *run, const struct group_value *value)
+static enum step join(struct lane_run *run, struct group_value *value)
 {
     enum sent sent = needs_adding(run, value) ? send_member(run, OPERATION_MEMBER_ADD, value, run->link.member) : SENT_DONE;
 
     if (sent == SENT_DONE && value->state != MEMBER_THERE)
         lane_note_member(run, value->group, value->key, run->link.member, MEMBER_THERE);
-    return sent == SENT_AGAIN ? STEP_AGAIN : step_if(sent == SENT_DONE);
+    value->joined = sent == SENT_DONE;
+    return step_of(run, value, sent);
 }
 
-/* A value that somebody else wrote moves along with a rename. */
-static enum step carry_over(struct lane_run *run, const struct group_value *value)
+static enum step join_one(struct lane_run *run, struct group_value *value)
 {
-    bool renamed = run->groups.looked_for != NULL && !str_equal(run->groups.looked_for, run->link.member);
-    enum sent sent = renamed ? send_member(run, OPERATION_MEMBER_ADD, value, run->link.member) : SENT_DONE;
-
-    return sent == SENT_AGAIN ? STEP_AGAIN : step_if(sent == SENT_DONE);
-}
-
-static enum step join_one(struct lane_run *run, const struct group_value *value)
-{
-    if (value->by_hand)
-        return carry_over(run, value);
-    if (!value->member)
+    if (value->by_hand || !value->member)
         return STEP_NEXT;
     if (!has_entry(value) && mapping_with_first_member(run->job->group_mapping))
         touch_group(run, value); /* though there is a row: a receipt may have come after the group's end */
@@ -537,7 +591,9 @@ static bool read_rows_again(struct lane_run *run)
 {
     struct group_look before = run->groups;
 
-    run->groups = (struct group_look){ .looked_for = before.looked_for, .key = before.key, .whole = before.whole };
+    run->groups = before;
+    run->groups.values = NULL;
+    run->groups.count = 0;
     bool good = read_rows(run, run->link.member_key, false);
     for (size_t i = 0; i < run->groups.count; i++)
         keep_seen(&run->groups.values[i], &before);
@@ -554,7 +610,7 @@ static bool read_rows_again(struct lane_run *run)
 
 static bool may_join(const struct lane_run *run)
 {
-    return has_groups(run) && !goes(run) && lane_is_linked(run) && run->link.member_key != NULL;
+    return has_groups(run) && !goes(run) && lane_is_linked(run) && run->link.member != NULL;
 }
 
 enum step groups_join(struct lane_run *run)
@@ -565,14 +621,27 @@ enum step groups_join(struct lane_run *run)
     return stale && !read_rows_again(run) ? STEP_FAILED : for_each(run, join_one);
 }
 
-static enum step leave_former(struct lane_run *run, const struct group_value *value)
+/* The new value could not be added to the same group. */
+static bool has_not_joined(const struct lane_run *run, const struct group_value *former)
 {
-    bool former = value->key != NULL && !str_equal(value->key, run->link.member_key) && (value->member || value->by_hand);
+    for (size_t i = 0; i < run->groups.count; i++) {
+        const struct group_value *value = &run->groups.values[i];
+        if (!value->joined && value->key != NULL && str_equal(value->group, former->group) && str_equal(value->key, run->link.member_key))
+            return true;
+    }
+    return false;
+}
 
-    return former ? remove_value(run, value) : STEP_NEXT;
+static enum step leave_former(struct lane_run *run, struct group_value *value)
+{
+    bool former = value->key != NULL && !value->by_hand && value->member && !str_equal(value->key, run->link.member_key);
+
+    return former && !has_not_joined(run, value) ? remove_value(run, value) : STEP_NEXT;
 }
 
 enum step groups_leave_former(struct lane_run *run)
 {
-    return may_join(run) ? for_each(run, leave_former) : STEP_NEXT;
+    bool has_none = has_groups(run) && run->written && !goes(run) && lane_is_linked(run) && run->link.member == NULL;
+
+    return has_none || may_join(run) ? for_each(run, leave_former) : STEP_NEXT;
 }

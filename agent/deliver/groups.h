@@ -19,9 +19,11 @@ enum step groups_look(struct lane_run *run);
 enum step groups_part(struct lane_run *run);
 /* Has the person a value of ours in a group that must be left? */
 bool groups_are_left(const struct lane_run *run);
+/* Values that somebody else wrote move along with a rename, before the link forgets the value of before. */
+enum step groups_carry(struct lane_run *run);
 /* Into those that the person is a member of. */
 enum step groups_join(struct lane_run *run);
-/* The value of before a rename, once the new one is there. */
+/* The value of before a rename, once the new one is there; every value of an account that has none any more. */
 enum step groups_leave_former(struct lane_run *run);
 
 /* The value that the account has in groups, with its key: into `link`, which owns it. NULL: it has none. */

@@ -21,6 +21,7 @@ static const struct lane_step account_steps[] = {
     { "wait", intent_wait },
     /* everything else */
     { "change", account_change },
+    { "carry", groups_carry },
     { "link", account_link },
     { "member_add", groups_join },
     { "member_move", groups_leave_former },
@@ -84,6 +85,7 @@ static void begin_round(struct lane_run *run)
     end_round(run);
     free(take_pointer(result->reason));
     free(take_pointer(result->undone));
+    run->reasons = 0;
     result->outcome = OUTCOME_UNCHANGED;
     run->looked = run->found = run->planned = run->blocked = run->written = run->swept = run->created = false;
     run->parted = run->out = run->failed = run->down = false;
@@ -202,5 +204,6 @@ void lane_converge(const struct lane_job *job, struct lane_result *ret_result)
     identity_clear(&run.identity);
     free(run.foreign);
     free(run.kept);
+    free(run.refusal_words);
     *ret_result = result;
 }

@@ -38,6 +38,8 @@ static int append_older(struct lane_run *run, const char *user_id)
 
 static int add_member(void *arg, const char *user_id, const char *value, const char *key)
 {
+    if (value == NULL && key != NULL) /* it has none (account.c) */
+        return 0;
     return value != NULL ? append(arg, user_id, value, key) : append_older(arg, user_id); /* none: that lane adds it */
 }
 

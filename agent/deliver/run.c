@@ -37,6 +37,21 @@ static bool names_step(const char *list, const char *name)
     return false;
 }
 
+/* As many as can be read: three hundred groups may refuse. */
+#define REASONS_MAX 5
+
+static void tell_reason(struct lane_run *run, const char *reason)
+{
+    struct lane_result *result = run->result;
+
+    if (result->reason != NULL && strstr(result->reason, reason) != NULL)
+        return;
+    if (run->reasons++ < REASONS_MAX)
+        append(&result->reason, "; ", reason);
+    else if (run->reasons == REASONS_MAX + 1)
+        append(&result->reason, "; ", "and more, see step= and the operations");
+}
+
 bool lane_fail(struct lane_run *run, enum outcome outcome, const char *reason)
 {
     struct lane_result *result = run->result;
@@ -45,8 +60,7 @@ bool lane_fail(struct lane_run *run, enum outcome outcome, const char *reason)
         result->outcome = outcome;
     run->failed = true;
     run->down = run->down || outcome == OUTCOME_TARGET_DOWN;
-    if (result->reason == NULL || strstr(result->reason, reason) == NULL)
-        append(&result->reason, "; ", reason);
+    tell_reason(run, reason);
     if (!names_step(result->undone, run->doing))
         append(&result->undone, ",", run->doing);
     return false;

@@ -37,6 +37,7 @@ struct group_value {
     char *entry_key, *entry_locator;
     bool seen;    /* the look found the value in the entry */
     bool by_hand; /* no row of anybody: somebody else wrote the value */
+    bool joined;  /* it is there, as it must be */
 };
 
 /* A person's groups, as the store and the target have them. */
@@ -45,7 +46,9 @@ struct group_look {
     size_t count;
     char *looked_for; /* the value; NULL: nothing was looked for, or the look failed */
     char *key;        /* of that value */
+    char *carried;    /* the value that takes its place where somebody else wrote it */
     bool whole;       /* what was not found is not there */
+    bool failed;      /* the look */
     bool known;       /* the store's rows were read */
 };
 
@@ -79,10 +82,15 @@ struct lane_run {
     bool keep;              /* its removal was refused: disable it instead */
     char *kept;             /* why */
     enum outcome kept_outcome;
+    enum outcome refused;   /* what the last change came to, where it failed; else UNCHANGED */
+    enum refusal refusal;
+    char *refusal_words;
     char *foreign;          /* key of an account that was found and is another identity's; NULL: none */
     bool changed;
     bool failed, down;
     bool conflicted;        /* once already */
+    bool regrouped;         /* all steps were taken again for a group that had changed; once already */
+    size_t reasons;         /* of this round */
     bool moved;             /* once already */
     int action_rank;
 };

@@ -92,7 +92,7 @@ bool swap_step_aside(struct lane_run *run, const struct operation *operation)
 {
     cleanup_free char *aside = NULL, *next = NULL;
 
-    if (run->result->outcome != OUTCOME_RETRY || operation->new_locator == NULL || run->job->ops->assigns_locator ||
+    if (run->refused != OUTCOME_RETRY || operation->new_locator == NULL || run->job->ops->assigns_locator ||
         plan_aside(run->mapping, operation->new_locator, run->job->id, &aside, NULL) < 0 || aside == NULL ||
         !is_first_of_ring(run, operation->locator, operation->new_locator, &next) || !move_aside(run, operation, aside))
         return false;

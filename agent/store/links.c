@@ -51,7 +51,7 @@ int link_write(struct sqlite_store *store, size_t target, enum identity_kind kin
     if (code == 0)
         code = db_run(store->writer, SQL_LINK_WRITE, error, "iiitttiiitt", lane, row->number, (int64_t)kind, link->key, link->locator,
                       link->account, (int64_t)link->gone, link->due.us, link->linked.us, link->member, link->member_key);
-    if (code != 0 || kind != IDENTITY_USER || link->member_key == NULL)
+    if (code != 0 || kind != IDENTITY_USER || link->member == NULL)
         return code;
     int noted = member_rows_note(store, row->number, identity, error);
     if (ret_noted != NULL)

@@ -172,7 +172,7 @@ static const char *const sql_texts[SQL_COUNT] = {
                          "SELECT l.target, m.other, l.member_key, m.user, 1, l.member FROM link l "
                          "JOIN membership m ON m.user = ?2 AND m.kind = 0 AND m.present "
                          "JOIN link g ON g.lane = (?1 << 40) | m.other AND NOT g.gone "
-                         "WHERE l.lane = (?1 << 40) | ?2 AND NOT l.gone AND l.member_key IS NOT NULL "
+                         "WHERE l.lane = (?1 << 40) | ?2 AND NOT l.gone AND l.member IS NOT NULL "
                          "ON CONFLICT (target, grp, key, user) DO UPDATE SET state = 1 WHERE state = 3",
     [SQL_MEMBER_PUT] = "INSERT INTO member_value (target, grp, key, user, state, value) VALUES (?,?,?,?,?,?) "
                        "ON CONFLICT (target, grp, key, user) DO UPDATE SET state = excluded.state, value = excluded.value",
@@ -183,7 +183,7 @@ static const char *const sql_texts[SQL_COUNT] = {
     /* Whose value in a group is missing or unsure, and whose must not be there. */
     [SQL_MEMBERS_WRONG] = "SELECT m.user FROM membership m JOIN link l ON l.lane = (?1 << 40) | m.user AND NOT l.gone "
                           "LEFT JOIN member_value v ON v.target = ?1 AND v.grp = ?2 AND v.key = l.member_key AND v.user = m.user "
-                          "WHERE m.kind = 0 AND m.other = ?2 AND m.present AND v.state IS NOT 2 UNION "
+                          "WHERE m.kind = 0 AND m.other = ?2 AND m.present AND v.state IS NOT 2 AND l.member_key IS NOT '' UNION "
                           "SELECT v.user FROM member_value v LEFT JOIN link l ON l.lane = (?1 << 40) | v.user "
                           "LEFT JOIN membership m ON m.user = v.user AND m.kind = 0 AND m.other = ?2 "
                           "WHERE v.target = ?1 AND v.grp = ?2 AND (l.gone IS NOT 0 OR l.member_key IS NOT v.key OR m.present IS NOT 1)",

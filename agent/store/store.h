@@ -219,7 +219,7 @@ struct link { /* identity ↔ account, in a target */
     struct wall due;   /* removal is due then; 0: none */
     struct wall linked;
     char *member;      /* a person's value in the target's groups; NULL: none, or not known yet */
-    char *member_key;  /* the same for every spelling of that value */
+    char *member_key;  /* the same for every spelling of that value; "" without a value: it must have none */
 };
 void link_clear(struct link *link);
 

@@ -29,7 +29,7 @@ struct rule {
 
 static struct {
     struct rule rules[4]; /* up to the first without words */
-    char sent[512];       /* "member_remove cn=secret; disable description; …" since the last forget_sent */
+    char sent[2048];       /* "member_remove cn=secret; disable description; …" since the last forget_sent */
 } peer;
 
 static bool writes(const struct operation *operation, const char *attribute)
@@ -443,6 +443,212 @@ static void each_group_is_left_by_itself(void **state)
     expect_out(false);
 }
 
+static void by_hand(enum operation_kind kind, const char *group, const char *value)
+{
+    const struct operation operation = { .kind = kind, .group = true, .locator = (char *)group, .attribute = (char *)"member",
+                                         .value = (char *)value, .placeholder = (char *)PLACEHOLDER };
+    struct receipt receipt = { 0 };
+
+    assert_int_equal(memory_ops.apply(lanes.session, &operation, NULL, &receipt), OUTCOME_APPLIED);
+    receipt_clear(&receipt);
+}
+
+static void join_two(void)
+{
+    join();
+    world_take(lanes.world, "m1", 2, MEMBER("u1", "g1", true));
+    lanes_work();
+}
+
+static void leave(void)
+{
+    world_take(lanes.world, "l", 3, STATUS("u1", "DEPROVISIONED"));
+    lanes_work();
+}
+
+static void a_group_that_was_removed_by_hand_keeps_no_leaver_in(void **state)
+{
+    (void)state;
+    use_people("disable", "", DISABLES);
+    join_two();
+    world_take(lanes.world, "m2", 2, MEMBER("u1", "g1", false), MEMBER("u1", "g2", false));
+    by_hand(OPERATION_REMOVE, LOCKED, NULL); /* the first of the two */
+    leave();
+    lanes_expect(SECRET, "member", NOBODY);
+    lanes_expect(ANN, "description", "[\"out\"]");
+    expect_out(true);
+}
+
+static void a_group_that_always_changes_keeps_no_leaver_in(void **state)
+{
+    (void)state;
+    use_people("remove", "", DISABLES);
+    join_two();
+    refuse((struct rule){ ANY_KIND, LOCKED, NULL, OUTCOME_CONFLICT, REFUSAL_SURE, 122, "it has changed" });
+    leave();
+    lanes_expect(SECRET, "member", NOBODY);
+    assert_false(lanes_stands_at(ANN));
+    expect_line("retry", "member_remove");
+    expect_out(false); /* in locked */
+    refuse_nothing();
+    lanes_work_later();
+    lanes_expect(LOCKED, "member", NOBODY);
+    expect_out(true);
+}
+
+static void a_group_that_always_changes_keeps_nobody_out_of_another(void **state)
+{
+    (void)state;
+    join();
+    refuse((struct rule){ OPERATION_MEMBER_ADD, LOCKED, NULL, OUTCOME_GONE, REFUSAL_SURE, 32, "no such group" });
+    world_take(lanes.world, "n", 2, MEMBER("u1", "g1", true), MEMBER("u1", "g3", true));
+    lanes_work();
+    lanes_expect(OPEN, "member", ONLY(ANN));
+    expect_line("retry", "member_add");
+}
+
+/* The first of two failures is another's: of a group that waits. */
+static void a_refused_removal_disables_though_a_group_waits(void **state)
+{
+    (void)state;
+    use_people("remove", "", DISABLES);
+    join();
+    refuse((struct rule){ OPERATION_MEMBER_REMOVE, SECRET, NULL, OUTCOME_RETRY, REFUSAL_SURE, 51, "busy" });
+    refuse_too((struct rule){ OPERATION_REMOVE, NULL, NULL, OUTCOME_REJECTED, REFUSAL_SURE, 66, "there are entries below" });
+    leave();
+    lanes_expect(ANN, "description", "[\"out\"]");
+    expect_line("retry", "member_remove,remove");
+    expect_reason("the account is disabled, but: busy; there are entries below");
+}
+
+static void a_removal_that_only_failed_does_not_disable(void **state)
+{
+    (void)state;
+    use_people("remove", "", DISABLES);
+    join();
+    refuse(group_refuses(SECRET));
+    refuse_too((struct rule){ OPERATION_REMOVE, NULL, NULL, OUTCOME_RETRY, REFUSAL_SURE, 51, "busy" });
+    leave();
+    lanes_expect(ANN, "description", "null");
+    expect_line("retry", "member_remove,remove");
+}
+
+static void a_value_put_in_by_hand_is_not_forgotten_when_its_removal_fails(void **state)
+{
+    (void)state;
+    use_people("remove", "", DISABLES);
+    join();
+    by_hand(OPERATION_MEMBER_ADD, LOCKED, ANN);
+    refuse((struct rule){ OPERATION_MEMBER_REMOVE, LOCKED, NULL, OUTCOME_RETRY, REFUSAL_SURE, 51, "busy" });
+    leave();
+    assert_false(lanes_stands_at(ANN));
+    expect_line("retry", "member_remove");
+    refuse_nothing();
+    lanes_work_later();
+    lanes_expect(LOCKED, "member", NOBODY);
+    expect_line("applied", "");
+}
+
+/* The account is gone, and somebody else has its place. */
+static void a_former_holder_takes_nothing_put_in_by_hand_from_the_next_one(void **state)
+{
+    (void)state;
+    use_people("remove", "", DISABLES);
+    join();
+    by_hand(OPERATION_MEMBER_ADD, LOCKED, ANN);
+    refuse((struct rule){ OPERATION_MEMBER_REMOVE, LOCKED, NULL, OUTCOME_RETRY, REFUSAL_SURE, 51, "busy" });
+    leave();
+    refuse_nothing();
+    memory_target_put(lanes.target, ANN, json_pack("{s:[s]}", "uid", "ann"));
+    lanes_work_later();
+    lanes_expect(LOCKED, "member", ONLY(ANN));
+}
+
+static void rename_ann(void)
+{
+    world_take(lanes.world, "r", 3, LOGIN("u1", "eve@example.com"));
+    lanes_work();
+}
+
+static void the_value_of_before_a_rename_stays_until_the_new_one_is_there(void **state)
+{
+    (void)state;
+    join();
+    by_hand(OPERATION_MEMBER_ADD, LOCKED, ANN);
+    refuse((struct rule){ OPERATION_MEMBER_ADD, NULL, NULL, OUTCOME_RETRY, REFUSAL_SURE, 51, "busy" });
+    rename_ann();
+    lanes_expect(SECRET, "member", ONLY(ANN));
+    lanes_expect(LOCKED, "member", ONLY(ANN));
+    expect_line("retry", "member_add");
+    refuse_nothing();
+    lanes_work_later();
+    lanes_expect(SECRET, "member", ONLY(EVE));
+}
+
+static int looks_to_fail;
+
+static enum outcome fail_to_look(struct connector_session *session, const struct group_query *query, json_t **ret_groups,
+                                 struct receipt *receipt)
+{
+    if (looks_to_fail-- > 0)
+        return receipt_set(receipt, OUTCOME_RETRY, 51, "busy");
+    return memory_ops.read_groups(session, query, ret_groups, receipt);
+}
+
+static void nobody_is_renamed_while_groups_cannot_be_searched(void **state)
+{
+    (void)state;
+    join();
+    by_hand(OPERATION_MEMBER_ADD, LOCKED, ANN);
+    lanes.ops.read_groups = fail_to_look;
+    looks_to_fail = 1;
+    rename_ann();
+    assert_true(lanes_stands_at(ANN));
+    expect_line("retry", "look_at_groups,rename");
+    lanes_work_later();
+    lanes_expect(LOCKED, "member", ONLY(EVE));
+    lanes_expect(SECRET, "member", ONLY(EVE));
+    expect_line("applied", "");
+}
+
+static void an_account_without_a_value_any_more_leaves_its_groups(void **state)
+{
+    (void)state;
+    lanes_use_groups(str_printf("target = \"directory\"; kind = \"group\"; match = ( \"(cn={name})\" );\n"
+                                "account: { dn = \"cn={name},ou=groups,dc=example,dc=org\"; objectClass = [ \"groupOfNames\" ]; cn = \"{name}\"; };\n"
+                                "members: { attribute = \"member\"; value = \"{member.account.title}\"; placeholder = \"%s\"; };\n"
+                                "on: { activated = \"provision\"; deleted = \"remove\"; };\n", PLACEHOLDER));
+    use_people("disable", "title = \"{profile.title}\";", DISABLES);
+    take_groups();
+    world_take(lanes.world, "m", 1, MEMBER("u1", "g2", true), PROFILE("u1", "{\"title\":\"dr\"}"));
+    lanes_person("a", 1, "u1", "ann@example.com", "Ann Lee");
+    lanes_expect(SECRET, "member", ONLY("dr"));
+    world_take(lanes.world, "p", 2, PROFILE("u1", "{}"));
+    lanes_work(); /* comes to an end */
+    lanes_expect(SECRET, "member", NOBODY);
+    expect_line("applied", "");
+}
+
+static void the_reasons_of_many_groups_are_few(void **state)
+{
+    (void)state;
+    join();
+    for (int i = 0; i < 9; i++) {
+        cleanup_free char *id = str_printf("h%d", i), *name = str_printf("hall %d", i);
+        world_take(lanes.world, id, 2, GROUP_NAME(id, name), GROUP_EXISTS(id, true), MEMBER("u1", id, true));
+    }
+    lanes_work();
+    refuse((struct rule){ OPERATION_MEMBER_REMOVE, NULL, NULL, OUTCOME_CONFLICT, REFUSAL_SURE, 122, "it has changed" });
+    for (int i = 0; i < 9; i++) {
+        cleanup_free char *id = str_printf("h%d", i), *event = str_printf("left %d", i);
+        world_take(lanes.world, event, 3, MEMBER("u1", id, false));
+    }
+    lanes_work();
+    const char *reason = lanes_newest("u1").reason;
+    assert_non_null(strstr(reason, "hall 0"));
+    assert_null(strstr(reason, "hall 7"));
+}
+
 static void refuse_name(void)
 {
     refuse(attribute_refused("cn"));
@@ -686,6 +892,17 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_refused_removal_without_a_disable_group_is_not_out, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_group_that_refuses_a_new_member_keeps_nobody_in_another, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(each_group_is_left_by_itself, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_group_that_was_removed_by_hand_keeps_no_leaver_in, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_group_that_always_changes_keeps_no_leaver_in, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_group_that_always_changes_keeps_nobody_out_of_another, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_refused_removal_disables_though_a_group_waits, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_removal_that_only_failed_does_not_disable, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_value_put_in_by_hand_is_not_forgotten_when_its_removal_fails, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_former_holder_takes_nothing_put_in_by_hand_from_the_next_one, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(the_value_of_before_a_rename_stays_until_the_new_one_is_there, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(nobody_is_renamed_while_groups_cannot_be_searched, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(an_account_without_a_value_any_more_leaves_its_groups, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(the_reasons_of_many_groups_are_few, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(someone_whose_account_cannot_be_written_leaves_groups, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(nobody_is_frozen_by_one_group, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(the_worst_outcome_is_kept_and_each_reason_told, setup, lanes_teardown),
