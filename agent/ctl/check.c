@@ -64,10 +64,50 @@ static void check_locks(const struct config_target *target, struct connector_ses
     json_object_set_new(result, "locks", list);
 }
 
-/* It answers, and whoever leaves is locked out there. */
+static const struct mapping *find_mapping(const struct config_target *target, enum identity_kind kind)
+{
+    for (struct mapping **mapping = target->mappings; mapping != NULL && *mapping != NULL; mapping++)
+        if (mapping_kind(*mapping) == kind)
+            return *mapping;
+    return NULL;
+}
+
+/* Can a person's groups be looked for in this directory? Looks as for a leaver, with a value that nobody has. NULL: not asked. */
+static json_t *ask_groups(const struct config_target *target, struct connector_session *session)
+{
+    const struct mapping *people = find_mapping(target, IDENTITY_USER);
+    const struct mapping *groups = find_mapping(target, IDENTITY_GROUP);
+    const char *attribute = groups != NULL ? mapping_member_attribute(groups) : NULL;
+    const char *place = people != NULL ? mapping_base(people) : NULL;
+    struct receipt receipt = { 0 };
+    json_t *found = NULL;
+
+    if (attribute == NULL || place == NULL || target->ops->read_groups == NULL)
+        return NULL;
+    cleanup_free char *nobody = str_printf("cn=provostctl-check,%s", place);
+    const struct group_query query = { attribute, nobody != NULL ? nobody : place, mapping_base(groups), NULL };
+    enum outcome outcome = target->ops->read_groups(session, &query, &found, &receipt);
+    bool good = outcome == OUTCOME_APPLIED;
+    const char *reason = receipt.reason != NULL ? receipt.reason : outcome_name(outcome);
+    json_t *result = json_pack("{s:b, s:s?, s:s?}", "ok", good, "reason", good ? NULL : reason, "note", receipt.note);
+    json_decref(found);
+    receipt_clear(&receipt);
+    return result;
+}
+
+static void check_groups(const struct config_target *target, struct connector_session *session, json_t *result)
+{
+    json_t *groups = ask_groups(target, session);
+
+    if (groups != NULL)
+        json_object_set_new(result, "groups", groups);
+}
+
+/* It answers, whoever leaves is locked out there, and groups can be looked for. */
 static bool is_well(const json_t *target)
 {
-    bool good = json_is_true(json_object_get(target, "answers"));
+    const json_t *groups = json_object_get(target, "groups");
+    bool good = json_is_true(json_object_get(target, "answers")) && (groups == NULL || json_is_true(json_object_get(groups, "ok")));
     size_t index;
     const json_t *one;
 
@@ -94,8 +134,10 @@ static json_t *probe_target(const struct config_target *target)
     json_t *result = json_pack("{s:b, s:s?, s:s?}", "answers", good, "reason", good ? NULL : receipt.reason != NULL ? receipt.reason
                                                                                                 : outcome_name(outcome),
                                "note", good ? receipt.note : NULL);
-    if (good)
+    if (good) {
         check_locks(target, session, result);
+        check_groups(target, session, result);
+    }
     target->ops->close(session);
     if (target->ops->unshare != NULL)
         target->ops->unshare(shared);
@@ -165,6 +207,14 @@ static void print_locks(const struct ctl *ctl, const json_t *locks)
     }
 }
 
+static void print_groups(const struct ctl *ctl, const json_t *groups)
+{
+    cleanup_free char *bad = str_printf("%sa removed member may stay in: ", ctl_paint(ctl, COLOUR_BAD));
+
+    print_lines(json_string_value(json_object_get(groups, "reason")), bad != NULL ? bad : "", ctl_paint(ctl, COLOUR_NONE));
+    print_lines(json_string_value(json_object_get(groups, "note")), "groups were not looked for everywhere: ", "");
+}
+
 static void print_target(const struct ctl *ctl, const json_t *target)
 {
     size_t index;
@@ -184,6 +234,7 @@ static void print_target(const struct ctl *ctl, const json_t *target)
         printf("    %sanswers%s", ctl_paint(ctl, COLOUR_GOOD), ctl_paint(ctl, COLOUR_NONE));
         print_note(json_string_value(json_object_get(target, "note")));
         print_locks(ctl, json_object_get(target, "locks"));
+        print_groups(ctl, json_object_get(target, "groups"));
     } else if (answers != NULL) {
         printf("    %snot usable: ", ctl_paint(ctl, COLOUR_BAD));
         table_put_text(json_string_value(json_object_get(target, "reason")));

@@ -51,7 +51,7 @@ static const struct ctl_option drop_options[] = {
     { 0, NULL, NULL, NULL },
 };
 static const struct ctl_option check_options[] = {
-    { 0, "connect", NULL, "also connect to each target, probe it, and see whether what disables people there stops a log-in" },
+    { 0, "connect", NULL, "also connect to each target: does it answer, does disable stop a log-in, can all groups be looked for" },
     { 0, NULL, NULL, NULL },
 };
 static const struct ctl_option try_options[] = {

@@ -5,7 +5,7 @@ import re
 import subprocess
 
 SOURCE = os.path.abspath(os.environ.get("PROVOST_SOURCE") or os.path.join(os.path.dirname(__file__), "..", ".."))
-SCRIPT = os.path.join(SOURCE, "tests", "support", "private-slapd")
+SCRIPTS = os.path.join(SOURCE, "tests", "support")
 SUFFIX = "dc=example,dc=org"
 ADMIN, ADMIN_PASSWORD = f"cn=admin,{SUFFIX}", "admin-secret"
 AGENT, AGENT_PASSWORD = f"cn=provost,{SUFFIX}", "provost-secret"
@@ -20,6 +20,8 @@ def without_chance(value):
 class Directory:
     """Owned by the World that started it; stop() ends the process."""
 
+    script = "private-slapd"
+
     def __init__(self, folder, *options):
         import ldap  # here, so that a machine without it can say so as a skip
         self.ldap = ldap
@@ -30,9 +32,9 @@ class Directory:
     def _run(self, command, *arguments):
         # Its server outlives the script: no pipe that it would hold open.
         with open(self.folder + ".out", "w+", encoding="utf-8") as out:
-            code = subprocess.run([SCRIPT, command, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False).returncode
+            code = subprocess.run([os.path.join(SCRIPTS, self.script), command, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False).returncode
             out.seek(0)
-            assert code == 0, f"private-slapd {command}: exit {code}: {out.read()}"
+            assert code == 0, f"{self.script} {command}: exit {code}: {out.read()}"
 
     def _read(self, name):
         with open(os.path.join(self.folder, name), encoding="utf-8") as file:
@@ -116,3 +118,16 @@ class Directory:
             for dn, values in self.search(base, self.ldap.SCOPE_ONELEVEL):
                 result[dn] = {name: sorted(without_chance(v.decode("utf-8", "backslashreplace")) for v in vs) for name, vs in values.items()}
         return result
+
+
+class Directory389(Directory):
+    """A private 389 Directory Server, with the same entries."""
+
+    script = "private-389ds"
+
+    @staticmethod
+    def lacks():
+        """Why there is none; None: there is one."""
+        done = subprocess.run([os.path.join(SCRIPTS, Directory389.script), "binary"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False)
+        return None if done.returncode == 0 else f"no 389 Directory Server: {done.stderr.strip()}"
