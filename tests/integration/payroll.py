@@ -461,6 +461,72 @@ def a_slow_payroll_that_finishes_late_is_waited_for(world):
     check_end(payroll, agent)
 
 
+# --- what was answered under an Idempotency-Key is answered again
+
+def keys_of(sent):
+    """key → the statuses that it was answered with."""
+    keys = {}
+    for request in sent:
+        keys.setdefault(request["key"], []).append(request["status"])
+    assert None not in keys, "a change went out without an Idempotency-Key"
+    return keys
+
+
+def replayed(name, event, status, call):
+    """A read shows that the effect is not there, and the answer is known: the next attempt is another one."""
+    @test
+    def is_sent_under_another_key(world):
+        payroll, agent = start(world)
+        join(payroll, agent, ANN)
+        if status == "active":
+            agent.send(okta.deactivate(ANN))
+            await_employee(payroll, ANN, lambda row: row["status"] == "terminated")
+        agent.settle()
+        payroll.trouble(only="POST /employees/", status=500, replays=True, times=1)
+        agent.send(event(ANN))
+        await_employee(payroll, ANN, lambda row: row["status"] == status)
+        agent.settle()
+        keys = keys_of(r for r in payroll.requests("POST") if r["path"].endswith(call))
+        assert list(keys.values()) == [[500], [200]], keys
+        assert agent.log(id=ANN.id, outcome="applied")[-1]["attempt"] == "2", agent.log(id=ANN.id)
+        check_end(payroll, agent)
+    is_sent_under_another_key.__name__ = f"a_{name}_whose_failure_is_replayed_is_sent_under_another_key"
+
+
+replayed("termination", okta.deactivate, "terminated", "/terminate")
+replayed("rehire", okta.activate, "active", "/rehire")
+
+
+@test
+def a_hire_whose_failure_is_replayed_is_looked_up_and_sent_under_another_key(world):
+    payroll, agent = start(world, "--not-unique", settings={"lost_answer_wait": "100 ms"})
+    payroll.trouble(only="POST", status=500, replays=True, times=1)
+    agent.send(okta.activate(ANN))
+    await_employee(payroll, ANN)
+    agent.settle()
+    sent = payroll.requests()
+    assert list(keys_of(sent).values()) == [[500], [201]], sent
+    assert len(payroll.employees()) == 1, payroll.employees()
+    check_end(payroll, agent)
+
+
+@test
+def a_hire_that_a_gateway_may_still_be_at_keeps_its_key(world):
+    payroll, agent = start(world, "--not-unique", settings={"lost_answer_wait": "100 ms"},
+                           target={"retry": {"base": "50 ms", "most": "500 ms", "attempts": 1000}})
+    for status in (503, 502, 504):
+        payroll.trouble(only="POST", status=status)
+        if status == 503:
+            agent.send(okta.activate(ANN))
+        await_condition(f"answered {status}", lambda: any(r["status"] == status for r in payroll.requests("POST")))
+    payroll.trouble()
+    await_employee(payroll, ANN)
+    agent.settle()
+    keys = keys_of(payroll.requests("POST"))
+    assert len(keys) == 1 and set(*keys.values()) == {503, 502, 504, 201}, keys
+    check_end(payroll, agent)
+
+
 # --- whose refusal is it?
 
 @test
