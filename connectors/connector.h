@@ -82,6 +82,7 @@ enum refusal {
     REFUSAL_UNSURE,       /* with RETRY: this record's or the target's */
     REFUSAL_UNSURE_LOGIN, /* the same, and it may be about whom we are (HTTP 401): tried again after minutes */
     REFUSAL_LOGIN,        /* with TARGET_DOWN: the target refused our log-in: tried again after minutes, growing */
+    REFUSAL_SERVER,       /* with TARGET_DOWN: the target answers, and takes no work of anybody now (read-only, a replica) */
 };
 
 /* What came of a call. The caller owns it and clears it. */

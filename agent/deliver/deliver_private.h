@@ -56,6 +56,7 @@ struct target_pool {
     uint64_t round;           /* refusals of the judge when each lane that waits had been tried once more */
     bool fell;                /* a lane brought the target down, and it took no change since */
     bool recovered;           /* it fell, and has taken a change since */
+    bool of_server;           /* refusing: it said itself that it takes no work of anybody */
     bool trial;               /* refusing: lanes are tried */
     size_t trial_lanes;       /* so many at a time */
     int64_t trial_wait_us;    /* before the next trial */

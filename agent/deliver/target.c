@@ -25,7 +25,7 @@ static void set_state(struct target_pool *pool, enum target_state state, const c
 
     if (pool->state == state)
         return;
-    if (pool->state == TARGET_DOWN || pool->state == TARGET_STARTING)
+    if (pool->state == TARGET_DOWN || pool->state == TARGET_STARTING || pool->state == TARGET_REFUSING)
         pool->up_at = clock_mono(pool->settings->clock);
     pool->state = state;
     pool->since = clock_wall(pool->settings->clock);
@@ -160,19 +160,6 @@ static bool is_doubtful(struct target_pool *pool, const struct ending *ending)
     return pool->state == TARGET_UP && pool->recovered && ending->result.refusal != REFUSAL_LOGIN && (known || (lately && !all));
 }
 
-static void judge_down(struct target_pool *pool, struct ending *ending)
-{
-    if (is_doubtful(pool, ending)) {
-        charge(ending);
-        return;
-    }
-    if (pool->state != TARGET_DOWN) {
-        pool->fell = true;
-        pool->recovered = false;
-    }
-    suspend(pool, ending);
-}
-
 /* With the lock held. Lanes are tried after a while, one at first. */
 static void close_trial(struct target_pool *pool, enum refusal refusal)
 {
@@ -186,25 +173,56 @@ static void close_trial(struct target_pool *pool, enum refusal refusal)
     pthread_cond_signal(&pool->wake_scheduler);
 }
 
+static void begin_refusing(struct target_pool *pool, const struct ending *ending)
+{
+    const struct lane_result *result = &ending->result;
+    const char *words = result->refusal_words != NULL ? result->refusal_words : ending->reason;
+
+    if (pool->state != TARGET_UP || pool->stopping)
+        return;
+    pool->of_server = result->refusal == REFUSAL_SERVER;
+    pool->trial_wait_us = at_most(TRIAL_MIN_US, pool->target.probe_us);
+    set_state(pool, TARGET_REFUSING, words);
+    close_trial(pool, result->refusal);
+    store_hurry(pool->settings->store, pool->target.name, OUTCOME_WORD_REFUSED);
+}
+
 static void judge_refusal(struct target_pool *pool, struct ending *ending)
 {
     const struct lane_result *result = &ending->result;
     bool all = judge_refused(&pool->judge, lease_mark(&ending->lease), result->refusal_code, result->refusal_of_change);
-    const char *words = result->refusal_words != NULL ? result->refusal_words : ending->reason;
 
     if (pool->state == TARGET_REFUSING && pool->trial_lanes == 1) {
         ending->end = LANE_RELEASE; /* the target's, not the lane's: no attempt */
         ending->outcome = ending->stored = "refusing";
         close_trial(pool, result->refusal);
-    } else if (pool->state == TARGET_UP && all && !pool->stopping) {
-        pool->trial_wait_us = at_most(TRIAL_MIN_US, pool->target.probe_us);
-        set_state(pool, TARGET_REFUSING, words);
-        close_trial(pool, result->refusal);
-        store_hurry(pool->settings->store, pool->target.name, OUTCOME_WORD_REFUSED);
+    } else if (all) {
+        begin_refusing(pool, ending);
     }
 }
 
-/* One lane, then two, then all. */
+/* A server that answers its probe and takes no work is tried as one that refuses: it is no use to wait for its probe. */
+static void judge_down(struct target_pool *pool, struct ending *ending)
+{
+    bool of_server = ending->result.refusal == REFUSAL_SERVER;
+
+    if (is_doubtful(pool, ending)) {
+        charge(ending);
+        return;
+    }
+    if (pool->state != TARGET_DOWN) {
+        pool->fell = true;
+        pool->recovered = false;
+    }
+    if (!of_server)
+        suspend(pool, ending);
+    else if (pool->state == TARGET_REFUSING && pool->trial)
+        close_trial(pool, REFUSAL_SERVER);
+    else
+        begin_refusing(pool, ending);
+}
+
+/* One lane, then two, then all; a server that took no work at all is trusted with the first that it takes. */
 static void judge_success(struct target_pool *pool, const struct ending *ending)
 {
     judge_accepted(&pool->judge, lease_mark(&ending->lease));
@@ -213,7 +231,7 @@ static void judge_success(struct target_pool *pool, const struct ending *ending)
     pool->logins_refused = 0;
     if (pool->state != TARGET_REFUSING)
         return;
-    if (pool->trial_lanes++ > 1) {
+    if (pool->trial_lanes++ > 1 || pool->of_server) {
         set_state(pool, TARGET_UP, NULL);
         store_hurry(pool->settings->store, pool->target.name, OUTCOME_WORD_REFUSED);
     }

@@ -121,11 +121,15 @@ static bool is_of_round(void *arg, const struct lease *lease)
     return judge_refused_at(&pool->judge, lease_mark(lease)) <= pool->round;
 }
 
-/* While the target refuses, or just after it was down: lanes that it has not refused yet are tried first, then each of the others once,
- * and once more. One that is always refused keeps none of them from showing that the target is well. */
-static bool pick_in_turn(struct target_pool *pool, size_t worker, struct mono now, struct lease *ret_lease)
+/* While the target refuses, or just after it was down: lanes that it has not refused yet are tried first, then each of the others
+ * once, and once more. One that is always refused keeps none of them from showing that the target is well. The most urgent goes first,
+ * whichever worker takes it: no place is kept for the oldest. */
+static bool pick_in_turn(struct target_pool *pool, struct mono now, struct lease *ret_lease)
 {
-    if (queue_pick(&pool->queue, worker, now, is_untried, pool, ret_lease) || queue_pick(&pool->queue, worker, now, is_of_round, pool, ret_lease))
+    const size_t urgent = 0;
+
+    if (queue_pick(&pool->queue, urgent, now, is_untried, pool, ret_lease) ||
+        queue_pick(&pool->queue, urgent, now, is_of_round, pool, ret_lease))
         return true;
     pool->round = pool->judge.refusals;
     return false;
@@ -138,7 +142,7 @@ static bool pick(struct target_pool *pool, size_t worker, struct lease *ret_leas
 
     if (refusing && (!pool->trial || pool->busy >= pool->trial_lanes))
         return false;
-    if ((refusing || pool->fell) && pick_in_turn(pool, worker, now, ret_lease))
+    if ((refusing || pool->fell) && pick_in_turn(pool, now, ret_lease))
         return true;
     return queue_pick(&pool->queue, worker, now, NULL, NULL, ret_lease);
 }

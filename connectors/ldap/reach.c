@@ -139,17 +139,32 @@ static bool try_address(struct walk *walk, size_t address)
     return connected;
 }
 
-static bool try_all(struct walk *walk, struct receipt *receipt)
+/* A new session is what the agent has waited for: before it has none, it asks those that refused changes once more. */
+static bool try_passed_over(struct walk *walk)
+{
+    struct connector_shared *shared = walk->session->shared;
+
+    for (size_t i = 0; i < shared_count(shared); i++)
+        if (shared_try_again(shared, i) && try_address(walk, i))
+            return true;
+    return false;
+}
+
+static bool try_all(struct walk *walk, enum errand errand, struct receipt *receipt)
 {
     size_t count = shared_count(walk->session->shared);
 
     for (size_t i = 0; i < count; i++)
         if (try_address(walk, i))
             return true;
+    if (errand == ERRAND_OPEN && try_passed_over(walk))
+        return true;
     receipt_set(receipt, walk->code == LDAP_NO_MEMORY ? OUTCOME_RETRY : OUTCOME_TARGET_DOWN, walk->code, "%s",
                 walk->words.bytes != NULL ? walk->words.bytes : count == 0 ? "uri is empty" : "out of memory");
     if (walk->logins_refused > 0)
         receipt->refusal = REFUSAL_LOGIN;
+    else if (shared_refuses_changes(walk->session->shared))
+        receipt->refusal = REFUSAL_SERVER;
     return false;
 }
 
@@ -161,7 +176,7 @@ bool reach(struct connector_session *session, enum errand errand, struct receipt
     session->made++;
     if (!shared_enter(session->shared, errand, receipt))
         return false;
-    bool reached = try_all(&walk, receipt);
+    bool reached = try_all(&walk, errand, receipt);
     shared_leave(session->shared, reached ? NULL : receipt, session->address);
     buf_free(&walk.words);
     return reached;

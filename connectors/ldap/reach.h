@@ -13,7 +13,8 @@
 #include "connectors/ldap/session.h"
 #include "connectors/ldap/shared.h"
 
-/* Connects session->ld anew. False with the receipt set: TARGET_DOWN, with REFUSAL_LOGIN where the log-in is refused. */
+/* Connects session->ld anew. False with the receipt set: TARGET_DOWN, with REFUSAL_LOGIN where the log-in is refused, and
+ * REFUSAL_SERVER where an address is passed over for what it refuses. */
 bool reach(struct connector_session *session, enum errand errand, struct receipt *receipt);
 /* Before a request: leaves an address that is passed over, goes back to an earlier one; session->ld may be NULL after it. */
 void reach_settle(struct connector_session *session);

@@ -80,6 +80,12 @@ static enum round ask_round(struct connector_session *session, const struct requ
     return round_of(session, request, answer, receipt);
 }
 
+static void tell_refused_by_all(struct receipt *receipt)
+{
+    receipt_set(receipt, OUTCOME_TARGET_DOWN, 0, "every server of uri refuses the request, again and again");
+    receipt->refusal = REFUSAL_SERVER;
+}
+
 /* May the request be repeated over another connection? A lost one once; each address that refuses is passed over. */
 static bool may_repeat(struct connector_session *session, enum round round, const struct request *request, size_t rounds[],
                        struct receipt *receipt)
@@ -88,7 +94,7 @@ static bool may_repeat(struct connector_session *session, enum round round, cons
     if (round == ROUND_LOST && rounds[round] > 1)
         tell_unanswered(session, LDAP_SERVER_DOWN, "the connection was lost twice at a request", request->dn, receipt);
     else if (round == ROUND_REFUSED && rounds[round] > shared_count(session->shared))
-        receipt_set(receipt, OUTCOME_TARGET_DOWN, 0, "every server of uri refuses the request, again and again");
+        tell_refused_by_all(receipt);
     else
         return round != ROUND_FAILED;
     return false;

@@ -281,6 +281,29 @@ void shared_pass_over(struct connector_shared *shared, size_t address, const str
     pthread_mutex_unlock(&shared->lock);
 }
 
+bool shared_refuses_changes(struct connector_shared *shared)
+{
+    bool refuses = false;
+
+    pthread_mutex_lock(&shared->lock);
+    for (size_t i = 0; i < shared->count; i++)
+        refuses = refuses || (shared->addresses[i].passed == PASSED_CHANGES && is_passed(&shared->addresses[i]));
+    pthread_mutex_unlock(&shared->lock);
+    return refuses;
+}
+
+bool shared_try_again(struct connector_shared *shared, size_t index)
+{
+    struct address *address = &shared->addresses[index];
+
+    pthread_mutex_lock(&shared->lock);
+    bool again = address->passed == PASSED_CHANGES && is_passed(address);
+    if (again)
+        address->until_us = 0;
+    pthread_mutex_unlock(&shared->lock);
+    return again;
+}
+
 char *shared_missing_base(struct connector_shared *shared, size_t address)
 {
     pthread_mutex_lock(&shared->lock);

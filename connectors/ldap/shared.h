@@ -16,7 +16,8 @@
  * until a new session (open) has logged in.
  *
  * An address that took us and refuses changes is passed over for some seconds,
- * longer each time, until a change is accepted there. Earlier addresses are
+ * longer each time, until a change is accepted there. A new session that gets
+ * no other address tries it before. Earlier addresses are
  * looked at now and then by one session that sits on a later one.
  *
  * Threads: all functions may be called from any thread.
@@ -65,6 +66,11 @@ struct passing {
 /* May it be tried now? When not, its words are added to `words` and its code is set. */
 bool shared_allows(struct connector_shared *shared, size_t address, struct buf *words, int *code);
 void shared_pass_over(struct connector_shared *shared, size_t address, const struct passing *passing);
+/* Is one passed over for what it refuses? */
+bool shared_refuses_changes(struct connector_shared *shared);
+/* An address that is passed over for changes may be tried now; true: it was passed over. What it refused and how long the next pause
+ * is stay known. */
+bool shared_try_again(struct connector_shared *shared, size_t address);
 /* The missing entry of an address that was passed over for it; owned by the caller; NULL: none. */
 char *shared_missing_base(struct connector_shared *shared, size_t address);
 /* A change was accepted there. */

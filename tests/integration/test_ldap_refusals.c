@@ -355,15 +355,31 @@ static void a_read_only_database_takes_the_target_down_for_all_sessions_at_once(
     assert_outcome(target_open(), APPLIED);
     slapd_configure(&slapd, "olcReadOnly", "TRUE");
     assert_outcome(replace_value(NULL, ANN, "sn", "Li"), TARGET_DOWN);
-    assert_refusal(SURE);
+    assert_refusal(SERVER);
     assert_int_equal(target.receipt.remote_code, LDAP_UNWILLING_TO_PERFORM);
     assert_says("takes no changes");
     assert_says("operation restricted");
     target_use(0);
     assert_outcome(read_dn(ANN), TARGET_DOWN); /* not asked */
+    assert_refusal(SERVER);
     assert_says("operation restricted");
-    assert_outcome(target_open(), TARGET_DOWN);
     assert_says("passed over for another");
+    assert_outcome(target_open(), APPLIED); /* the agent decides when a new session tries it again */
+    assert_outcome(replace_value(NULL, ANN, "sn", "Li"), TARGET_DOWN);
+    assert_refusal(SERVER);
+}
+
+static void a_new_session_finds_a_database_that_is_writable_again_at_once(void **state)
+{
+    (void)state;
+    make_person(ANN, "ann");
+    slapd_configure(&slapd, "olcReadOnly", "TRUE");
+    for (int i = 0; i < 4; i++) { /* the pause of the address is 40 s by now */
+        assert_outcome(replace_value(NULL, ANN, "sn", "Li"), TARGET_DOWN);
+        assert_outcome(target_open(), APPLIED);
+    }
+    slapd_configure(&slapd, "olcReadOnly", "FALSE");
+    assert_outcome(replace_value(NULL, ANN, "sn", "Li"), APPLIED);
 }
 
 static bool is_changed(void)
@@ -388,7 +404,7 @@ static void active_directory_s_lost_log_in_drops_the_session(void **state)
                                              .words = "000004DC: LdapErr: DSID-0C090A5C, comment: In order to perform this operation "
                                                       "a successful bind must be completed on the connection., data 0, v4563" });
     assert_outcome(read_dn(ANN), TARGET_DOWN);
-    assert_refusal(SURE);
+    assert_refusal(SERVER);
     assert_says("000004DC");
 }
 
@@ -403,7 +419,7 @@ static void a_server_that_refers_everything_is_down(void **state)
     canned_answer(&canned, &away[0]);
     canned_answer(&canned, &away[1]);
     assert_outcome(read_dn(ANN), TARGET_DOWN);
-    assert_refusal(SURE);
+    assert_refusal(SERVER);
     assert_says("ldap://other.example.org");
 }
 
@@ -413,7 +429,7 @@ static void a_controller_that_only_reads_refers_changes_and_is_down(void **state
     canned_answer(&canned, &(struct canned){ .request = LDAP_REQ_DELETE, .code = LDAP_REFERRAL, .words = "0000202B: RefErr: DSID-0310084B",
                                              .referral = "ldap://dc1.example.org/uid=ann,ou=people,dc=example,dc=org" });
     assert_outcome(remove_entry(NULL, ANN), TARGET_DOWN);
-    assert_refusal(SURE);
+    assert_refusal(SERVER);
     assert_says("name that one in uri");
     assert_says("ldap://dc1.example.org");
 }
@@ -441,7 +457,7 @@ static void an_empty_database_is_down_and_nobody_is_taken_for_removed(void **sta
     target_start("bind_dn = \"cn=admin," SLAPD_SUFFIX "\"; password = \"env:PROVOST_TEST_ADMIN\"; uri = \"%s\"; ", empty.uri);
     assert_outcome(target_open(), APPLIED);
     assert_outcome(remove_entry(NULL, ANN), TARGET_DOWN);
-    assert_refusal(SURE);
+    assert_refusal(SERVER);
     assert_says("there is no entry \"" SLAPD_SUFFIX "\"");
     assert_outcome(target_open(), TARGET_DOWN); /* passed over */
     target_stop();
@@ -546,6 +562,7 @@ int main(void)
         CANNED_TEST(the_server_s_own_words_stand_in_every_refusal_of_a_move),
         CANNED_TEST(the_server_s_own_words_stand_in_refusals_of_members_and_of_the_log_in),
         TEST(a_read_only_database_takes_the_target_down_for_all_sessions_at_once),
+        TEST(a_new_session_finds_a_database_that_is_writable_again_at_once),
         TEST(a_database_that_is_writable_again_is_written_to_within_seconds),
         CANNED_TEST(active_directory_s_lost_log_in_drops_the_session),
         CANNED_TEST(a_server_that_refers_everything_is_down),

@@ -71,6 +71,17 @@ def need_fault_points():
         raise Skip("this build has no fault points: configure with --enable-fault-points")
 
 
+def connections(agent, directory):
+    """The agent's own ports of its open connections to a directory."""
+    folder = f"/proc/{agent.process.pid}/fd"
+    own = {os.readlink(os.path.join(folder, fd)) for fd in os.listdir(folder) if os.path.islink(os.path.join(folder, fd))}
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file.readlines()[1:]]
+    port = int(directory.uri.rpartition(":")[2])
+    return {int(row[1].split(":")[1], 16) for row in rows
+            if row[3] == "01" and int(row[2].split(":")[1], 16) == port and f"socket:[{row[9]}]" in own}
+
+
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
         super().__init__("localhost", timeout=30)

@@ -230,7 +230,7 @@ void assert_outcome_at(enum outcome seen, enum outcome wanted, int line)
 
 void assert_refusal_at(enum refusal wanted, int line)
 {
-    static const char *const names[] = { "sure", "unsure", "unsure login", "login" };
+    static const char *const names[] = { "sure", "unsure", "unsure login", "login", "server" };
 
     if (target.receipt.refusal != wanted)
         fail_msg("line %d: %s, not %s: %s", line, names[target.receipt.refusal], names[wanted], reason());

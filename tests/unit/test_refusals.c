@@ -196,6 +196,24 @@ static void one_person_who_brings_the_target_down_stops_nobody(void **state)
     }
 }
 
+/* One whose part of the tree alone is read-only: the server says that it takes no changes, and takes those of all others. */
+static void one_person_of_a_part_that_is_read_only_stops_nobody(void **state)
+{
+    for (size_t workers = 1; workers <= 4; workers += 3) {
+        if (workers > 1) {
+            teardown(state);
+            setup(state);
+        }
+        set_rule((struct rule){ "uid=ann,", OUTCOME_TARGET_DOWN, REFUSAL_SERVER, 53, 0 });
+        send("ann", "ACTIVE");
+        send_others("ACTIVE");
+        start(workers);
+        AWAIT(&agent.lock, &agent.changed, count_lines(NULL, "applied") == OTHERS && count_lines("ann", "dead") == 1);
+        assert_true(count_states(TARGET_REFUSING) <= 2);
+        assert_int_equal(count_charged(), 1);
+    }
+}
+
 /* ---- everybody ---- */
 
 static void a_target_that_refuses_everybody_charges_three_and_comes_back(void **state)
@@ -218,6 +236,38 @@ static void a_target_that_refuses_everybody_charges_three_and_comes_back(void **
     assert_true(count_charged() <= 6); /* three in a row, and what the other workers had under way */
     assert_int_equal(lanes_count_states(TARGET_REFUSING), 1);
     assert_int_equal(lanes.states[lanes.state_count - 1], TARGET_UP);
+}
+
+/* It says itself that it takes no work of anybody: a probe that is well proves nothing, and nobody is charged. */
+static void a_server_that_takes_no_changes_is_tried_by_one_lane_and_back_within_a_probe(void **state)
+{
+    (void)state;
+    agent.deliver.probe_us = SECOND;
+    set_rule((struct rule){ NULL, OUTCOME_TARGET_DOWN, REFUSAL_SERVER, 53, 0 });
+    send_others("ACTIVE");
+    start(4);
+    AWAIT(&peer.lock, &peer.changed, peer.sent >= 8);
+    assert_string_equal(agent.words, "not now, said the server");
+    set_rule(no_rule);
+    int64_t mended_us = clock_mono(clock_system()).us;
+    AWAIT(&agent.lock, &agent.changed, count_lines(NULL, "applied") == OTHERS);
+    assert_true(clock_mono(clock_system()).us - mended_us < 2 * SECOND); /* a probe interval, and the work */
+    assert_int_equal(count_charged(), 0);
+    assert_int_equal(count_states(TARGET_REFUSING), 1);
+    assert_int_equal(count_states(TARGET_DOWN), 0);
+    assert_int_equal(agent.states[agent.state_count - 1], TARGET_UP);
+}
+
+static void a_server_whose_only_work_is_taken_again_refuses_no_more(void **state)
+{
+    (void)state;
+    set_rule((struct rule){ NULL, OUTCOME_TARGET_DOWN, REFUSAL_SERVER, 53, 0 });
+    send("ann", "ACTIVE");
+    start(4);
+    AWAIT(&peer.lock, &peer.changed, peer.sent >= 3);
+    set_rule(no_rule);
+    AWAIT(&agent.lock, &agent.changed, count_lines("ann", "applied") == 1 && agent.states[agent.state_count - 1] == TARGET_UP);
+    assert_int_equal(count_states(TARGET_REFUSING), 1);
 }
 
 static void it_comes_back_through_one_lane_then_two(void **state)
@@ -391,6 +441,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_refused_person_stops_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(one_person_who_brings_the_target_down_stops_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(a_target_that_refuses_everybody_charges_three_and_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_person_of_a_part_that_is_read_only_stops_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_that_takes_no_changes_is_tried_by_one_lane_and_back_within_a_probe, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_whose_only_work_is_taken_again_refuses_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(it_comes_back_through_one_lane_then_two, setup, teardown),
         cmocka_unit_test_setup_teardown(one_who_is_refused_each_time_and_most_urgent_keeps_nobody_out, setup, teardown),
         cmocka_unit_test_setup_teardown(a_leaver_is_out_once_it_is_mended_and_is_no_dead_letter, setup, teardown),
