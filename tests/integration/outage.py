@@ -1,17 +1,17 @@
 #!/usr/bin/python3
 """The directory away, refusing or untrusted, and the agent stopped under load: nothing is lost, and the state is told."""
 
-import contextlib
 import os
-import signal
 import sys
+import threading
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import okta
-from agent import TARGET
-from bounded import await_condition
+from agent import TARGET, connections, mappings
+from bounded import SCALE, await_condition
 from directory import PEOPLE
 from load import Load
 from okta import User
@@ -140,24 +140,13 @@ def an_orderly_stop_under_load_loses_nothing(world):
     await_people(world.directory(), load.users)
 
 
-@contextlib.contextmanager
-def hanging(directory):
-    with open(os.path.join(directory.folder, "pid"), encoding="utf-8") as file:
-        pid = int(file.read())
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def stop_while_the_directory_hangs(world, before_stop):
     directory = world.own_directory("--nosync")
     agent = world.agent(directory=directory, top={"stop_within": "2 s"})
     agent.send(okta.create(ANN))
     await_people(directory, [ANN])
     bob = User("00ubob", "bob@example.com", "Bob Roe")
-    with hanging(directory):
+    with directory.hanging():
         agent.send(okta.create(bob))
         await_condition("the lane is being worked on", lambda: agent.target_status()["leased"] == 1)
         before_stop(agent)
@@ -181,6 +170,98 @@ def a_stop_after_a_reload_while_the_directory_hangs_leaves_the_old_work_its_stor
         assert agent.said("work with the old configuration goes on in the background"), agent.evidence()
 
     stop_while_the_directory_hangs(world, reload)
+
+
+# --- two directories, one of which hangs
+
+BRANCH = "branch-ldap"
+BOB = User("00ubob", "bob@example.com", "Bob Roe")
+DAN = User("00udan", "dan@example.com", "Dan Poe")
+LEAVERS = [User(f"00uleaver{i}", f"leaver{i}@example.com", f"Leaver {i}") for i in range(80)]
+
+
+def two_targets(world):
+    """An agent on a directory that is well and on one of a branch, and people in both."""
+    well, branch = world.directory(), world.own_directory("--nosync")
+    texts = {name: text for name, text in mappings().items() if "people" in name}
+    texts["branch-people.conf"] = texts["openldap-people.conf"].replace(f'"{TARGET}"', f'"{BRANCH}"')
+    agent = world.agent(start=False, directory=well, mappings_=texts)
+    target = agent.config()["targets"][0]
+    agent.top = {"targets": ({**target, "mappings": ["openldap-people.conf"]},
+                             {**target, "name": BRANCH, "mappings": ["branch-people.conf"],
+                              "settings": {**target["settings"], "uri": branch.uri, "operation_timeout": "5 s"}})}
+    agent.write_config()
+    agent.start()
+    agent.send(*[event for user in LEAVERS for event in (okta.create(user), okta.activate(user))])
+    await_people(well, LEAVERS)
+    await_people(branch, LEAVERS)
+    return well, branch, agent
+
+
+def state_of(agent, name):
+    return next(target for target in agent.status()["targets"] if target["name"] == name)
+
+
+def change_mapping(agent, name):
+    """A mapping file that gives one more attribute."""
+    agent.write_mapping(name, agent.mapping_texts[name].replace("account: {", 'account: {\n  employeeType = "Colleague {id}";', 1))
+
+
+class Reload(threading.Thread):
+    """provostctl reload, meanwhile."""
+
+    def __init__(self, agent):
+        super().__init__(daemon=True)
+        self.agent, self.answer = agent, None
+        self.start()
+
+    def run(self):
+        self.answer = self.agent.ctl("reload")
+
+    def check(self):
+        self.join(10 * SCALE)
+        assert self.answer is not None and self.answer[0] == 0, self.answer
+
+
+def leave_one_by_one(agent, reload):
+    """As long as the reload takes, and each is out of the directory that is well within 2 s."""
+    for user in LEAVERS:
+        left = time.monotonic()
+        agent.send(okta.deactivate(user))
+        agent.await_log(target=TARGET, id=user.id, action="disable", outcome="applied", within_s=60)
+        took_s = time.monotonic() - left
+        assert took_s < 2 * SCALE, f"{user.login} was out after {took_s:.1f} s"
+        if reload.answer is not None:
+            return
+    raise AssertionError("the reload took longer than all the leavers")
+
+
+@test
+def a_directory_that_hangs_at_a_reload_holds_up_no_leaver_elsewhere(world):
+    well, branch, agent = two_targets(world)
+    agent.settle()
+    unchanged, old = connections(agent, well), connections(agent, branch)
+    assert unchanged and old
+    with branch.hanging():
+        agent.send(okta.create(BOB), okta.activate(BOB))
+        await_condition("work at the branch is in flight", lambda: state_of(agent, BRANCH)["leased"] == 1)
+        await_people(well, [BOB])
+        change_mapping(agent, "branch-people.conf")
+        reload = Reload(agent)
+        leave_one_by_one(agent, reload)
+        reload.check()
+        assert agent.said("work with the old configuration goes on in the background"), agent.evidence()
+        assert connections(agent, well) == unchanged, "a target that did not change has new connections"
+        change_mapping(agent, "openldap-people.conf")
+        Reload(agent).check()
+        agent.send(okta.create(DAN), okta.activate(DAN))
+        entry = await_condition("who joins has what the second reload brought", lambda: well.entry(dn_of(DAN)))
+        assert entry["employeeType"] == ["Colleague 00udan"], entry
+        await_condition("the branch's old sessions have ended by themselves", lambda: not old & connections(agent, branch))
+    await_people(branch, [BOB, DAN])
+    agent.await_log(target=BRANCH, id=LEAVERS[0].id, action="disable", outcome="applied")
+    assert state_of(agent, BRANCH)["dead"] == 0
+    assert branch.entry(dn_of(BOB))["employeeType"] == ["Colleague 00ubob"], "the old mapping is in use"
 
 
 run()

@@ -1,7 +1,9 @@
 """A private slapd (private-slapd) and what the tests look up in it, through python3-ldap."""
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 
 SOURCE = os.path.abspath(os.environ.get("PROVOST_SOURCE") or os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -59,6 +61,16 @@ class Directory:
     def kill(self):
         self._connection = None
         self._run("kill", self.folder)
+
+    @contextlib.contextmanager
+    def hanging(self):
+        """Takes connections, and answers nothing."""
+        pid = int(self._read("pid"))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def restart(self, *options):
         self._connection = None
