@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import okta
 from agent import TARGET, connections
 from bounded import SCALE, await_condition, stays
-from directory import ADMIN_PASSWORD, PEOPLE, SUFFIX, Directory
+from directory import PEOPLE, Directory
 from okta import User
 from tap import run, test
 
@@ -37,14 +37,6 @@ class Pair:
         self.consumer = world.own(Directory(world.new_folder("consumer"), "--nosync", "--replica-of", self.provider.uri,
                                             "--line", f"updateref {self.provider.uri}"))
         self.uri = f"{self.provider.uri} {self.consumer.uri}"
-
-    def set_read_only(self, value):
-        ldap = self.provider.ldap
-        config = ldap.initialize(self.provider.uri)
-        config.simple_bind_s("cn=config", ADMIN_PASSWORD)
-        dn = config.search_s("cn=config", ldap.SCOPE_ONELEVEL, f"(olcSuffix={SUFFIX})", ["1.1"])[0][0]
-        config.modify_s(dn, [(ldap.MOD_REPLACE, "olcReadOnly", [value.encode()])])
-        config.unbind_s()
 
     def changes(self):
         """(type, DN) of all that the provider has taken, oldest first."""
@@ -103,8 +95,10 @@ def join(pair, agent, *waves):
 
 def target_waits(agent, words):
     """It has noticed, and says so."""
-    return await_condition(f"the target waits, and says {words!r}",
-                           lambda: (lambda t: t if t["state"] in ("down", "refusing") and words in (t["last_error"] or "") else None)(agent.target_status()))
+    def waits():
+        target = agent.target_status()
+        return target["state"] in ("down", "refusing") and words in (target["last_error"] or "")
+    await_condition(f"the target waits, and says {words!r}", waits)
 
 
 def check_waiting(agent, leavers):
@@ -154,7 +148,7 @@ def a_master_away(workers):
         pair, agent = start(world, workers)
         first, second = People("first"), People("second")
         join(pair, agent, first, second)
-        pair.set_read_only("TRUE")
+        pair.provider.configure("olcReadOnly", "MOD_REPLACE", "TRUE")
         before = len(pair.changes())
         first.turn(agent)
         target_waits(agent, "takes no changes now")
@@ -166,8 +160,8 @@ def a_master_away(workers):
         stays("nor while it is away", lambda: nothing_is_given_up(agent), for_s=OLD_ENOUGH_S, every_s=0.2)
         check_waiting(agent, len(first.leavers + second.leavers))
         assert len(pair.changes()) == before, "a change was made meanwhile"
-        back = time.monotonic()
         pair.provider.restart()
+        back = time.monotonic()
         await_all_done(agent, pair.provider, [first, second], back)
         check_leavers_first(pair.changes()[before:], [first, second], workers)
         check_at_first_address(pair, agent)

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Whose refusal is it? One person whom a target refuses costs the others no time, is named with the target's words, and is no silent leaver."""
+"""Whose refusal is it? One person whom a target refuses costs the others no time, is named with the target's words, and is no silent leaver. A
+target that refuses everybody is left alone for longer and longer, and all goes on by itself."""
 
 import datetime
 import os
@@ -12,8 +13,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import okta
 from agent import shipped_mapping
 from agent_clock import clocked_agent
-from bounded import await_condition
-from directory import AGENT, AGENT_PASSWORD, SUFFIX
+from bounded import SCALE, await_condition, stays
+from directory import AGENT, AGENT_PASSWORD, PEOPLE, SUFFIX
+from ldap_cutter import Cutter
 from okta import User
 from tap import run, test
 
@@ -184,4 +186,118 @@ for kind_ in (Api, Proxied):
         one_refused(kind_, "joiner", workers_, join_refused)
         one_refused(kind_, "leaver", workers_, leave_refused)
 
+
+# --- a target that may be read and not written
+
+PROBE_S = 2
+WATCHED_S = 5 * PROBE_S
+WORK_S = 2  # for the work itself, and for seeing that it is done
+APART_S = 0.1  # requests that are closer are of one try
+
+
+class LockedApi:
+    """A payroll that answers its probe and every look."""
+
+    words = "The payroll is closed for the month's end."
+
+    def __init__(self, world):
+        self.payroll = world.payroll()
+        self.options = {"service": ("payroll", self.payroll), "mappings_": {"payroll.conf": shipped_mapping("payroll.conf")}}
+
+    def lock(self):
+        self.payroll.trouble(status=403, only="POST", say=self.words)
+
+    def unlock(self):
+        self.payroll.trouble()
+
+    def count_changes(self):
+        return sum(count for request, count in self.payroll.counts()["by"].items() if request.startswith("POST"))
+
+
+class LockedDirectory:
+    """A slapd that no longer lets the agent write."""
+
+    words = "insufficientAccessRights 50"
+    rule = f'{{0}}to dn.subtree="{PEOPLE}" by dn.exact="{AGENT}" read by * none'
+
+    def __init__(self, world):
+        self.directory = world.own_directory("--nosync")
+        self.relay = world.own(Cutter(self.directory.uri, every=10 ** 9))  # which counts changes
+        self.options = {"directory": self.directory, "settings": {"uri": self.relay.uri}}
+
+    def lock(self):
+        self.directory.configure("olcAccess", "MOD_ADD", self.rule)
+
+    def unlock(self):
+        self.directory.configure("olcAccess", "MOD_DELETE", self.rule)
+
+    def count_changes(self):
+        return self.relay.changes
+
+
+def watch_tries(agent, place):
+    """When the target was tried; it refuses all the while."""
+    tries, counts = [], [place.count_changes()]
+
+    def refuses():
+        counts.append(place.count_changes())
+        if counts[-1] > counts[-2]:
+            now = time.monotonic()
+            tries[-1:] = [now] if tries and now - tries[-1] < APART_S else tries[-1:] + [now]
+        return agent.target_status()["state"] == "refusing"
+
+    stays("the target refuses", refuses, for_s=WATCHED_S)
+    return tries
+
+
+def states_of(agent):
+    return [line["state"] for line in agent.log() if "state" in line]
+
+
+def check_refusing(agent, place, leavers):
+    target = agent.target_status()
+    assert target["state"] == "refusing" and place.words in target["last_error"] and target["dead"] == 0, target
+    code, text, _ = agent.ctl("status")
+    assert code == 1 and "refuses everybody's changes" in text and f"{len(leavers)} leavers are not out" in text, f"exit {code}: {text}"
+    assert any(user.login in text for user in leavers), text
+    lines = agent.log(outcome="retry")
+    assert any(line.get("leaver") == "not_out" and place.words in line["reason"] for line in lines), lines
+    assert states_of(agent) == ["up", "refusing"], states_of(agent)
+
+
+def all_done(agent, leavers, joiners):
+    done = {(line["id"], line["action"]) for line in agent.log(outcome="applied")}
+    return {(user.id, "disable") for user in leavers} | {(user.id, "create") for user in joiners} <= done
+
+
+def may_read_only(kind):
+    @test
+    def tried(world):
+        place = kind(world)
+        leavers, joiners = OTHERS[:8], OTHERS[8:16]
+        agent = world.agent(**place.options, target={**target_of(4), "probe": f"{PROBE_S} s"})
+        agent.send(*[event for user in leavers for event in (okta.create(user), okta.activate(user))])
+        await_condition("they are there", lambda: all_done(agent, [], leavers))
+        agent.settle()
+        place.lock()
+        agent.send(*[okta.deactivate(user) for user in leavers], *[event for user in joiners for event in (okta.create(user), okta.activate(user))])
+        await_condition("the target refuses", lambda: agent.target_status()["state"] == "refusing")
+        tries = watch_tries(agent, place)
+        gaps = [after - before for before, after in zip(tries, tries[1:])]
+        print(f"# {len(tries)} tries in {WATCHED_S} s, " + ", ".join(f"{gap:.1f}" for gap in gaps) + " s apart")
+        assert 2 <= len(gaps) and PROBE_S * 0.75 <= gaps[-1] and max(gaps) <= (PROBE_S + 0.5) * SCALE, gaps
+        assert len(gaps) <= WATCHED_S / PROBE_S + 4, gaps  # three short ones, and each probe interval
+        check_refusing(agent, place, leavers)
+        place.unlock()
+        unlocked = time.monotonic()
+        await_condition("all is done, by itself", lambda: all_done(agent, leavers, joiners), 60)
+        assert time.monotonic() - unlocked < (PROBE_S + WORK_S) * SCALE, time.monotonic() - unlocked
+        agent.settle()
+        assert agent.target_status()["dead"] == 0 and not agent.log(outcome="dead")
+        assert states_of(agent) == ["up", "refusing", "up"], states_of(agent)
+    tried.__name__ = f"a_{kind.__name__.replace('Locked', 'locked_').lower()}_is_tried_less_and_less_and_goes_on_by_itself"
+
+
+may_read_only(LockedApi)
+may_read_only(LockedDirectory)
 run()

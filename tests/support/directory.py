@@ -83,6 +83,14 @@ class Directory:
             self._connection.simple_bind_s(ADMIN, ADMIN_PASSWORD)
         return self._connection
 
+    def configure(self, attribute, change, value):
+        """Changes the database of SUFFIX in cn=config; `change` is MOD_REPLACE, MOD_ADD or MOD_DELETE. A restart forgets it."""
+        config = self.ldap.initialize(self.uri)
+        config.simple_bind_s("cn=config", ADMIN_PASSWORD)
+        dn = config.search_s("cn=config", self.ldap.SCOPE_ONELEVEL, f"(olcSuffix={SUFFIX})", ["1.1"])[0][0]
+        config.modify_s(dn, [(getattr(self.ldap, change), attribute, [value.encode()])])
+        config.unbind_s()
+
     def search(self, base, scope, filter_text="(objectClass=*)", attributes=None):
         try:
             return self.connection().search_s(base, scope, filter_text, attributes)
