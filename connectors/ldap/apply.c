@@ -279,6 +279,20 @@ static enum outcome change_member(struct connector_session *session, const struc
     return session_refused(&answer, operation->kind, add ? "add a member to" : "take a member out of", operation->locator, receipt);
 }
 
+/* Active Directory says "no such object" of a member that it does not know, too. Such a value is in no group. */
+static bool is_about_value(struct connector_session *session, const struct operation *operation, const struct receipt *receipt)
+{
+    const char *const names[] = { session->settings->key_attribute, NULL };
+    cleanup_answer struct answer group = { 0 };
+    struct receipt look = { 0 };
+
+    if (receipt->outcome != OUTCOME_GONE || receipt->remote_code != LDAP_NO_SUCH_OBJECT)
+        return false;
+    enum outcome outcome = read_entry(session, operation->locator, names, &group, &look);
+    receipt_clear(&look);
+    return outcome == OUTCOME_APPLIED && has_key(session, &group, operation->key);
+}
+
 static enum outcome apply_member(struct connector_session *session, const struct operation *operation,
                                  struct account *ret_account, struct receipt *receipt)
 {
@@ -289,7 +303,7 @@ static enum outcome apply_member(struct connector_session *session, const struct
     enum outcome outcome = change_member(session, operation, NULL, receipt);
     if (remove && !is_placeholder && receipt->remote_code == LDAP_OBJECT_CLASS_VIOLATION && operation->placeholder != NULL)
         return change_member(session, operation, operation->placeholder, receipt);
-    return outcome;
+    return remove && is_about_value(session, operation, receipt) ? receipt_set(receipt, OUTCOME_UNCHANGED, 0, NULL) : outcome;
 }
 
 /* ---- dispatch ---- */

@@ -118,7 +118,23 @@ static const struct {
     { OPERATION_CREATE, LDAP_NO_SUCH_OBJECT, OUTCOME_REJECTED }, /* its parent is missing: planning again mends nothing */
     { OPERATION_REMOVE, LDAP_NO_SUCH_OBJECT, OUTCOME_UNCHANGED },
     { OPERATION_MEMBER_ADD, LDAP_TYPE_OR_VALUE_EXISTS, OUTCOME_UNCHANGED },
+    { OPERATION_MEMBER_ADD, LDAP_ALREADY_EXISTS, OUTCOME_UNCHANGED }, /* Active Directory, Samba */
     { OPERATION_MEMBER_REMOVE, LDAP_NO_SUCH_ATTRIBUTE, OUTCOME_UNCHANGED },
+};
+
+/* Active Directory and Samba say by their words that a member is there already, or is not there, whatever the code (53, 68, 32).
+ * The words begin with Windows' error in eight digits; behind it stands Samba's sentence. */
+#define WINDOWS_ERROR_LENGTH 10 /* "00000561: " */
+static const struct {
+    enum operation_kind kind;
+    const char *begins;
+} so_already[] = {
+    { OPERATION_MEMBER_ADD, "00000528:" },    /* ERROR_MEMBER_IN_GROUP */
+    { OPERATION_MEMBER_ADD, "00000562:" },    /* ERROR_MEMBER_IN_ALIAS */
+    { OPERATION_MEMBER_REMOVE, "00000529:" }, /* ERROR_MEMBER_NOT_IN_GROUP */
+    { OPERATION_MEMBER_REMOVE, "00000561:" }, /* ERROR_MEMBER_NOT_IN_ALIAS */
+    { OPERATION_MEMBER_REMOVE, "Attribute member doesn't exist for target GUID" }, /* Samba */
+    { OPERATION_MEMBER_REMOVE, "Attribute member already deleted for target GUID" },
 };
 
 /* With constraintViolation: the value is another entry's, as with entryAlreadyExists. */
@@ -168,6 +184,22 @@ static bool is_taken(const char *words)
     return false;
 }
 
+static bool begins_with(const char *words, const char *begins)
+{
+    return strncasecmp(words, begins, strlen(begins)) == 0;
+}
+
+static bool is_so_already(enum operation_kind kind, const char *words)
+{
+    const char *sentence = strnlen(words, WINDOWS_ERROR_LENGTH) == WINDOWS_ERROR_LENGTH ? words + WINDOWS_ERROR_LENGTH : "";
+
+    for (size_t i = 0; i < sizeof(so_already) / sizeof(so_already[0]); i++)
+        if (so_already[i].kind == kind &&
+            (begins_with(words, so_already[i].begins) || begins_with(sentence, so_already[i].begins)))
+            return true;
+    return false;
+}
+
 struct verdict outcome_judge(enum operation_kind kind, int code, const char *words)
 {
     const struct outcome_row *row = outcome_row(code);
@@ -178,13 +210,15 @@ struct verdict outcome_judge(enum operation_kind kind, int code, const char *wor
             verdict.outcome = exceptions[i].outcome;
     if (code == LDAP_CONSTRAINT_VIOLATION && words != NULL && is_taken(words))
         verdict = (struct verdict){ OUTCOME_RETRY, REFUSAL_SURE, "another entry has this value; its own event may be on the way" };
+    if (words != NULL && is_so_already(kind, words))
+        verdict = (struct verdict){ OUTCOME_UNCHANGED, REFUSAL_SURE, "it is so already" };
     return verdict;
 }
 
 const char *outcome_of_server(int code, const char *words)
 {
     for (size_t i = 0; words != NULL && i < sizeof(of_server) / sizeof(of_server[0]); i++)
-        if (of_server[i].code == code && strncasecmp(words, of_server[i].begins, strlen(of_server[i].begins)) == 0)
+        if (of_server[i].code == code && begins_with(words, of_server[i].begins))
             return of_server[i].sentence;
     return NULL;
 }

@@ -41,7 +41,8 @@ struct verdict {
 #define OUTCOME_OF_READ OPERATION_KIND_COUNT /* in place of an operation's kind */
 
 /* The verdict on a code with the server's own words (NULL: none): the table's, but for the few codes that mean something
- * else as the answer to this kind of operation ("is there no more" to a removal), and for a value that is taken. */
+ * else as the answer to this kind of operation ("is there no more" to a removal), for a value that is taken, and for words that
+ * say of a member that it is there already, or not there. */
 struct verdict outcome_judge(enum operation_kind kind, int code, const char *words);
 
 /* Why an answer with these words can only be the whole server's refusal ("it takes no changes now"), for a person;

@@ -285,6 +285,47 @@ static void a_change_whose_assertion_a_server_does_not_know_is_made_after_a_look
     assert_int_equal(canned_requests(&canned, LDAP_REQ_DELETE), 4);
 }
 
+/* ---- members of Active Directory's groups ---- */
+
+static void a_member_that_is_there_already_is_unchanged_in_active_directory_s_words(void **state)
+{
+    (void)state;
+    canned_answer(&canned, &(struct canned){ .request = LDAP_REQ_MODIFY, .dn = STAFF, .code = LDAP_ALREADY_EXISTS,
+                                             .words = "00000562: UpdErr: DSID-031A11DA, problem 6005 (ENTRY_EXISTS), data 0" });
+    assert_outcome(change_member(OPERATION_MEMBER_ADD, CANNED_KEY, STAFF, ANN), UNCHANGED);
+    assert_refusal(SURE);
+    assert_true(target.receipt.answered);
+}
+
+static void a_member_that_is_not_there_is_out_in_active_directory_s_words(void **state)
+{
+    (void)state;
+    canned_answer(&canned, &(struct canned){ .request = LDAP_REQ_MODIFY, .dn = STAFF, .code = LDAP_UNWILLING_TO_PERFORM,
+                                             .words = "00000561: SvcErr: DSID-031A11E5, problem 5003 (WILL_NOT_PERFORM), data 0" });
+    assert_outcome(change_member(OPERATION_MEMBER_REMOVE, CANNED_KEY, STAFF, ANN), UNCHANGED);
+    assert_refusal(SURE);
+    assert_true(target.receipt.answered);
+    canned_answer(&canned, &(struct canned){ .request = LDAP_REQ_MODIFY, .dn = STAFF, .code = LDAP_UNWILLING_TO_PERFORM,
+                                             .words = "0000055E: SvcErr: DSID-031A0FB6, problem 5003 (WILL_NOT_PERFORM), data 0" });
+    assert_outcome(change_member(OPERATION_MEMBER_REMOVE, CANNED_KEY, STAFF, ANN), RETRY); /* his primary group */
+    assert_refusal(UNSURE);
+}
+
+/* The value of an account that was renamed: the directory has renamed it in the group, too. */
+static void a_member_whose_entry_is_not_known_is_out_of_a_group_that_is_there(void **state)
+{
+    (void)state;
+    canned_answer(&canned, &(struct canned){ .request = LDAP_REQ_MODIFY, .dn = STAFF, .code = LDAP_NO_SUCH_OBJECT,
+                                             .matched = SLAPD_PEOPLE,
+                                             .words = "0000208D: NameErr: DSID-03100213, problem 2001 (NO_OBJECT), data 0" });
+    assert_outcome(change_member(OPERATION_MEMBER_REMOVE, CANNED_KEY, STAFF, ANN), UNCHANGED);
+    assert_outcome(change_member(OPERATION_MEMBER_ADD, CANNED_KEY, STAFF, ANN), GONE);
+    assert_outcome(change_member(OPERATION_MEMBER_REMOVE, "00000000-0000-4000-8000-000000000000", STAFF, ANN), GONE);
+    canned_answer(&canned, &(struct canned){ .request = LDAP_REQ_SEARCH, .dn = STAFF, .code = LDAP_NO_SUCH_OBJECT,
+                                             .matched = SLAPD_GROUPS });
+    assert_outcome(change_member(OPERATION_MEMBER_REMOVE, CANNED_KEY, STAFF, ANN), GONE);
+}
+
 /* ---- the server's own words ---- */
 
 #define WORDS "00002071: UpdErr: DSID-0305038D, problem 6005 (ENTRY_EXISTS), data 0"
@@ -558,6 +599,9 @@ int main(void)
         TEST(a_unique_value_that_is_taken_is_tried_again_for_a_linked_account),
         TEST(another_entry_under_the_dn_is_gone_and_untouched),
         CANNED_TEST(a_change_whose_assertion_a_server_does_not_know_is_made_after_a_look_at_the_key),
+        CANNED_TEST(a_member_that_is_there_already_is_unchanged_in_active_directory_s_words),
+        CANNED_TEST(a_member_that_is_not_there_is_out_in_active_directory_s_words),
+        CANNED_TEST(a_member_whose_entry_is_not_known_is_out_of_a_group_that_is_there),
         CANNED_TEST(the_server_s_own_words_stand_in_every_refusal_of_a_creation),
         CANNED_TEST(the_server_s_own_words_stand_in_every_refusal_of_a_move),
         CANNED_TEST(the_server_s_own_words_stand_in_refusals_of_members_and_of_the_log_in),

@@ -193,6 +193,40 @@ static void what_is_so_already_is_unchanged_for_the_operation_that_wants_it_so(v
     assert_int_equal(outcome_of(OPERATION_CREATE, 20), OUTCOME_REJECTED);
 }
 
+static void what_active_directory_and_samba_say_of_a_member_that_is_there_or_not_is_unchanged(void **state)
+{
+    static const struct {
+        enum operation_kind kind;
+        int code;
+        const char *words;
+        enum outcome outcome;
+    } rows[] = {
+        { OPERATION_MEMBER_ADD, 68, NULL, OUTCOME_UNCHANGED },
+        { OPERATION_MEMBER_ADD, 68, "00000562: UpdErr: DSID-031A11DA, problem 6005 (ENTRY_EXISTS), data 0", OUTCOME_UNCHANGED },
+        { OPERATION_MEMBER_ADD, 53, "00000528: SvcErr: DSID-031A1201, problem 5003", OUTCOME_UNCHANGED },
+        { OPERATION_MEMBER_REMOVE, 53, "00000561: SvcErr: DSID-031A11E5, problem 5003", OUTCOME_UNCHANGED },
+        { OPERATION_MEMBER_REMOVE, 53, "00000529: SvcErr: DSID-031A1201, problem 5003", OUTCOME_UNCHANGED },
+        { OPERATION_MEMBER_REMOVE, 16, "00000561: UpdErr: DSID-031A11E2, problem 5001", OUTCOME_UNCHANGED },
+        { OPERATION_MEMBER_REMOVE, 32, "00000561: NameErr: DSID-0310020A, problem 2001 (NO_OBJECT), data 0", OUTCOME_UNCHANGED },
+        { OPERATION_MEMBER_REMOVE, 53, "0000200D: Attribute member doesn't exist for target GUID 5d5b1f3e", OUTCOME_UNCHANGED },
+        { OPERATION_MEMBER_REMOVE, 53, "Attribute member already deleted for target GUID 5d5b1f3e", OUTCOME_UNCHANGED },
+        { OPERATION_MEMBER_REMOVE, 53, NULL, OUTCOME_RETRY },
+        { OPERATION_MEMBER_REMOVE, 53, "0000055E: SvcErr: DSID-031A0FB6, problem 5003", OUTCOME_RETRY }, /* primary */
+        { OPERATION_MEMBER_REMOVE, 53, "no: 00000561:", OUTCOME_RETRY }, /* a value that is quoted */
+        { OPERATION_MEMBER_ADD, 53, "00000561: SvcErr: DSID-031A11E5, problem 5003", OUTCOME_RETRY },
+        { OPERATION_MEMBER_REMOVE, 68, "00000562: UpdErr: DSID-031A11DA, problem 6005 (ENTRY_EXISTS), data 0", OUTCOME_RETRY },
+        { OPERATION_UPDATE, 53, "00000561: SvcErr: DSID-031A11E5, problem 5003", OUTCOME_RETRY },
+        { OPERATION_CREATE, 68, "00000562: UpdErr: DSID-031A11DA, problem 6005 (ENTRY_EXISTS), data 0", OUTCOME_RETRY },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct verdict verdict = outcome_judge(rows[i].kind, rows[i].code, rows[i].words);
+        if (verdict.outcome != rows[i].outcome || (verdict.outcome == OUTCOME_UNCHANGED && verdict.refusal != REFUSAL_SURE))
+            fail_msg("row %zu: %s, not %s", i, outcome_name(verdict.outcome), outcome_name(rows[i].outcome));
+    }
+}
+
 static void dns_are_compared_without_regard_to_case_and_spaces(void **state)
 {
     (void)state;
@@ -351,6 +385,7 @@ int main(void)
         cmocka_unit_test(any_other_broken_rule_is_rejected),
         cmocka_unit_test(words_that_only_the_whole_server_can_mean_are_known_by_how_they_begin),
         cmocka_unit_test(what_is_so_already_is_unchanged_for_the_operation_that_wants_it_so),
+        cmocka_unit_test(what_active_directory_and_samba_say_of_a_member_that_is_there_or_not_is_unchanged),
         cmocka_unit_test(dns_are_compared_without_regard_to_case_and_spaces),
         cmocka_unit_test(a_dn_is_within_its_base_only_at_a_part_s_border),
         cmocka_unit_test(a_dn_is_split_at_the_first_part_even_if_that_holds_a_comma),
