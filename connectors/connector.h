@@ -90,7 +90,7 @@ struct receipt {
     enum outcome outcome;
     enum refusal refusal;
     bool answered;          /* the target's answer to the last change is known: nothing of it is still under way */
-    bool partial;           /* read_groups: there are places that could not be looked at; `note` names them */
+    bool partial;           /* read_groups: a part of where the mapping puts its groups could not be looked at; `note` names it */
     int remote_code;        /* LDAP result code, HTTP status, …; 0: none */
     char *reason;           /* one sentence for a person, with the target's own words; NULL when applied */
     int64_t retry_after_us; /* the target's own wish; 0: none */
@@ -317,7 +317,8 @@ struct connector_ops {
                          struct receipt *receipt);
 
     /* The groups that hold query->value: a JSON array of {"key", "locator"}, owned by the caller. APPLIED, with `partial` in the
-     * receipt where some places could not be looked at: what was found counts, what is missing may be there. Else a failure.
+     * receipt where a part of query->base could not be looked at: what was found counts, what is missing may be there. The note
+     * names all places that could not be looked at. Else a failure.
      * NULL: no groups. */
     enum outcome (*read_groups)(struct connector_session *session, const struct group_query *query, json_t **ret_groups,
                                 struct receipt *receipt);

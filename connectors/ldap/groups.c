@@ -11,6 +11,7 @@ struct hunt {
     const char *filter;
     json_t *groups; /* [{"key", "locator"}] */
     struct buf note;
+    bool partial; /* groups where the mapping puts them may be missing */
 };
 
 /* A search below one place. */
@@ -201,6 +202,25 @@ static enum outcome tell_nowhere(const struct hunt *hunt, struct receipt *receip
     return OUTCOME_RETRY;
 }
 
+/* May a group of the mapping be missing? Not for a naming context elsewhere that cannot be searched (an access log): that is noted, and
+ * would else be so for ever. */
+static bool hides_some(const struct search *search, const char *required)
+{
+    if (required == NULL || dn_is_within(search->place, required))
+        return search->left_out;
+    return !search->done && dn_is_within(required, search->place);
+}
+
+static enum outcome search_required(struct connector_session *session, struct hunt *hunt, const char *required,
+                                    struct receipt *receipt)
+{
+    struct search search = { .hunt = hunt, .place = required };
+    enum outcome outcome = search_place(session, &search, true, receipt);
+
+    hunt->partial = hunt->partial || hides_some(&search, required);
+    return outcome;
+}
+
 /* All of them; the required one by itself only where no search of a wider place had all of it. */
 static enum outcome search_all(struct connector_session *session, struct hunt *hunt, char *const *places, const char *required,
                                struct receipt *receipt)
@@ -214,18 +234,19 @@ static enum outcome search_all(struct connector_session *session, struct hunt *h
         enum outcome outcome = same ? search_place(session, &search, true, receipt) : search_optional(session, &search, receipt);
         if (outcome != OUTCOME_APPLIED)
             return outcome;
+        hunt->partial = hunt->partial || hides_some(&search, required);
         any = any || search.done;
         had_required = had_required || same || (wide && search.done && !search.left_out);
     }
     if (required != NULL && !had_required)
-        return search_place(session, &(struct search){ .hunt = hunt, .place = required }, true, receipt);
+        return search_required(session, hunt, required, receipt);
     return required != NULL || any ? OUTCOME_APPLIED : tell_nowhere(hunt, receipt);
 }
 
 static enum outcome finish(struct hunt *hunt, enum outcome outcome, json_t **ret_groups, struct receipt *receipt)
 {
-    bool partial = hunt->note.length != 0 || hunt->note.failed;
-    char *note = partial ? buf_take(&hunt->note) : NULL;
+    bool failed = hunt->note.failed;
+    char *note = hunt->note.length != 0 || failed ? buf_take(&hunt->note) : NULL;
 
     if (outcome != OUTCOME_APPLIED) {
         json_decref(hunt->groups);
@@ -236,7 +257,7 @@ static enum outcome finish(struct hunt *hunt, enum outcome outcome, json_t **ret
     receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
     free(receipt->note);
     receipt->note = note;
-    receipt->partial = partial;
+    receipt->partial = hunt->partial || failed;
     return OUTCOME_APPLIED;
 }
 
