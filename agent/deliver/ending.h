@@ -31,6 +31,7 @@ struct ending {
     int64_t lag_us;
     int64_t revoke_us;
     bool overdue; /* a leaver's, after the last attempt */
+    bool unasked; /* the target had been left before: this lane says nothing of it */
 };
 
 struct ending *ending_new(struct target_pool *pool, const struct lease *lease); /* NULL: out of memory, the lease lapses */

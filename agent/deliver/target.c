@@ -61,12 +61,16 @@ void target_pool_note_revoke(struct target_pool *pool, int64_t us)
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* Lets the lock go for each: where the store can take nothing, the end comes at once and takes it. */
 static void release_queue(struct target_pool *pool)
 {
     struct lease lease;
 
-    while (queue_take(&pool->queue, &lease))
+    while (queue_take(&pool->queue, &lease)) {
+        pthread_mutex_unlock(&pool->lock);
         lease_release(pool, &lease);
+        pthread_mutex_lock(&pool->lock);
+    }
 }
 
 /* Between a half and the whole of the configured time, so that many agents do
@@ -128,13 +132,13 @@ static void suspend(struct target_pool *pool, const struct ending *ending)
 {
     const struct lane_result *result = &ending->result;
 
-    release_queue(pool);
     if (pool->state != TARGET_DOWN && !pool->stopping) {
         bool flaps = clock_mono(pool->settings->clock).us - pool->up_at.us < pool->target.probe_us;
         probe_after(pool, flaps ? probe_wait_us(pool) : 0);
         probe_after(pool, login_wait_us(pool, result->refusal));
         set_state(pool, TARGET_DOWN, ending->reason);
     }
+    release_queue(pool);
     probe_after(pool, at_most(result->retry_after_us, PAUSE_MAX_US));
     pthread_cond_signal(&pool->wake_scheduler);
 }
@@ -165,8 +169,8 @@ static void close_trial(struct target_pool *pool, enum refusal refusal)
 {
     int64_t login_us = login_wait_us(pool, refusal);
 
-    release_queue(pool);
     pool->trial = false;
+    release_queue(pool);
     pool->probe_at = clock_mono(pool->settings->clock);
     probe_after(pool, pool->trial_wait_us > login_us ? pool->trial_wait_us : login_us);
     pool->trial_wait_us = at_most(pool->trial_wait_us * 2, pool->target.probe_us);
@@ -196,6 +200,8 @@ static void judge_refusal(struct target_pool *pool, struct ending *ending)
         ending->end = LANE_RELEASE; /* the target's, not the lane's: no attempt */
         ending->outcome = ending->stored = "refusing";
         close_trial(pool, result->refusal);
+    } else if (pool->state == TARGET_REFUSING) {
+        pool->trial_lanes = 1; /* this one's, or it refuses again after all: the next one tells */
     } else if (all) {
         begin_refusing(pool, ending);
     }
@@ -232,6 +238,7 @@ static void judge_success(struct target_pool *pool, const struct ending *ending)
     if (pool->state != TARGET_REFUSING)
         return;
     if (pool->trial_lanes++ > 1 || pool->of_server) {
+        pool->trial = false;
         set_state(pool, TARGET_UP, NULL);
         store_hurry(pool->settings->store, pool->target.name, OUTCOME_WORD_REFUSED);
     }

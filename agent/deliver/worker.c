@@ -18,25 +18,21 @@ static void close_session(struct worker *worker)
     worker->session = NULL;
 }
 
-static enum outcome open_one(struct worker *worker, struct receipt *receipt)
-{
-    const struct deliver_target *target = &worker->pool->target;
-
-    if (target_pool_is_away(worker->pool))
-        return receipt_set(receipt, OUTCOME_TARGET_DOWN, 0, NULL);
-    return target->ops->open(target->settings, worker->pool->shared, &worker->session, receipt);
-}
-
 /* Without a connection nothing of this target can be worked on. */
-static bool open_session(struct worker *worker, struct lane_result *result)
+static bool open_session(struct worker *worker, struct ending *ending)
 {
+    struct target_pool *pool = worker->pool;
+    struct lane_result *result = &ending->result;
     struct receipt receipt = { 0 };
+    enum outcome outcome = OUTCOME_TARGET_DOWN;
 
     if (worker->session != NULL)
         return true;
-    pthread_mutex_lock(&worker->pool->opening);
-    enum outcome outcome = open_one(worker, &receipt);
-    pthread_mutex_unlock(&worker->pool->opening);
+    pthread_mutex_lock(&pool->opening);
+    ending->unasked = target_pool_is_away(pool);
+    if (!ending->unasked)
+        outcome = pool->target.ops->open(pool->target.settings, pool->shared, &worker->session, &receipt);
+    pthread_mutex_unlock(&pool->opening);
     bool good = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
     if (!good) {
         result->outcome = OUTCOME_TARGET_DOWN;
@@ -93,7 +89,7 @@ static bool work(struct worker *worker, struct lease *lease, struct mono begun)
         lease_clear(lease);
         return true;
     }
-    if (open_session(worker, &ending->result))
+    if (open_session(worker, ending))
         converge(worker, lease, &ending->result);
     ending->took_us = clock_mono(settings->clock).us - begun.us;
     ending->lag_us = lease->oldest_received.us != 0 ? clock_wall(settings->clock).us - lease->oldest_received.us : -1;
@@ -101,7 +97,8 @@ static bool work(struct worker *worker, struct lease *lease, struct mono begun)
     ending_decide(ending);
     if (ending->result.outcome == OUTCOME_TARGET_DOWN)
         close_session(worker);
-    target_pool_judge(pool, ending);
+    if (!ending->unasked)
+        target_pool_judge(pool, ending);
     bool failed = ending->end != LANE_DONE;
     ending_complete(ending);
     return failed;

@@ -22,6 +22,7 @@ static struct {
     pthread_cond_t changed;
     struct rule rule; /* of changes; `outcome` APPLIED: none */
     struct rule login;
+    int takes; /* so many changes before it refuses more */
     int opens;
     int sent;         /* changes that were refused, or taken */
     int running, most_running;
@@ -49,6 +50,7 @@ static enum outcome apply(struct connector_session *session, const struct operat
     peer.running++;
     peer.most_running = peer.running > peer.most_running ? peer.running : peer.most_running;
     bool refused = rule.outcome != OUTCOME_APPLIED && (rule.about == NULL || strstr(operation->locator, rule.about) != NULL);
+    refused = refused && peer.takes-- <= 0;
     int other = OTHERS;
     if (refused && (sscanf(operation->locator, "uid=p%2d", &other) == 1 || strstr(operation->locator, "uid=ann,") != NULL))
         peer.refused |= UINT64_C(1) << other;
@@ -100,7 +102,7 @@ static int setup(void **state)
 
     peer.rule = peer.login = no_rule;
     peer.opens = peer.sent = peer.running = peer.most_running = peer.taken = 0;
-    peer.takes_ms = 0;
+    peer.takes_ms = peer.takes = 0;
     peer.refused = 0;
     lanes_setup(state);
     lanes_use_pool();
@@ -162,7 +164,7 @@ static void one_refused_person_stops_nobody(void **state)
 {
     for (size_t workers = 1; workers <= 4; workers += 3) {
         if (workers > 1) {
-            teardown(state);
+            lanes_teardown(state);
             setup(state);
         }
         set_rule((struct rule){ "uid=ann,", OUTCOME_RETRY, REFUSAL_UNSURE, 403, 0 });
@@ -183,7 +185,7 @@ static void one_person_who_brings_the_target_down_stops_nobody(void **state)
 {
     for (size_t workers = 1; workers <= 4; workers += 3) {
         if (workers > 1) {
-            teardown(state);
+            lanes_teardown(state);
             setup(state);
         }
         set_rule((struct rule){ "uid=ann,", OUTCOME_TARGET_DOWN, REFUSAL_SURE, 0, 0 });
@@ -201,15 +203,15 @@ static void one_person_of_a_part_that_is_read_only_stops_nobody(void **state)
 {
     for (size_t workers = 1; workers <= 4; workers += 3) {
         if (workers > 1) {
-            teardown(state);
+            lanes_teardown(state);
             setup(state);
         }
         set_rule((struct rule){ "uid=ann,", OUTCOME_TARGET_DOWN, REFUSAL_SERVER, 53, 0 });
         send("ann", "ACTIVE");
         send_others("ACTIVE");
-        start(workers);
-        AWAIT(&agent.lock, &agent.changed, count_lines(NULL, "applied") == OTHERS && count_lines("ann", "dead") == 1);
-        assert_true(count_states(TARGET_REFUSING) <= 2);
+        lanes_start(workers);
+        AWAIT_LINES(lanes_count(NULL, "applied") == OTHERS && lanes_count("ann", "dead") == 1);
+        assert_true(lanes_count_states(TARGET_REFUSING) <= 2);
         assert_int_equal(count_charged(), 1);
     }
 }
@@ -238,24 +240,45 @@ static void a_target_that_refuses_everybody_charges_three_and_comes_back(void **
     assert_int_equal(lanes.states[lanes.state_count - 1], TARGET_UP);
 }
 
+static void a_target_that_takes_one_change_and_refuses_again_charges_few(void **state)
+{
+    (void)state;
+    set_rule((struct rule){ NULL, OUTCOME_RETRY, REFUSAL_UNSURE, 53, 0 });
+    send_others("ACTIVE");
+    lanes_start(4);
+    AWAIT_LINES(lanes_count_states(TARGET_REFUSING) == 1);
+    pthread_mutex_lock(&peer.lock);
+    peer.takes = 1;
+    pthread_mutex_unlock(&peer.lock);
+    AWAIT_LINES(lanes_count(NULL, "applied") == 1);
+    pthread_mutex_lock(&peer.lock);
+    int before = peer.sent;
+    pthread_mutex_unlock(&peer.lock);
+    AWAIT(&peer.lock, &peer.changed, peer.sent >= before + 20);
+    assert_true(count_charged() <= 10);
+    assert_int_equal(lanes_count(NULL, "dead"), 0);
+    set_rule(no_rule);
+    AWAIT_LINES(lanes_count(NULL, "applied") == OTHERS);
+}
+
 /* It says itself that it takes no work of anybody: a probe that is well proves nothing, and nobody is charged. */
 static void a_server_that_takes_no_changes_is_tried_by_one_lane_and_back_within_a_probe(void **state)
 {
     (void)state;
-    agent.deliver.probe_us = SECOND;
+    lanes.deliver.probe_us = SECOND;
     set_rule((struct rule){ NULL, OUTCOME_TARGET_DOWN, REFUSAL_SERVER, 53, 0 });
     send_others("ACTIVE");
-    start(4);
+    lanes_start(4);
     AWAIT(&peer.lock, &peer.changed, peer.sent >= 8);
-    assert_string_equal(agent.words, "not now, said the server");
+    assert_string_equal(lanes.words, "not now, said the server");
     set_rule(no_rule);
     int64_t mended_us = clock_mono(clock_system()).us;
-    AWAIT(&agent.lock, &agent.changed, count_lines(NULL, "applied") == OTHERS);
+    AWAIT_LINES(lanes_count(NULL, "applied") == OTHERS);
     assert_true(clock_mono(clock_system()).us - mended_us < 2 * SECOND); /* a probe interval, and the work */
     assert_int_equal(count_charged(), 0);
-    assert_int_equal(count_states(TARGET_REFUSING), 1);
-    assert_int_equal(count_states(TARGET_DOWN), 0);
-    assert_int_equal(agent.states[agent.state_count - 1], TARGET_UP);
+    assert_int_equal(lanes_count_states(TARGET_REFUSING), 1);
+    assert_int_equal(lanes_count_states(TARGET_DOWN), 0);
+    assert_int_equal(lanes.states[lanes.state_count - 1], TARGET_UP);
 }
 
 static void a_server_whose_only_work_is_taken_again_refuses_no_more(void **state)
@@ -263,11 +286,11 @@ static void a_server_whose_only_work_is_taken_again_refuses_no_more(void **state
     (void)state;
     set_rule((struct rule){ NULL, OUTCOME_TARGET_DOWN, REFUSAL_SERVER, 53, 0 });
     send("ann", "ACTIVE");
-    start(4);
+    lanes_start(4);
     AWAIT(&peer.lock, &peer.changed, peer.sent >= 3);
     set_rule(no_rule);
-    AWAIT(&agent.lock, &agent.changed, count_lines("ann", "applied") == 1 && agent.states[agent.state_count - 1] == TARGET_UP);
-    assert_int_equal(count_states(TARGET_REFUSING), 1);
+    AWAIT_LINES(lanes_count("ann", "applied") == 1 && lanes.states[lanes.state_count - 1] == TARGET_UP);
+    assert_int_equal(lanes_count_states(TARGET_REFUSING), 1);
 }
 
 static void it_comes_back_through_one_lane_then_two(void **state)
@@ -411,7 +434,7 @@ static void leavers_whose_request_hangs_keep_no_joiner_out(void **state)
 {
     for (size_t workers = 1; workers <= 4; workers += 3) {
         if (workers > 1) {
-            teardown(state);
+            lanes_teardown(state);
             setup(state);
         }
         lanes_start(workers);
@@ -442,6 +465,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_person_who_brings_the_target_down_stops_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(a_target_that_refuses_everybody_charges_three_and_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(one_person_of_a_part_that_is_read_only_stops_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_target_that_takes_one_change_and_refuses_again_charges_few, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_that_takes_no_changes_is_tried_by_one_lane_and_back_within_a_probe, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_whose_only_work_is_taken_again_refuses_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(it_comes_back_through_one_lane_then_two, setup, teardown),
