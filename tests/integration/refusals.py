@@ -192,7 +192,7 @@ for kind_ in (Api, Proxied):
 PROBE_S = 2
 WATCHED_S = 5 * PROBE_S
 WORK_S = 2  # for the work itself, and for seeing that it is done
-APART_S = 0.1  # requests that are closer are of one try
+APART_S = 0.2  # requests that are closer are of one try
 
 
 class LockedApi:
