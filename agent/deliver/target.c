@@ -402,6 +402,14 @@ static int64_t until_us(const struct target_pool *pool, struct wall next)
     return left_us < 1000 ? 1000 : at_most(left_us, IDLE_US);
 }
 
+/* The target refuses, and no work is left to try it with: the next work finds out how it is. */
+static bool has_nothing_to_try(const struct target_pool *pool, struct wall next)
+{
+    bool idle = queue_count(&pool->queue) == 0 && pool->busy == 0 && pool->unfinished == 0;
+
+    return pool->state == TARGET_REFUSING && pool->trial && idle && until_us(pool, next) > pool->target.probe_us;
+}
+
 /* Leases more. */
 static void feed(struct target_pool *pool)
 {
@@ -428,6 +436,8 @@ static void feed(struct target_pool *pool)
         release_queue(pool);
     if (got > 0)
         pthread_cond_broadcast(&pool->wake_workers);
+    else if (has_nothing_to_try(pool, next))
+        set_state(pool, TARGET_UP, NULL);
 }
 
 static void store_refused_again(struct target_pool *pool)

@@ -293,6 +293,19 @@ static void a_server_whose_only_work_is_taken_again_refuses_no_more(void **state
     assert_int_equal(lanes_count_states(TARGET_REFUSING), 1);
 }
 
+static void a_server_that_nobody_needs_any_more_refuses_no_more(void **state)
+{
+    (void)state;
+    set_rule((struct rule){ NULL, OUTCOME_TARGET_DOWN, REFUSAL_SERVER, 53, 0 });
+    send("ann", "ACTIVE");
+    start(4);
+    AWAIT(&peer.lock, &peer.changed, peer.sent >= 3);
+    send("ann", "DELETED"); /* before she had an account */
+    AWAIT(&agent.lock, &agent.changed, agent.states[agent.state_count - 1] == TARGET_UP && count_states(TARGET_REFUSING) == 1);
+    send("bob", "ACTIVE");
+    AWAIT(&agent.lock, &agent.changed, count_states(TARGET_REFUSING) == 2);
+}
+
 static void it_comes_back_through_one_lane_then_two(void **state)
 {
     (void)state;
@@ -468,6 +481,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_target_that_takes_one_change_and_refuses_again_charges_few, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_that_takes_no_changes_is_tried_by_one_lane_and_back_within_a_probe, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_whose_only_work_is_taken_again_refuses_no_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_that_nobody_needs_any_more_refuses_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(it_comes_back_through_one_lane_then_two, setup, teardown),
         cmocka_unit_test_setup_teardown(one_who_is_refused_each_time_and_most_urgent_keeps_nobody_out, setup, teardown),
         cmocka_unit_test_setup_teardown(a_leaver_is_out_once_it_is_mended_and_is_no_dead_letter, setup, teardown),
