@@ -298,12 +298,12 @@ static void a_server_that_nobody_needs_any_more_refuses_no_more(void **state)
     (void)state;
     set_rule((struct rule){ NULL, OUTCOME_TARGET_DOWN, REFUSAL_SERVER, 53, 0 });
     send("ann", "ACTIVE");
-    start(4);
+    lanes_start(4);
     AWAIT(&peer.lock, &peer.changed, peer.sent >= 3);
     send("ann", "DELETED"); /* before she had an account */
-    AWAIT(&agent.lock, &agent.changed, agent.states[agent.state_count - 1] == TARGET_UP && count_states(TARGET_REFUSING) == 1);
+    AWAIT_LINES(lanes.states[lanes.state_count - 1] == TARGET_UP && lanes_count_states(TARGET_REFUSING) == 1);
     send("bob", "ACTIVE");
-    AWAIT(&agent.lock, &agent.changed, count_states(TARGET_REFUSING) == 2);
+    AWAIT_LINES(lanes_count_states(TARGET_REFUSING) == 2);
 }
 
 static void it_comes_back_through_one_lane_then_two(void **state)
