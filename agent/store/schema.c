@@ -90,13 +90,17 @@ static const char version_6[] =
  *     along. Until then each group that may hold it has a row.
  *   - A value that a group's lane began to write has a row for whose value it was; where nobody is found, for any member with an account.
  *   - Where two people have had one place, the one who has it now has rows for it, so that the other one takes nothing from him.
+ * CROSS JOIN keeps the order of tables: of a file without statistics SQLite would compare each link with each.
  * A row that is not true is harmless. All other rows are noted when the person's lane is next worked on, by what the link says (deliver/
  * groups.c). A key is what the connector makes of most values; the lane that reads another one puts it right.
  */
 #define PERSON_OF(link) "(1099511627775 & " link ".lane)"
 #define KEY_OF(value) "CASE WHEN instr(" value ", '=') > 0 THEN lower(" value ") ELSE " value " END"
 #define GROUP_WITH_ENTRY(target, group) \
-    " JOIN link g ON g.lane = (" target " << 40) | " group " AND (NOT g.gone OR g.begun IS NOT NULL) "
+    " CROSS JOIN link g ON g.lane = (" target " << 40) | " group " AND (NOT g.gone OR g.begun IS NOT NULL) "
+#define MEMBERS_OF_BEGUN                                                                                    \
+    " CROSS JOIN membership m ON g.kind = 1 AND g.begun IS NOT NULL AND m.kind = 0 AND m.other = " PERSON_OF("g") \
+    " CROSS JOIN link l ON l.lane = (g.target << 40) | m.user"
 #define HAS_LEFT_GROUPS(link) "(" link ".gone AND " link ".account IS NOT NULL)" /* the account is removed, its values may not be */
 static const char version_7[] =
     "CREATE TABLE member_value (target INTEGER NOT NULL, grp INTEGER NOT NULL, key TEXT NOT NULL, user INTEGER NOT NULL,"
@@ -117,22 +121,24 @@ static const char version_7[] =
     /* values of before a rename */
     "INSERT OR IGNORE INTO member_value SELECT l.target, m.other, " KEY_OF("l.former_value") ", m.user,"
     " CASE WHEN m.present AND NOT l.gone THEN 1 ELSE 3 END, l.former_value FROM link l"
-    " JOIN membership m ON m.kind = 0 AND m.user = " PERSON_OF("l") GROUP_WITH_ENTRY("l.target", "m.other")
+    " CROSS JOIN membership m ON m.kind = 0 AND m.user = " PERSON_OF("l") GROUP_WITH_ENTRY("l.target", "m.other")
     "WHERE l.kind = 0 AND l.former_value IS NOT NULL;"
     /* values that groups began to write: of members whose place or account has them, or else of anybody there */
-    "INSERT OR IGNORE INTO member_value SELECT g.target, m.other, " KEY_OF("v.key") ", m.user, 1, v.key FROM link g"
-    " JOIN json_each(g.begun, '$.members') v JOIN membership m ON m.kind = 0 AND m.other = " PERSON_OF("g")
-    " JOIN link l ON l.lane = (g.target << 40) | m.user AND (l.locator = v.key OR instr(l.account, json_quote(v.key)) > 0)"
-    " WHERE g.kind = 1 AND g.begun IS NOT NULL;"
+    "WITH held (target, grp, user, value) AS (SELECT g.target, m.other, m.user, l.locator FROM link g" MEMBERS_OF_BEGUN
+    " UNION SELECT g.target, m.other, m.user, t.atom FROM link g" MEMBERS_OF_BEGUN
+    " CROSS JOIN json_tree(l.account) t WHERE t.type = 'text')"
+    " INSERT OR IGNORE INTO member_value SELECT h.target, h.grp, " KEY_OF("v.key") ", h.user, 1, v.key FROM link g"
+    " CROSS JOIN json_each(g.begun, '$.members') v CROSS JOIN held h ON h.target = g.target AND h.grp = " PERSON_OF("g")
+    " AND h.value = v.key WHERE g.kind = 1 AND g.begun IS NOT NULL;"
     "INSERT OR IGNORE INTO member_value SELECT g.target, " PERSON_OF("g") ", " KEY_OF("v.key") ", (SELECT min(m.user) FROM membership m"
     " JOIN link l ON l.lane = (g.target << 40) | m.user AND NOT l.gone WHERE m.kind = 0 AND m.other = " PERSON_OF("g") "), 1, v.key"
     " FROM link g JOIN json_each(g.begun, '$.members') v WHERE g.kind = 1 AND g.begun IS NOT NULL AND NOT EXISTS (SELECT 1 FROM"
-    " member_value o WHERE o.target = g.target AND o.grp = " PERSON_OF("g") " AND o.value = v.key);"
+    " member_value o WHERE o.target = g.target AND o.grp = " PERSON_OF("g") " AND o.key = " KEY_OF("v.key") ");"
     /* whoever has a place that was another's */
     "INSERT OR IGNORE INTO member_value SELECT l.target, m.other, " KEY_OF("coalesce(l.former_value, l.locator)") ", m.user, 1,"
-    " coalesce(l.former_value, l.locator) FROM link l JOIN link x ON x.target = l.target AND x.kind = 0 AND"
+    " coalesce(l.former_value, l.locator) FROM link l CROSS JOIN link x INDEXED BY link_place ON x.target = l.target AND x.kind = 0 AND"
     " x.locator = coalesce(l.former, l.locator) AND x.lane <> l.lane AND NOT x.gone"
-    " JOIN membership m ON m.kind = 0 AND m.user = " PERSON_OF("x") " AND m.present" GROUP_WITH_ENTRY("l.target", "m.other")
+    " CROSS JOIN membership m ON m.kind = 0 AND m.user = " PERSON_OF("x") " AND m.present" GROUP_WITH_ENTRY("l.target", "m.other")
     "WHERE l.kind = 0 AND (NOT l.gone OR l.former_value IS NOT NULL OR " HAS_LEFT_GROUPS("l") ");"
     /* a lane for each of them, and they are leavers where they must be out of a group */
     "INSERT OR IGNORE INTO lane (key, target, state, rank, at, priority, delivery, deliveries, since, oldest)"

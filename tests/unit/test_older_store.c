@@ -3,6 +3,7 @@
 #include "tests/support/store_world.h"
 
 #include <sqlite3.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -412,6 +413,31 @@ static void waiting_due_and_dead_lanes_are_there(void **state)
     assert_false(store_is_held(old.world->store, "ldap"));
 }
 
+/* 20,000 people in g1, and a group that has begun to write 5,000 of them: where each is compared with each, it takes minutes. */
+static void a_large_store_is_brought_up_in_moments(void **state)
+{
+    static const char *const fill[] = {
+        "CREATE TABLE many AS WITH RECURSIVE c (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM c WHERE i < 21000) SELECT i FROM c",
+        "INSERT INTO identity (n, kind, id, status) SELECT i, 0, 'p' || i, 'ACTIVE' FROM many",
+        "INSERT INTO membership SELECT i, 0, 15, 1, 1, NULL FROM many",
+        "INSERT INTO link SELECT (1 << 40) | i, 1, 0, 'p' || i, 'uid=p' || i, json_object('uid', json_array('p' || i)), 0, 0, 1,"
+        " NULL, NULL, NULL FROM many",
+        "UPDATE link SET begun = (SELECT json_object('name', 'Late', 'members', json_group_object('uid=p' || i, json('true'))) FROM many"
+        " WHERE i < 6000) WHERE begun IS NOT NULL AND kind = 1",
+        "DROP TABLE many",
+    };
+
+    (void)state;
+    world_close(old.world);
+    make_file();
+    for (size_t i = 0; i < sizeof(fill) / sizeof(fill[0]); i++)
+        number(fill[i]);
+    const clock_t before = clock();
+    open_store();
+    assert_true((clock() - before) / CLOCKS_PER_SEC < 15);
+    assert_int_equal(number("SELECT count(*) FROM member_value WHERE user >= 1000"), 5000);
+}
+
 /* ---- what must leave ---- */
 
 static void removals_that_wait_are_leavers(void **state)
@@ -656,7 +682,8 @@ static void all_comes_to_an_end(void **state)
     assert_int_equal(counts.ready + counts.dead + counts.held, 0);
     /* rows are the facts of those who have an account, and nothing else */
     assert_int_equal(number("SELECT count(*) FROM member_value v LEFT JOIN membership m ON m.user = v.user AND m.other = v.grp"
-                            " AND m.kind = 0 LEFT JOIN link l ON l.lane = (1 << 40) | v.user WHERE v.state <> 2 OR m.present IS NOT 1 OR l.gone IS NOT 0 OR l.member_key IS NOT v.key"), 0);
+                            " AND m.kind = 0 LEFT JOIN link l ON l.lane = (1 << 40) | v.user WHERE v.state <> 2"
+                            " OR m.present IS NOT 1 OR l.gone IS NOT 0 OR l.member_key IS NOT v.key"), 0);
     assert_int_equal(number("SELECT count(*) FROM membership m JOIN link l ON l.lane = (1 << 40) | m.user AND NOT l.gone"
                             " WHERE m.kind = 0 AND m.present AND l.member IS NOT NULL AND NOT EXISTS"
                             " (SELECT 1 FROM member_value v WHERE v.user = m.user AND v.grp = m.other)"), 0);
@@ -673,6 +700,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_of_operations_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(a_creation_with_a_key_is_no_second_intent, setup, teardown),
         cmocka_unit_test_setup_teardown(waiting_due_and_dead_lanes_are_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_large_store_is_brought_up_in_moments, setup, teardown),
         cmocka_unit_test_setup_teardown(removals_that_wait_are_leavers, setup, teardown),
         cmocka_unit_test_setup_teardown(a_removal_that_was_refused_is_dropped_only_when_it_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(values_of_before_have_rows, setup, teardown),
