@@ -75,7 +75,9 @@ static int put_work(struct sqlite_store *store, void *arg, struct error *error)
 
     if (identity < 0)
         return (int)identity;
-    return link_write(store, target, call->kind, identity, call->id, call->link, NULL, &call->refusal, error);
+    code = link_write(store, target, call->kind, identity, call->id, call->link, NULL, &call->refusal, error);
+    bool adopts = code == 0 && call->kind == IDENTITY_GROUP && !call->link->gone;
+    return adopts ? member_rows_adopt(store, target, identity, error) : code;
 }
 
 int sqlite_put_link(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,

@@ -91,6 +91,14 @@ int member_rows_settle(struct sqlite_store *store, size_t target, int64_t group,
     return touch_rows(store, target, SQL_MEMBERS_WRONG, row, code, error);
 }
 
+int member_rows_adopt(struct sqlite_store *store, size_t target, int64_t group, struct error *error)
+{
+    sqlite3_stmt *row = NULL;
+    int code = db_next(store->writer, SQL_MEMBERS_HEARD, &row, error, "ii", store->targets[target].number, group);
+
+    return touch_rows(store, target, SQL_MEMBERS_HEARD, row, code, error);
+}
+
 int member_rows_wrong(struct sqlite_store *store, int64_t target, int64_t user, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;

@@ -187,7 +187,10 @@ static const char *const sql_texts[SQL_COUNT] = {
                           "SELECT v.user FROM member_value v LEFT JOIN link l ON l.lane = (?1 << 40) | v.user "
                           "LEFT JOIN membership m ON m.user = v.user AND m.kind = 0 AND m.other = ?2 "
                           "WHERE v.target = ?1 AND v.grp = ?2 AND (l.gone IS NOT 0 OR l.member_key IS NOT v.key OR m.present IS NOT 1)",
-    /* The same for one user, of the groups that have an entry. */
+    /* Of whom a fact says anything about the group. */
+    [SQL_MEMBERS_HEARD] = "SELECT m.user FROM membership m JOIN link l ON l.lane = (?1 << 40) | m.user AND NOT l.gone "
+                          "WHERE m.kind = 0 AND m.other = ?2",
+    /* Whose value in a group is wrong, for one user, of the groups that have an entry. */
     [SQL_MEMBER_WRONG] = "SELECT 1 FROM member_value v " WRITTEN_FOR "JOIN link g ON g.lane = (?1 << 40) | v.grp AND NOT g.gone "
                          "LEFT JOIN link l ON l.lane = (?1 << 40) | ?2 LEFT JOIN membership m ON m.user = ?2 AND m.kind = 0 AND m.other = v.grp "
                          "WHERE v.target = ?1 AND v.user = ?2 AND (l.gone IS NOT 0 OR l.member_key IS NOT v.key OR m.present IS NOT 1) LIMIT 1",

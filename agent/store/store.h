@@ -273,7 +273,8 @@ struct completion {
  * member rows. */
 void store_complete(struct store *store, const struct completion *completion, store_done *done, void *arg);
 
-/* Writes a link now and waits for the commit: before memberships follow it.
+/* Writes a link now and waits for the commit: before memberships follow it. A group's is to an entry that was found: all users of whom
+ * a fact says that they are members, or are no longer, look again, since somebody else may have written their values.
  * ERROR_EXISTS when the account's key is linked to another identity already. The sentence names it. */
 int store_put_link(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
                    struct error *error);

@@ -317,6 +317,8 @@ int member_rows_change(struct sqlite_store *store, size_t target, enum identity_
                    const struct member_change *changes, size_t count, struct error *error);
 /* A group's entry is new, or was written with members: users whose value is missing, unsure or wrong look again. */
 int member_rows_settle(struct sqlite_store *store, size_t target, int64_t group, struct error *error);
+/* A group has got an entry that was there before: users of whom a fact says that they are members, or no longer, look again. */
+int member_rows_adopt(struct sqlite_store *store, size_t target, int64_t group, struct error *error);
 /* 1 where the user has a row in an entry that must not be there. */
 int member_rows_wrong(struct sqlite_store *store, int64_t target, int64_t user, struct error *error);
 /* A group's entry is gone: its rows go; users who waited for a value to leave look again. */

@@ -417,6 +417,33 @@ static void values_put_in_by_hand_stay(void **state)
     expect(STAFF, ONLY(EVE));
 }
 
+/* Where the person's lane is worked before the group's, what it is a member of is not known to have an entry. */
+static void adopt_staff_after(bool member)
+{
+    lanes.without_people = false;
+    lanes_person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    memory_target_put(lanes.target, STAFF, json_pack("{s:[s],s:[s],s:[s,s*]}", "objectClass", "groupOfNames", "cn", "staff",
+                                                     "member", PLACEHOLDER, member ? NULL : ANN));
+    world_take(lanes.world, "m", 1, MEMBER("u1", "g1", member));
+    lanes_work();
+    world_take(lanes.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    lanes_work();
+}
+
+static void a_group_that_is_adopted_gets_its_members(void **state)
+{
+    (void)state;
+    adopt_staff_after(true);
+    expect(STAFF, ONLY(ANN));
+}
+
+static void a_group_that_is_adopted_loses_who_had_been_removed(void **state)
+{
+    (void)state;
+    adopt_staff_after(false);
+    expect(STAFF, NOBODY);
+}
+
 /* The hole that there was: a kill between an account's creation and its receipt, and the person out before the agent is back. */
 static void who_left_the_scope_after_a_kill_has_no_account(void **state)
 {
@@ -701,6 +728,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_name_s_third_holder_takes_nobody_s_values_along, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(who_left_the_scope_before_the_creation_was_answered_has_no_account, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(values_put_in_by_hand_stay, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_group_that_is_adopted_gets_its_members, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_group_that_is_adopted_loses_who_had_been_removed, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(who_left_the_scope_after_a_kill_has_no_account, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_value_put_in_by_hand_moves_along_with_a_rename, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(whoever_is_adopted_and_renamed_at_once_stays_in_his_groups, setup, lanes_teardown),

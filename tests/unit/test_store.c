@@ -478,7 +478,8 @@ static const struct asked {
 } asked[] = {
     { SQL_LINK_OWNER, "iit" },      { SQL_INTENT_CREATOR, "tii" },  { SQL_MEMBERS_OF, "iiti" },     { SQL_MEMBERS_NOTE, "ii" },
     { SQL_MEMBER_SHARERS, "iiti" }, { SQL_MEMBERS_LEAVING, "ii" },  { SQL_MEMBERS_DROP, "ii" },    { SQL_MEMBERS_WRONG, "ii" },
-    { SQL_MEMBER_WRONG, "ii" },     { SQL_MEMBER_ROWS, "ii" },      { SQL_MEMBER_FACTS, "iit" },   { SQL_MEMBER_WRITTEN, "ittt" },
+    { SQL_MEMBERS_HEARD, "ii" },    { SQL_MEMBER_WRONG, "ii" },     { SQL_MEMBER_ROWS, "ii" },     { SQL_MEMBER_FACTS, "iit" },
+    { SQL_MEMBER_WRITTEN, "ittt" },
 };
 
 /* What SQLite would do; it must say so of each column that the index has. */
