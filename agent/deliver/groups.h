@@ -17,7 +17,7 @@
 enum step groups_look(struct lane_run *run);
 /* Out of all groups that the person is no member of, each by itself; of all groups where the account goes. */
 enum step groups_part(struct lane_run *run);
-/* Has the person a value of ours in a group that must be left? */
+/* Has the person a value in a group that must be left: one of ours, or one that was seen where a fact forbids it? */
 bool groups_are_left(const struct lane_run *run);
 /* Values that somebody else wrote move along with a rename, before the link forgets the value of before. */
 enum step groups_carry(struct lane_run *run);

@@ -10,9 +10,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import okta
 from agent import mappings
 from bounded import await_condition
-from directory import PEOPLE, SUFFIX
+from directory import ADMIN_PASSWORD, GROUPS, PEOPLE, SUFFIX
 from ldap_interposer import Interposer
-from okta import User
+from okta import Group, User
 from tap import run, test
 
 ANN = User("00uann", "ann@example.com", "Ann Lee")
@@ -156,6 +156,43 @@ def a_refused_attribute_does_not_keep_a_leaver_in(world):
     await_condition("the refusal is told", lambda: agent.log(id="00uann", outcome="rejected"))
     assert not lets_in(directory, "old-pass"), "a refused mail address keeps the leaver in"
     assert "mail" in agent.log(id="00uann", outcome="rejected")[0]["reason"]
+
+
+LOCKED, SECRET = Group("00glocked", "Locked"), Group("00gsecret", "Secret")
+LOCKED_DN, SECRET_DN = f"cn=Locked,{GROUPS}", f"cn=Secret,{GROUPS}"
+NOT_LOCKED = f'access to dn.exact="{LOCKED_DN}" by * read'
+
+
+def lift_first_rule(directory):
+    """Of the server's access rules, as an administrator of it does."""
+    config = directory.ldap.initialize(directory.uri)
+    config.simple_bind_s("cn=config", ADMIN_PASSWORD)
+    [(database, _)] = config.search_s("cn=config", directory.ldap.SCOPE_SUBTREE, f"(olcSuffix={SUFFIX})", ["1.1"])
+    config.modify_s(database, [(directory.ldap.MOD_DELETE, "olcAccess", [b"{0}"])])
+    config.unbind_s()
+
+
+@test
+def a_group_that_cannot_be_written_keeps_nobody_in_another_and_is_named(world):
+    directory, agent = start(world, "--access", NOT_LOCKED, target={"retry": {"base": "50 ms", "most": "200 ms", "attempts": 2}})
+    agent.send(okta.group_create(SECRET), okta.member_add(ANN, SECRET))
+    join(agent, directory)
+    directory.add(LOCKED_DN, objectClass="groupOfNames", cn="Locked", member=[DN])
+    agent.send(okta.group_create(LOCKED), okta.member_remove(ANN, LOCKED), okta.member_remove(ANN, SECRET))
+    line = agent.await_log(id="00uann", leaver="not_out", step="member_remove", level="error")  # and is not given up
+    assert "insufficientAccess" in line["reason"] and "access is still left after" in line["reason"], line
+    assert DN in directory.members(LOCKED_DN) and DN not in directory.members(SECRET_DN), directory.dump()
+    assert agent.target_status()["leavers"]["not_out"] == 1
+    _, told, _ = agent.ctl("status")
+    assert "1 leaver is not out of corp-ldap yet (ann@example.com)" in told, told
+    _, shown, _ = agent.ctl("show", "ann@example.com")
+    assert "member_remove" in shown and "not_out" in shown, shown
+    agent.send(okta.update(ANN.renamed(name="Ann Roe"), changed="displayName"))  # nobody is frozen by one group
+    await_condition("she is renamed", lambda: directory.entry(DN)["sn"] == ["Roe"])
+    lift_first_rule(directory)
+    await_condition("she is out of it", lambda: DN not in directory.members(LOCKED_DN))
+    agent.settle()
+    assert agent.target_status()["leavers"]["not_out"] == 0 and agent.target_status()["dead"] == 0
 
 
 @test

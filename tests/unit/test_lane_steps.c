@@ -823,6 +823,33 @@ static void a_removal_that_waits_is_counted_and_named_like_a_leaver(void **state
     assert_int_equal(leavers(), 0);
 }
 
+/* A fact says that she is no member; there is no row, since she was put in before Provost came. */
+static void a_removal_of_what_was_put_in_by_hand_waits_like_a_leaver_too(void **state)
+{
+    const struct operation by_hand = { .kind = OPERATION_MEMBER_ADD, .group = true, .locator = (char *)LOCKED,
+                                       .attribute = (char *)"member", .value = (char *)ANN, .placeholder = (char *)PLACEHOLDER };
+    struct account none = { 0 };
+    struct receipt receipt = { 0 };
+
+    (void)state;
+    join();
+    assert_int_equal(memory_ops.apply(lanes.session, &by_hand, &none, &receipt), OUTCOME_APPLIED);
+    refuse(group_refuses(LOCKED));
+    world_take(lanes.world, "n", 2, MEMBER("u1", "g1", false));
+    lanes_work();
+    expect_line("retry", "member_remove");
+    expect_out(false);
+    expect_named(list_leavers(), "no right to write to the group");
+    lanes_person("b", 3, "u1", "eve@example.com", "Ann Lee"); /* whatever else happens to her */
+    assert_true(lanes_stands_at(EVE));
+    assert_int_equal(leavers(), 1);
+    lanes_expect(LOCKED, "member", ONLY(ANN));
+    refuse_nothing();
+    lanes_work_later();
+    lanes_expect(LOCKED, "member", NOBODY);
+    assert_int_equal(leavers(), 0);
+}
+
 static void drop_needs_leavers_for_a_removal_that_was_refused(void **state)
 {
     const struct store_filter filter = { .target = "ldap" };
@@ -909,6 +936,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(show_has_each_step_that_was_not_done_and_each_operation, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(the_log_names_each_step_that_was_not_done, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_removal_that_waits_is_counted_and_named_like_a_leaver, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_removal_of_what_was_put_in_by_hand_waits_like_a_leaver_too, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(drop_needs_leavers_for_a_removal_that_was_refused, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_removal_is_not_given_up_when_the_attempts_are_used_up, setup, lanes_teardown),
     };
