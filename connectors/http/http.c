@@ -85,8 +85,8 @@ static enum http_end held_back(const struct call *call, enum limit_verdict verdi
 
     answer->retry_after_us = wait_us;
     if (verdict == LIMIT_PAUSED)
-        return fail(call, answer, HTTP_NOT_SENT, OUTCOME_RETRY, "not sent: the target asked for a pause, which lasts another %.1f s",
-                    seconds);
+        return fail(call, answer, HTTP_NOT_SENT, OUTCOME_TARGET_DOWN,
+                    "not sent: the target asked for a pause, which lasts another %.1f s", seconds);
     if (verdict == LIMIT_BUSY)
         return fail(call, answer, HTTP_NOT_SENT, OUTCOME_RETRY,
                     "not sent: the limits of this target (rate, in_flight) leave no turn within timeout");

@@ -13,7 +13,8 @@
  *
  * What holds a request back, in this order: the circuit (open: REFUSED at
  * once, but for trials), in_flight and rate (waited for, at most `timeout`), a pause that the
- * target asked for (up to a second is waited for; else NOT_SENT and RETRY with what is left of it). Then
+ * target asked for (up to a second is waited for; else NOT_SENT and TARGET_DOWN with what is left of it: it
+ * holds back all requests, and no lane pays for it). Then
  * the request has `timeout`, redirects and a second try with a new token included.
  * What asks for a pause: Retry-After on 429 or 503; 403 beside a quota that is used up; any other refusal with
  * Retry-After when the answer before it was one, too: one alone may be about one record. None lasts longer than PATIENCE_MOST_US.

@@ -181,13 +181,16 @@ bool outcome_is_told(const struct call *call, const struct status_overrides *ove
     return told_outcome(call, overrides, status, &unused);
 }
 
-/* A refusal with Retry-After is none for good, whatever its status. A quota that is used up counts only where the table
- * knows no better: the last request that a quota allows may be refused for its data like any other. */
+/* A refusal (4xx) with Retry-After is none for good, whatever its status. A failure (5xx) with it stays what the table says: a
+ * maintenance is the target's. A quota that is used up counts only where the table knows no better: the last request that a quota
+ * allows may be refused for its data like any other. */
 static bool is_rate_limit(const struct status_row *row, const struct http_answer *http, struct verdict *ret_verdict)
 {
     bool by_quota = !http->patience.asked && http->patience.used_up && row->outcome == OUTCOME_RETRY && row->refusal != REFUSAL_UNSURE_LOGIN;
 
-    if (http->status < 400 || !(http->patience.asked || by_quota))
+    bool asked = http->patience.asked && http->status < 500;
+
+    if (http->status < 400 || !(asked || by_quota))
         return false;
     *ret_verdict = sure(OUTCOME_RETRY, http->status == 429 || http->status >= 500 ? row->sentence
                                        : "the target wants us to wait: set rate in the settings if it happens often");

@@ -7,7 +7,8 @@
  * application is away. Such rows are RETRY with REFUSAL_UNSURE, and the agent finds out by
  * what happens to others. REJECTED is left for what speaks of the request itself (400, 413, 422).
  * Order: a request's `outcomes`, the target's `outcomes` (both count as told: SURE), a wish
- * to wait (a rate limit: RETRY, SURE), the table.
+ * to wait beside a refusal (a rate limit: RETRY, SURE), the table. A wish beside a 5xx is kept with
+ * what the table says.
  * Any number has a row: a status that no row names has that of its class.
  * Threads: no state. Ownership: all texts are constants.
  * Sources: RFC 9110 §15, RFC 6585, RFC 8470 (425), RFC 4918 (423), RFC 7725 (451). What APIs do beside them: 402, 403 and

@@ -165,7 +165,7 @@ def a_refusal_is_one_even_if_its_text_is_cut_short(world):
         assert (answer["end"], answer["status"], answer["body"], answer["retry_after_us"]) == ("answered", status, '{"half": ', 5_000_000), answer
         if status == 401:
             continue
-        is_end(client.ask("POST", "/echo"), "not_sent", "retry", "asked for a pause")
+        is_end(client.ask("POST", "/echo"), "not_sent", "target_down", "asked for a pause")
 
 
 @test
@@ -449,7 +449,7 @@ def a_wish_to_wait_holds_back_all_sessions(world):
     assert answer["status"] == 503 and answer["retry_after_us"] == 30_000_000, answer
     answers = client.ask_all("GET", "/pause", threads=4)
     for answer in answers:
-        is_end(answer, "not_sent", "retry", "asked for a pause")
+        is_end(answer, "not_sent", "target_down", "asked for a pause")
         assert 28_000_000 < answer["retry_after_us"] <= 30_000_000 and answer["took"] < SCALE, answer
     assert len(server.seen("/pause")) == 1, server.requests
 
@@ -461,7 +461,7 @@ def a_wish_to_wait_for_a_year_holds_back_for_minutes(world):
         client = Client(world, server.url, circuit_failures=0)
         assert client.ask("GET", path)["end"] == "answered"
         held = client.ask("GET", "/echo")
-        is_end(held, "not_sent", "retry", "asked for a pause")
+        is_end(held, "not_sent", "target_down", "asked for a pause")
         assert held["refusal"] == "sure" and 290_000_000 < held["retry_after_us"] <= 300_000_000, (wish, held)
 
 
@@ -473,7 +473,7 @@ def a_quota_that_is_used_up_holds_back_all_only_where_it_is_why(world):
         client.ask("GET", path)
         is_end(client.ask("GET", "/echo"), "answered")
     client.ask("GET", "/quota/403/0/600")
-    is_end(client.ask("GET", "/echo"), "not_sent", "retry", "asked for a pause")
+    is_end(client.ask("GET", "/echo"), "not_sent", "target_down", "asked for a pause")
 
 
 @test
@@ -485,7 +485,7 @@ def a_403_with_a_wish_to_wait_holds_back_all_when_it_comes_twice_in_a_row(world)
         is_end(client.ask("GET", "/echo"), "answered")
     client.ask("GET", "/status/403/60")
     client.ask("GET", "/status/403/60")
-    is_end(client.ask("GET", "/echo"), "not_sent", "retry", "asked for a pause")
+    is_end(client.ask("GET", "/echo"), "not_sent", "target_down", "asked for a pause")
 
 
 @test

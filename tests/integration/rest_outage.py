@@ -148,6 +148,29 @@ def a_wish_for_patience_is_honoured(world):
 
 
 @test
+def a_maintenance_that_outlasts_all_attempts_makes_no_dead_letter(world):
+    payroll, agent = start(world, target={"workers": 1, "retry": {"base": "10 ms", "most": "20 ms", "attempts": 3}})
+    join(payroll, agent)
+    payroll.trouble(status=503, retry_after=2, say="Back at noon.")
+    users = [User(f"00uwait{i}", f"wait{i}@example.com", f"Wait {i}") for i in range(10)]
+    agent.send(*[event for user in users for event in (okta.create(user), okta.activate(user))])
+    refused = lambda: len([r for r in payroll.requests("GET") if r["status"] == 503])
+    await_condition("somebody met it", lambda: refused() >= 1)
+    agent.send(okta.deactivate(ANN))
+    await_condition("it was asked five times, two seconds apart", lambda: refused() >= 5 or agent.target_status()["dead"] > 0)
+    status = agent.target_status()
+    assert status["dead"] == 0 and status["leavers"]["not_out"] == 1, status
+    assert len(agent.log(outcome="retry")) == 1, "a lane was charged though nothing was sent"
+    before = len(payroll.requests("POST"))
+    payroll.trouble()
+    await_employees(payroll, users)
+    await_employee(payroll, ANN, "terminated")
+    first = payroll.requests("POST")[before]
+    assert first["path"].endswith("/terminate"), ("the leaver did not go first", first)
+    check_end(payroll, agent)
+
+
+@test
 def a_leaver_of_a_target_that_is_down_is_told_and_out_when_it_is_back(world):
     payroll, agent = start(world)
     join(payroll, agent)

@@ -766,6 +766,18 @@ static void a_403_may_be_about_one_person_or_about_all(void **state)
     assert_int_equal(receipt.refusal, REFUSAL_SURE);
 }
 
+static void a_maintenance_with_a_wish_to_wait_may_be_everybody_s(void **state)
+{
+    (void)state;
+    payroll_trouble(&payroll, "{\"status\": 503, \"retry_after\": 9, \"say\": \"Back at noon.\"}");
+    assert_retry(read_ann(NULL, NULL, NULL, NULL), UNSURE);
+    assert_int_equal(receipt.retry_after_us, 9000000);
+    assert_reason("it says \"Back at noon.\"");
+    assert_outcome(read_ann(NULL, NULL, NULL, NULL), TARGET_DOWN);
+    assert_reason("not sent: the target asked for a pause");
+    assert_true(receipt.retry_after_us > 8000000 && receipt.retry_after_us <= 9000000);
+}
+
 static void a_403_that_asks_to_wait_is_a_rate_limit(void **state)
 {
     (void)state;
@@ -793,7 +805,9 @@ static void a_wish_for_a_year_is_cut_and_one_that_cannot_be_read_does_not_count(
     assert_retry(read_ann(NULL, NULL, NULL, NULL), SURE);
     assert_int_equal(receipt.retry_after_us, 300000000);
     assert_reason("it wants a wait of 31536000 s, of which 300 s are waited");
-    assert_retry(read_ann(NULL, NULL, NULL, NULL), SURE); /* not sent: all wait, for minutes */
+    assert_outcome(read_ann(NULL, NULL, NULL, NULL), TARGET_DOWN); /* not sent: all wait, for minutes, and nobody pays for it */
+    assert_int_equal(receipt.refusal, REFUSAL_SURE);
+    assert_reason("not sent: the target asked for a pause");
     assert_true(receipt.retry_after_us > 290000000 && receipt.retry_after_us <= 300000000);
 }
 
@@ -1099,6 +1113,7 @@ int main(void)
         REST_TEST(a_pause_that_the_target_asks_for_is_told),
         REST_TEST(a_log_in_that_is_refused_is_told_as_such_and_takes_the_probe_down),
         REST_TEST(a_403_may_be_about_one_person_or_about_all),
+        REST_TEST(a_maintenance_with_a_wish_to_wait_may_be_everybody_s),
         REST_TEST(a_403_that_asks_to_wait_is_a_rate_limit),
         REST_TEST(a_wish_for_a_year_is_cut_and_one_that_cannot_be_read_does_not_count),
         REST_TEST(a_404_to_everything_is_nobody_s_end),

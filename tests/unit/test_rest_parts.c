@@ -725,7 +725,7 @@ static struct verdict limited_verdict(enum call_kind kind, int status, struct pa
 static void a_refusal_that_asks_to_wait_is_a_rate_limit_whatever_its_status(void **state)
 {
     (void)state;
-    for (int status = 400; status < 600; status++) {
+    for (int status = 400; status < 500; status++) {
         struct verdict verdict = limited_verdict(CALL_DISABLE, status, asks);
         if (verdict.outcome != OUTCOME_RETRY || verdict.refusal != REFUSAL_SURE || verdict.retry_after_us != 7000000)
             fail_msg("%d: %s", status, outcome_name(verdict.outcome));
@@ -733,6 +733,18 @@ static void a_refusal_that_asks_to_wait_is_a_rate_limit_whatever_its_status(void
     assert_int_equal(limited_verdict(CALL_DISABLE, 200, asks).outcome, OUTCOME_APPLIED);
     assert_int_equal(limited_verdict(CALL_DISABLE, 302, asks).refusal, REFUSAL_UNSURE);
     assert_int_equal(limited_verdict(CALL_DISABLE, 403, (struct patience){ .unread = true }).refusal, REFUSAL_UNSURE);
+}
+
+static void a_failure_that_asks_to_wait_stays_one_that_may_be_the_target_s(void **state)
+{
+    (void)state;
+    for (int status = 500; status < 600; status++) {
+        struct verdict verdict = limited_verdict(CALL_DISABLE, status, asks), plain = expected(CALL_DISABLE, status);
+        if (verdict.outcome != plain.outcome || verdict.refusal != plain.refusal || verdict.retry_after_us != 7000000)
+            fail_msg("%d: %s", status, outcome_name(verdict.outcome));
+    }
+    assert_int_equal(limited_verdict(CALL_CREATE, 503, asks).refusal, REFUSAL_UNSURE);
+    assert_int_equal(limited_verdict(CALL_READ, 500, asks).refusal, REFUSAL_UNSURE);
 }
 
 static void a_used_up_quota_is_a_rate_limit_where_the_status_says_nothing_better(void **state)
@@ -943,6 +955,7 @@ int main(void)
         cmocka_unit_test(every_status_has_exactly_one_outcome_for_each_call_and_tells_whose_refusal_it_is),
         cmocka_unit_test(a_status_that_a_gateway_gives_leaves_open_what_is_done_behind_it),
         cmocka_unit_test(a_refusal_that_asks_to_wait_is_a_rate_limit_whatever_its_status),
+        cmocka_unit_test(a_failure_that_asks_to_wait_stays_one_that_may_be_the_target_s),
         cmocka_unit_test(a_used_up_quota_is_a_rate_limit_where_the_status_says_nothing_better),
         cmocka_unit_test(no_status_has_two_rows_and_each_row_speaks),
         cmocka_unit_test(a_request_s_outcome_comes_before_the_target_s_and_is_sure),
