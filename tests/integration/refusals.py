@@ -157,7 +157,7 @@ def leave_refused(world, place, workers):
         place.refuse_eva()
         took = time_of_the_others(agent, lambda: agent.send(okta.deactivate(EVA)))
         line = agent.await_log(id=EVA.id, outcome="retry", level="error")
-        assert line["leaver"] == "not_out" and f"still has access after {line['attempt']} attempts" in line["reason"], line
+        assert line["leaver"] == "not_out" and f"access is still left after {line['attempt']} attempts" in line["reason"], line
         check_named(agent, place)
         clock.let_pass(61 * 1000000)
         code, text, _ = agent.ctl("status")
