@@ -508,14 +508,23 @@ enum step groups_part(struct lane_run *run)
     return step;
 }
 
+/* The value of before a rename: whoever gets the name next would have what the group gives. */
+static bool is_former(const struct lane_run *run, const struct group_value *value)
+{
+    bool known = run->link.member_key != NULL || run->written;
+
+    return known && value->key != NULL && !value->by_hand && value->member && !str_equal(value->key, run->link.member_key);
+}
+
 bool groups_are_left(const struct lane_run *run)
 {
     bool any = false;
 
-    for (size_t i = 0; i < run->groups.count && !run->parted; i++) {
+    for (size_t i = 0; i < run->groups.count; i++) {
         const struct group_value *value = &run->groups.values[i];
-        bool ours = value->key != NULL || value->seen; /* without a row it is the fact that makes it so */
-        any = any || (ours && !value->by_hand && (goes(run) || !value->member));
+        bool there = (value->key != NULL || value->seen) && !value->by_hand; /* without a row it is the fact that makes it ours */
+        bool forbidden = !run->parted && (goes(run) || !value->member);
+        any = any || (there && (forbidden || (!run->followed && is_former(run, value))));
     }
     return any;
 }
@@ -634,14 +643,16 @@ static bool has_not_joined(const struct lane_run *run, const struct group_value 
 
 static enum step leave_former(struct lane_run *run, struct group_value *value)
 {
-    bool former = value->key != NULL && !value->by_hand && value->member && !str_equal(value->key, run->link.member_key);
-
-    return former && !has_not_joined(run, value) ? remove_value(run, value) : STEP_NEXT;
+    if (!is_former(run, value))
+        return STEP_NEXT;
+    return has_not_joined(run, value) ? STEP_FAILED : remove_value(run, value);
 }
 
 enum step groups_leave_former(struct lane_run *run)
 {
     bool has_none = has_groups(run) && run->written && !goes(run) && lane_is_linked(run) && run->link.member == NULL;
+    enum step step = has_none || may_join(run) ? for_each(run, leave_former) : STEP_NEXT;
 
-    return has_none || may_join(run) ? for_each(run, leave_former) : STEP_NEXT;
+    run->followed = step == STEP_NEXT && !run->down;
+    return step;
 }

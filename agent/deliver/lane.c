@@ -88,7 +88,7 @@ static void begin_round(struct lane_run *run)
     run->reasons = 0;
     result->outcome = OUTCOME_UNCHANGED;
     run->looked = run->found = run->planned = run->blocked = run->written = run->swept = run->created = false;
-    run->parted = run->out = run->failed = run->down = false;
+    run->parted = run->followed = run->out = run->failed = run->down = false;
 }
 
 /* STEP_AGAIN: all of them again. */

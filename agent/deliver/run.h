@@ -77,6 +77,7 @@ struct lane_run {
     size_t member_count;
     bool created;           /* in this round */
     bool parted;            /* the person is out of all groups that must be left */
+    bool followed;          /* and no group has a value of before a rename */
     bool out;               /* the account is disabled, removed or signed out, where it must be */
 
     bool keep;              /* its removal was refused: disable it instead */

@@ -850,6 +850,25 @@ static void a_removal_of_what_was_put_in_by_hand_waits_like_a_leaver_too(void **
     assert_int_equal(leavers(), 0);
 }
 
+/* Whoever is ann next would be in secret. */
+static void a_former_value_that_stays_in_a_group_is_told_like_a_leaver(void **state)
+{
+    for (size_t i = 0; i < REFUSALS; i++) {
+        if (i > 0)
+            start_anew(state);
+        join();
+        refuse_by_row(&refusals[i], OPERATION_MEMBER_REMOVE, NULL);
+        lanes_person("b", 2, "u1", "eve@example.com", "Ann Lee");
+        lanes_expect(SECRET, "member", "[\"" PLACEHOLDER "\",\"" ANN "\",\"" EVE "\"]");
+        expect_line(refusals[i].word, "member_remove");
+        expect_out(false);
+        refuse_nothing();
+        lanes_person("c", 3, "u1", "eve@example.com", "Eve Lee");
+        lanes_expect(SECRET, "member", ONLY(EVE));
+        assert_int_equal(leavers(), 0);
+    }
+}
+
 static void drop_needs_leavers_for_a_removal_that_was_refused(void **state)
 {
     const struct store_filter filter = { .target = "ldap" };
@@ -937,6 +956,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_log_names_each_step_that_was_not_done, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_removal_that_waits_is_counted_and_named_like_a_leaver, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_removal_of_what_was_put_in_by_hand_waits_like_a_leaver_too, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_former_value_that_stays_in_a_group_is_told_like_a_leaver, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(drop_needs_leavers_for_a_removal_that_was_refused, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_removal_is_not_given_up_when_the_attempts_are_used_up, setup, lanes_teardown),
     };
