@@ -91,6 +91,7 @@ struct receipt {
     enum refusal refusal;
     bool answered;          /* the target's answer to the last change is known: nothing of it is still under way */
     bool partial;           /* read_groups: a part of where the mapping puts its groups could not be looked at; `note` names it */
+    bool last_member;       /* MEMBER_REMOVE, REJECTED: the group must have a member, and this is its last one */
     int remote_code;        /* LDAP result code, HTTP status, …; 0: none */
     char *reason;           /* one sentence for a person, with the target's own words; NULL when applied */
     int64_t retry_after_us; /* the target's own wish; 0: none */

@@ -2,9 +2,6 @@
 
 #include "base/str.h"
 
-/* LDAP's objectClassViolation: the last value of a group that must have one */
-#define REMOTE_LAST_VALUE 65
-
 static int append(struct lane_run *run, const char *user_id, const char *value, const char *key)
 {
     struct member_change *list = realloc(run->members, (run->member_count + 1) * sizeof(*list));
@@ -145,6 +142,6 @@ enum step members_add(struct lane_run *run)
 
 bool members_is_last(const struct lane_run *run, const struct operation *operation, const struct receipt *receipt)
 {
-    return operation->kind == OPERATION_MEMBER_REMOVE && receipt->outcome == OUTCOME_REJECTED && receipt->remote_code == REMOTE_LAST_VALUE &&
+    return operation->kind == OPERATION_MEMBER_REMOVE && receipt->outcome == OUTCOME_REJECTED && receipt->last_member &&
            mapping_with_first_member(run->job->group_mapping);
 }

@@ -302,7 +302,8 @@ static enum outcome apply_member(struct connector_session *session, const struct
     (void)ret_account;
     enum outcome outcome = change_member(session, operation, NULL, receipt);
     if (remove && !is_placeholder && receipt->remote_code == LDAP_OBJECT_CLASS_VIOLATION && operation->placeholder != NULL)
-        return change_member(session, operation, operation->placeholder, receipt);
+        outcome = change_member(session, operation, operation->placeholder, receipt);
+    receipt->last_member = remove && outcome == OUTCOME_REJECTED && receipt->remote_code == LDAP_OBJECT_CLASS_VIOLATION;
     return remove && is_about_value(session, operation, receipt) ? receipt_set(receipt, OUTCOME_UNCHANGED, 0, NULL) : outcome;
 }
 

@@ -641,13 +641,16 @@ static void the_last_member_leaves_the_placeholder_behind(void **state)
     assert_outcome(member(OPERATION_MEMBER_REMOVE, STAFF, "member", ANN, NOBODY), UNCHANGED);
 }
 
-static void the_last_member_without_a_placeholder_is_rejected_with_code_65(void **state)
+static void the_last_member_without_a_placeholder_is_rejected_as_such_with_code_65(void **state)
 {
     (void)state;
     slapd_add(&slapd, STAFF, "objectClass: groupOfNames\ncn: staff\nmember: " ANN);
     assert_outcome(member(OPERATION_MEMBER_REMOVE, STAFF, "member", ANN, NULL), REJECTED);
     assert_int_equal(receipt.remote_code, 65);
+    assert_true(receipt.last_member);
     assert_true(slapd_has_value(&slapd, STAFF, "member", ANN));
+    assert_outcome(member(OPERATION_MEMBER_REMOVE, STAFF, "noSuchThing", ANN, NULL), REJECTED);
+    assert_false(receipt.last_member);
 }
 
 static void a_posix_group_takes_names_and_may_be_empty(void **state)
@@ -738,7 +741,7 @@ int main(void)
         TEST(a_removal_of_an_entry_with_others_below_is_rejected),
         TEST(members_of_a_group_of_names_come_and_go_one_by_one),
         TEST(the_last_member_leaves_the_placeholder_behind),
-        TEST(the_last_member_without_a_placeholder_is_rejected_with_code_65),
+        TEST(the_last_member_without_a_placeholder_is_rejected_as_such_with_code_65),
         TEST(a_posix_group_takes_names_and_may_be_empty),
         TEST(a_member_of_a_group_that_is_not_there_is_gone),
         TEST(the_groups_that_hold_a_member_are_told_with_their_keys),

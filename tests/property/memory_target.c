@@ -355,7 +355,8 @@ static enum outcome change_member(struct memory_target *target, const struct ope
     if (changed && !is_sound(entry)) {
         if (operation->placeholder == NULL) {
             add_value(entry, operation->attribute, operation->value);
-            return receipt_set(receipt, OUTCOME_REJECTED, CLASS_VIOLATION, "the last member");
+            receipt->last_member = true; /* that alone: a code is its kind of target's */
+            return receipt_set(receipt, OUTCOME_REJECTED, 0, "the last member");
         }
         add_value(entry, operation->attribute, operation->placeholder);
     }
