@@ -201,7 +201,7 @@ static bool ask(struct lane_run *run, json_t **ret_hits)
     json_decref(settings);
     bool good = is_fine(outcome) || lane_fail_receipt(run, &receipt);
     run->groups.whole = good && !receipt.partial;
-    if (receipt.partial && receipt.note != NULL) {
+    if (receipt.note != NULL) {
         free(run->result->note);
         run->result->note = take_pointer(receipt.note);
     }

@@ -20,6 +20,7 @@ static struct {
     bool spells;               /* it shows a person's place in another spelling */
     bool made_meanwhile;       /* the entry of staff for g1, once it was looked for */
     const char *left_meanwhile;/* u1 takes this value out and is at his end once it was read; NULL: nobody */
+    bool leaves_out;           /* a place elsewhere, when groups are looked for */
     int looks;                 /* at the groups of people, so far */
     int64_t reads;             /* of accounts and groups */
 } peer;
@@ -162,6 +163,8 @@ static enum outcome read_groups(struct connector_session *session, const struct 
     peer.looks++;
     same.value = value;
     enum outcome outcome = memory_ops.read_groups(session, peer.spells ? &same : query, ret_groups, receipt);
+    if (peer.leaves_out)
+        receipt->note = strdup("nothing was looked for below \"cn=accesslog\"");
     if (peer.left_meanwhile != NULL && strcmp(query->value, peer.left_meanwhile) == 0) {
         change_by_hand(OPERATION_MEMBER_REMOVE, take_pointer(peer.left_meanwhile));
         world_number(lanes.world, "DELETE FROM member_value WHERE user = (SELECT n FROM identity WHERE id = 'u1')");
@@ -592,6 +595,27 @@ static void one_group_that_refuses_keeps_nobody_in_another(void **state)
     expect(CREW, NOBODY);
 }
 
+/* A place that holds no group of the mapping. */
+static void what_a_look_left_out_is_told_though_the_look_is_whole(void **state)
+{
+    struct lane_result result;
+
+    (void)state;
+    lanes.without_people = false;
+    lanes_person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    world_take(lanes.world, "m", 1, MEMBER("u1", "g1", true), GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    lanes_work();
+    expect(STAFF, ONLY(ANN));
+    peer.leaves_out = true;
+    world_take(lanes.world, "n", 2, MEMBER("u1", "g1", false));
+    struct lease lease = lanes_converge("u1", &result);
+    assert_non_null(result.note);
+    assert_non_null(strstr(result.note, "cn=accesslog"));
+    lanes_end(&lease, &result);
+    lane_result_clear(&result);
+    expect(STAFF, NOBODY);
+}
+
 /* The group's lane ends the group before the last member's receipt is stored: then he is a member again. */
 static void the_last_member_of_a_group_that_ended_brings_it_back(void **state)
 {
@@ -738,6 +762,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_rename_that_was_cut_off_is_brought_to_its_end, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_removal_that_was_refused_is_a_row_until_it_is_made, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(one_group_that_refuses_keeps_nobody_in_another, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(what_a_look_left_out_is_told_though_the_look_is_whole, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(the_last_member_of_a_group_that_ended_brings_it_back, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(one_look_serves_a_rename, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(what_is_sent_is_noted_with_the_lease, setup, lanes_teardown),
