@@ -50,3 +50,8 @@ void judge_accepted(struct judge *judge, uint64_t lane)
     if (at < judge->known_count)
         judge->known[at] = judge->known[--judge->known_count];
 }
+
+void judge_forget(struct judge *judge)
+{
+    judge->known_count = judge->known_next = judge->row = 0;
+}

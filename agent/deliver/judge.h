@@ -34,6 +34,8 @@ struct judge {
 /* True: the target refuses. */
 bool judge_refused(struct judge *judge, uint64_t lane, int code, bool of_change);
 void judge_accepted(struct judge *judge, uint64_t lane);
+/* A target that refused has taken a change: from now on all lanes count anew. */
+void judge_forget(struct judge *judge);
 /* When the lane was refused, in refusals from 1 on; 0: it was not, or has succeeded since. */
 uint64_t judge_refused_at(const struct judge *judge, uint64_t lane);
 

@@ -200,8 +200,9 @@ static void judge_refusal(struct target_pool *pool, struct ending *ending)
         ending->end = LANE_RELEASE; /* the target's, not the lane's: no attempt */
         ending->outcome = ending->stored = "refusing";
         close_trial(pool, result->refusal);
-    } else if (pool->state == TARGET_REFUSING) {
-        pool->trial_lanes = 1; /* this one's, or it refuses again after all: the next one tells */
+    } else if (pool->state == TARGET_REFUSING && all) { /* it has taken one, and refuses again */
+        pool->trial_lanes = 1;
+        close_trial(pool, result->refusal);
     } else if (all) {
         begin_refusing(pool, ending);
     }
@@ -237,6 +238,8 @@ static void judge_success(struct target_pool *pool, const struct ending *ending)
     pool->logins_refused = 0;
     if (pool->state != TARGET_REFUSING)
         return;
+    if (pool->trial_lanes == 1)
+        judge_forget(&pool->judge);
     if (pool->trial_lanes++ > 1 || pool->of_server) {
         pool->trial = false;
         set_state(pool, TARGET_UP, NULL);
