@@ -359,6 +359,8 @@ static void a_refused_removal_disables(void **state)
         refuse_by_row(&refusals[i], OPERATION_REMOVE, NULL);
         leave_renamed();
         lanes_expect(ANN, "description", "[\"out\"]");
+        lanes_expect(SECRET, "member", NOBODY);
+        assert_null(strstr(peer.sent, "member_add"));
         expect_line(refusals[i].word, "remove");
         expect_reason("the account is disabled, but: not so, said the server");
         expect_out(true);
