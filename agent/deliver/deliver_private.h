@@ -59,6 +59,7 @@ struct target_pool {
     bool of_server;           /* refusing: it said itself that it takes no work of anybody */
     bool trial;               /* refusing: lanes are tried */
     size_t trial_lanes;       /* so many at a time */
+    bool was_refusing;        /* before it went down: it comes back so */
     int64_t trial_wait_us;    /* before the next trial */
     struct latency revokes;
     char last_error[512];

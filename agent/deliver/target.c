@@ -27,6 +27,7 @@ static void set_state(struct target_pool *pool, enum target_state state, const c
         return;
     if (pool->state == TARGET_DOWN || pool->state == TARGET_STARTING || pool->state == TARGET_REFUSING)
         pool->up_at = clock_mono(pool->settings->clock);
+    pool->was_refusing = state == TARGET_DOWN && (pool->was_refusing || pool->state == TARGET_REFUSING);
     pool->state = state;
     pool->since = clock_wall(pool->settings->clock);
     pthread_mutex_unlock(&pool->lock);
@@ -152,6 +153,12 @@ static void charge(struct ending *ending)
     ending_decide(ending);
 }
 
+/* A lane that is held back by a pause, or by an open circuit, has asked nothing. */
+static bool is_held_back(const struct lane_result *result)
+{
+    return result->retry_after_us > 0 && result->refusal == REFUSAL_SURE;
+}
+
 /* A target that fell, and has taken changes since: is what a lane says of it the lane's own? One that was refused before is not
  * believed; others are when JUDGE_ROW of them say the same. */
 static bool is_doubtful(struct target_pool *pool, const struct ending *ending)
@@ -213,7 +220,7 @@ static void judge_down(struct target_pool *pool, struct ending *ending)
 {
     bool of_server = ending->result.refusal == REFUSAL_SERVER;
 
-    if (is_doubtful(pool, ending)) {
+    if (!is_held_back(&ending->result) && is_doubtful(pool, ending)) {
         charge(ending);
         return;
     }
@@ -339,7 +346,8 @@ static bool wait_for_probe(struct target_pool *pool)
 
 static void note_probe(struct target_pool *pool, bool up, const struct receipt *receipt)
 {
-    if (up && pool->state == TARGET_REFUSING) {
+    if (up && (pool->state == TARGET_REFUSING || pool->was_refusing)) {
+        set_state(pool, TARGET_REFUSING, "it refused before it was down");
         pool->trial = true;
         pool->trial_lanes = 1;
     } else if (up) {

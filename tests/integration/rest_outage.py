@@ -170,6 +170,29 @@ def a_maintenance_that_outlasts_all_attempts_makes_no_dead_letter(world):
     check_end(payroll, agent)
 
 
+def no_changes_for_a_while(workers):
+    def makes_no_dead_letter(world):
+        payroll, agent = start(world, target={"workers": workers, "retry": {"base": "10 ms", "most": "20 ms", "attempts": 4}})
+        join(payroll, agent)
+        payroll.trouble(status=503, retry_after=2, only="POST")
+        users = [User(f"00uread{i}", f"read{i}@example.com", f"Read {i}") for i in range(4)]
+        agent.send(*[event for user in users for event in (okta.create(user), okta.activate(user))])
+        agent.await_log(target="payroll", state="refusing")
+        refused = lambda: len([r for r in payroll.requests("POST") if r["status"] == 503])
+        so_far = refused()
+        await_condition("it refused five more, two seconds apart", lambda: refused() >= so_far + 5)
+        assert agent.target_status()["dead"] == 0 and all(int(line["attempt"]) <= 2 for line in agent.log(outcome="retry")), agent.log(outcome="retry")
+        payroll.trouble()
+        await_employees(payroll, users)
+        check_end(payroll, agent)
+    makes_no_dead_letter.__name__ = f"a_payroll_that_takes_no_changes_and_says_when_makes_no_dead_letter_with_{workers}_workers"
+    test(makes_no_dead_letter)
+
+
+no_changes_for_a_while(1)
+no_changes_for_a_while(4)
+
+
 @test
 def a_leaver_of_a_target_that_is_down_is_told_and_out_when_it_is_back(world):
     payroll, agent = start(world)
