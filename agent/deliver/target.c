@@ -198,14 +198,22 @@ static void begin_refusing(struct target_pool *pool, const struct ending *ending
     store_hurry(pool->settings->store, pool->target.name, OUTCOME_WORD_REFUSED);
 }
 
+/* With fewer lanes than it takes nobody can tell whose refusal it is: the lane is charged, as ever. */
+static bool has_others(struct target_pool *pool)
+{
+    return queue_count(&pool->queue) + pool->busy >= JUDGE_ROW;
+}
+
 static void judge_refusal(struct target_pool *pool, struct ending *ending)
 {
     const struct lane_result *result = &ending->result;
     bool all = judge_refused(&pool->judge, lease_mark(&ending->lease), result->refusal_code, result->refusal_of_change);
 
     if (pool->state == TARGET_REFUSING && pool->trial_lanes == 1) {
-        ending->end = LANE_RELEASE; /* the target's, not the lane's: no attempt */
-        ending->outcome = ending->stored = "refusing";
+        if (has_others(pool)) {
+            ending->end = LANE_RELEASE; /* the target's, not the lane's: no attempt */
+            ending->outcome = ending->stored = "refusing";
+        }
         close_trial(pool, result->refusal);
     } else if (pool->state == TARGET_REFUSING && all) { /* it has taken one, and refuses again */
         pool->trial_lanes = 1;
