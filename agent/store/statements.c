@@ -150,8 +150,9 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_INTENT_READ] = "SELECT key, at, answered FROM intent WHERE lane = ? AND operation = ? AND digest = ?",
     [SQL_INTENT_WRITE] = "INSERT INTO intent (lane, operation, digest, key, at, sent, place, generation) VALUES (?,?,?,?,?,?,?,?) "
                          "ON CONFLICT (lane, operation, digest) DO UPDATE SET key=excluded.key, at=excluded.at, answered=0",
-    [SQL_INTENT_NOTE] = "INSERT OR IGNORE INTO intent (lane, operation, digest, key, at, sent, place, generation) "
-                        "VALUES (?,'create',?,'',?,?,?,?)",
+    [SQL_INTENT_NOTE] = "INSERT INTO intent (lane, operation, digest, key, at, sent, place, generation) VALUES (?,'create',?,'',?,?,?,?) "
+                        "ON CONFLICT (lane, operation, digest) DO UPDATE SET at=excluded.at, answered=0, generation=excluded.generation "
+                        "WHERE answered",
     [SQL_INTENT_OTHERS] = "SELECT count(*), max(wait), json_group_array(json(sent)) FILTER (WHERE sent IS NOT NULL AND digest <> ?) "
                           "FROM intent WHERE lane = ? AND operation = ?",
     [SQL_INTENT_WAIT] = "UPDATE intent SET wait = ?, answered = ? WHERE lane = ? AND operation = ? AND digest = ?",

@@ -283,6 +283,26 @@ static void two_groups_that_swap_the_names_of_their_creations_come_round(void **
     }
 }
 
+/* The first attempt was answered; nobody has heard of the second one yet. */
+static void a_creation_that_is_tried_again_keeps_others_from_its_place(void **state)
+{
+    struct lane_result result;
+
+    (void)state;
+    peer.refuses = true;
+    world_take(lanes.world, "a", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    lanes_work();
+    peer.refuses = false;
+    world_advance(lanes.world, SECOND);
+    struct lease lease = lanes_converge("g1", &result);
+    assert_true(lanes_stands_at(STAFF));
+    world_take(lanes.world, "b", 2, GROUP_NAME("g2", "staff"), GROUP_EXISTS("g2", true));
+    lanes_work();
+    assert_non_null(strstr(lanes_newest("g2").reason, "may just have been created for group g1"));
+    lanes_end(&lease, &result);
+    lane_result_clear(&result);
+}
+
 static void an_equal_entry_that_was_created_meanwhile_is_its_creator_s(void **state)
 {
     (void)state;
@@ -742,6 +762,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_group_deleted_and_renamed_before_its_creation_was_answered_goes, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_name_s_new_holder_leaves_an_unanswered_creation_to_whose_it_is, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(two_groups_that_swap_the_names_of_their_creations_come_round, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_creation_that_is_tried_again_keeps_others_from_its_place, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(an_equal_entry_that_was_created_meanwhile_is_its_creator_s, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(what_was_begun_is_forgotten_at_the_end, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(who_left_before_the_creation_was_answered_is_taken_out, setup, lanes_teardown),
