@@ -1,7 +1,7 @@
 /*
  * account.h: the steps about the account itself, a person's or a group's
  * entry: read, plan, adopt, take access away, everything else, link.
- * Private to deliver/; lane.c has their order.
+ * Private to deliver/; lane.c has their order. Ownership, threads and errors as in run.h.
  */
 #ifndef PROVOST_DELIVER_ACCOUNT_H
 #define PROVOST_DELIVER_ACCOUNT_H

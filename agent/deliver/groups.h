@@ -7,7 +7,7 @@
  * account; an explicit removal counts for them, too. What the look could not
  * see is noted, and never taken for "in no group".
  *
- * Private to deliver/. lane.c has the order of the steps.
+ * Private to deliver/. lane.c has the order of the steps. Ownership, threads and errors as in run.h.
  */
 #ifndef PROVOST_DELIVER_GROUPS_H
 #define PROVOST_DELIVER_GROUPS_H

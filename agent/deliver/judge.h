@@ -3,9 +3,9 @@
  * the target's.
  *
  * When JUDGE_ROW different lanes in a row get the same refusal and none
- * succeeds between them, it is the target's. A lane that was refused and has
- * not succeeded since says nothing new when it is refused again: once the
- * target has taken the work of others, its refusals are its own.
+ * succeeds between them, it is the target's. A lane counts once: repeated
+ * refusals of a lane that has not succeeded since are no evidence against the
+ * target.
  *
  * Ownership: a plain value, zero-initialised. Threads: the owner's lock.
  * Private to deliver/.

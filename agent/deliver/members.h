@@ -5,7 +5,7 @@
  * when it creates the entry or finds them missing; their rows are durable
  * before (intent.h). Values that are not right any more are mended by the
  * members' own lanes, which the store makes ready with the group's receipt.
- * Private to deliver/.
+ * Private to deliver/. Ownership, threads and errors as in run.h.
  */
 #ifndef PROVOST_DELIVER_MEMBERS_H
 #define PROVOST_DELIVER_MEMBERS_H

@@ -10,7 +10,7 @@
  *     receipt: a crash between the sweep and the link sweeps once more, which
  *     is harmless.
  *   - The second sweep is a due time of the lane.
- * Groups are never touched.
+ * Groups are never touched. Ownership, threads and errors as in run.h.
  */
 #ifndef PROVOST_DELIVER_SESSIONS_H
 #define PROVOST_DELIVER_SESSIONS_H

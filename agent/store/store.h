@@ -24,8 +24,9 @@
  *   any time; they see all that was committed before the call.
  *
  * Ownership: a queued write takes nothing; its arguments are the caller's and
- * must live until `done` (store_take frees the batch itself). What reads
- * return is the caller's.
+ * must live until `done` (store_take frees the batch itself), but for those of
+ * store_complete, store_quarantine and store_touch, which are copied. What
+ * reads return is the caller's.
  *
  * Errors: ERROR_FULL, ERROR_READONLY, ERROR_BUSY, ERROR_CORRUPT, ERROR_IO tell
  * why nothing was committed; the store tries again with the next write, so a
@@ -190,8 +191,8 @@ enum lane_end {
     LANE_HELD,    /* until resume or approve */
 };
 
-/* Is it a leaver's lane whose account is not disabled or removed, or whose
- * sessions are not ended? */
+/* Has a person access that must end: an account that is not disabled or
+ * removed, sessions that are not ended, a membership that is not removed? */
 enum leaving {
     LEAVING_UNKNOWN, /* it was not looked at: as before */
     LEAVING_NO,
@@ -234,7 +235,7 @@ enum member_state {
     MEMBER_SENT,    /* may be on its way */
     MEMBER_THERE,   /* was answered, or seen */
     MEMBER_LEAVING, /* must go and could not yet */
-    MEMBER_HANDED,  /* as a change: another user has the value now, so that only the row goes; where that is not so any more, the row stays */
+    MEMBER_HANDED,  /* as a change: the row goes only if another user still has the value */
 };
 
 /* A change of one row: for a person's lane `other` is the group, for a group's lane the user. */

@@ -362,7 +362,7 @@ void checkpoint_step(struct sqlite_store *store); /* the writer, between two gro
 /* jump.c */
 /* Once the file is open, before the writer thread starts. */
 void jump_open(struct sqlite_store *store);
-/* In each transaction, before its requests: where the clock was set, retries, leases and claims move with it. */
+/* In each transaction, before its requests: where the clock was set, retries, leases and intents move with it. */
 int jump_follow(struct sqlite_store *store, struct error *error);
 void jump_commit(struct sqlite_store *store); /* with `lock` held */
 /* Does the file know the time to within an hour? Else jump_remember puts it into the counters. */

@@ -167,8 +167,8 @@ static enum outcome find(struct connector_session *session, const struct account
     return take_hits(session, &request, &answer, query, ret_account, receipt);
 }
 
-/* Whom all filters together match once or not at all is whom they match in order: one round trip for the many joiners whom
- * nobody matches. False: it takes them one by one to tell. */
+/* One search with all filters replaces one search per filter when it finds at most one entry: one round trip for the many joiners whom
+ * nothing matches. False: it takes the filters one by one to tell. */
 static bool find_by_any(struct connector_session *session, const struct account_query *query, const char *base,
                         struct account *ret_account, struct receipt *receipt)
 {
