@@ -23,7 +23,7 @@ EVA = User("00ueva", "eva@abroad.example.com", "Eva Stone")
 OTHERS = [User(f"00uother{i}", f"other{i}@people.example.com", f"Other {i}") for i in range(399)]
 ABROAD = f"ou=abroad,{SUFFIX}"
 AT_ONCE = 57  # of them in one body: 399 are seven
-ROUNDS = 5
+ROUNDS = 5 if SCALE == 1 else 1  # a program under sanitizers is slow in its own way, and is not timed
 SLOWER_MOST = 1.2
 ATTEMPTS = 4
 
@@ -177,7 +177,7 @@ def one_refused(kind, what, workers, play):
             with_eva.append(play(world, place, workers))
         ratio = min(with_eva) / min(without)  # whatever else this machine does only adds to some of them
         print(f"# {len(OTHERS)} others took {min(without):.2f} s without, {min(with_eva):.2f} s with the one refused: {ratio:.2f} times")
-        assert ratio <= SLOWER_MOST, (without, with_eva)
+        assert ratio <= SLOWER_MOST or SCALE != 1, (without, with_eva)
     stops_nobody.__name__ = f"one_{what}_refused_{kind.code.split()[-1]}_stops_nobody_with_{workers}_worker{'s' if workers > 1 else ''}"
 
 
