@@ -257,12 +257,17 @@ static bool has_moved(struct lane_run *run, const struct operation *operation)
     return moved;
 }
 
+static bool moves(const struct operation *operation)
+{
+    return operation->new_locator != NULL && operation->kind != OPERATION_DISABLE;
+}
+
 /* Values that somebody else put into groups move along; once the account has another place nobody knows what to look for. */
 static enum step wait_for_look(struct lane_run *run, const struct operation *rename)
 {
     cleanup_free char *reason = str_printf("cannot rename %s yet: its groups could not be searched; retrying", rename->locator);
 
-    run->doing = operation_kind_name(OPERATION_RENAME);
+    run->doing = operation_kind_name(rename->kind);
     return step_if(lane_fail(run, OUTCOME_RETRY, reason != NULL ? reason : "out of memory"));
 }
 
@@ -276,7 +281,7 @@ enum step account_change(struct lane_run *run)
     for (size_t i = 0; i < run->plan.operation_count && !run->down; i++) {
         if (i == 0 && takes_out(run->plan.operations[0].kind))
             continue;
-        if (run->plan.operations[i].kind == OPERATION_RENAME && run->groups.failed) {
+        if (moves(&run->plan.operations[i]) && run->groups.failed) {
             worst = wait_for_look(run, &run->plan.operations[i]);
             continue;
         }

@@ -57,6 +57,8 @@ struct target_pool {
     bool fell;                /* a lane brought the target down, and it took no change since */
     bool recovered;           /* it fell, and has taken a change since */
     bool of_server;           /* refusing: it said itself that it takes no work of anybody */
+    bool of_change;           /* refusing: only a change that is taken ends it */
+    bool doubted;             /* a lane said that it is down, and was not believed: it is probed */
     bool trial;               /* refusing: lanes are tried */
     size_t trial_lanes;       /* so many at a time */
     bool was_refusing;        /* before it went down: it comes back so */
@@ -77,6 +79,8 @@ void *worker_main(void *pool);
 /* target.c */
 /* A connection cannot be had now: the target is down, or refuses. With `opening` held. */
 bool target_pool_is_away(struct target_pool *pool);
+/* A server that took no work is tried by a new session: one from before may sit on an address that is passed over. */
+bool target_pool_wants_new_sessions(struct target_pool *pool);
 /* What the end of a lane says of the target; may decide the end anew. */
 void target_pool_judge(struct target_pool *pool, struct ending *ending);
 /* A worker has no lane any more. */

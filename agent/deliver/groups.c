@@ -290,8 +290,7 @@ static bool look_for(struct lane_run *run)
     for (size_t i = 0; good && i < json_array_size(hits); i++)
         good = note_hit(run, json_array_get(hits, i), run->groups.key);
     json_decref(hits);
-    run->groups.failed = !(good && forget_strangers(run) && confirm_strangers(run));
-    return !run->groups.failed;
+    return good && forget_strangers(run) && confirm_strangers(run);
 }
 
 /* A link of an older store does not say the value, and its key may be the store's own. What was written then is made of the place and the
@@ -353,6 +352,7 @@ enum step groups_look(struct lane_run *run)
         good = look_for(run);
     }
     link_clear(&value);
+    run->groups.failed = !good;
     return step_if(good);
 }
 

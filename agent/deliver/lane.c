@@ -167,9 +167,9 @@ static void finish(struct lane_run *run)
     struct lane_result *result = run->result;
 
     result->leaving = judge_leaving(run);
-    if (run->kept != NULL) { /* disabled, and not removed */
+    if (run->keep) { /* disabled, and not removed */
         run->doing = operation_kind_name(OPERATION_REMOVE);
-        lane_fail(run, run->kept_outcome, run->kept);
+        lane_fail(run, run->kept_outcome, run->kept != NULL ? run->kept : "out of memory");
     }
     say_out(run);
     if (!run->failed)

@@ -30,7 +30,7 @@ static int append_older(struct lane_run *run, const char *user_id)
         code = append(run, user_id, link.member, link.member_key);
     json_decref(account);
     link_clear(&link);
-    return code == ERROR_NOTFOUND ? 0 : code;
+    return code == ERROR_NOTFOUND || code == ERROR_INVALID ? 0 : code; /* what is wrong with the value that person's lane tells */
 }
 
 static int add_member(void *arg, const char *user_id, const char *value, const char *key)

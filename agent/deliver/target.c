@@ -133,6 +133,7 @@ static void suspend(struct target_pool *pool, const struct ending *ending)
 {
     const struct lane_result *result = &ending->result;
 
+    probe_after(pool, at_most(result->retry_after_us, PAUSE_MAX_US));
     if (pool->state != TARGET_DOWN && !pool->stopping) {
         bool flaps = clock_mono(pool->settings->clock).us - pool->up_at.us < pool->target.probe_us;
         probe_after(pool, flaps ? probe_wait_us(pool) : 0);
@@ -140,7 +141,6 @@ static void suspend(struct target_pool *pool, const struct ending *ending)
         set_state(pool, TARGET_DOWN, ending->reason);
     }
     release_queue(pool);
-    probe_after(pool, at_most(result->retry_after_us, PAUSE_MAX_US));
     pthread_cond_signal(&pool->wake_scheduler);
 }
 
@@ -171,16 +171,22 @@ static bool is_doubtful(struct target_pool *pool, const struct ending *ending)
     return pool->state == TARGET_UP && pool->recovered && ending->result.refusal != REFUSAL_LOGIN && (known || (lately && !all));
 }
 
-/* With the lock held. Lanes are tried after a while, one at first. */
-static void close_trial(struct target_pool *pool, enum refusal refusal)
+/* Lanes are tried after a while, one at first. Before the lock is let go: whatever is late in ending finds the trial closed. */
+static void put_off_trial(struct target_pool *pool, enum refusal refusal)
 {
     int64_t login_us = login_wait_us(pool, refusal);
 
     pool->trial = false;
-    release_queue(pool);
+    pool->trial_lanes = 1;
     pool->probe_at = clock_mono(pool->settings->clock);
     probe_after(pool, pool->trial_wait_us > login_us ? pool->trial_wait_us : login_us);
     pool->trial_wait_us = at_most(pool->trial_wait_us * 2, pool->target.probe_us);
+}
+
+static void close_trial(struct target_pool *pool, enum refusal refusal)
+{
+    put_off_trial(pool, refusal);
+    release_queue(pool);
     pthread_cond_signal(&pool->wake_scheduler);
 }
 
@@ -192,9 +198,12 @@ static void begin_refusing(struct target_pool *pool, const struct ending *ending
     if (pool->state != TARGET_UP || pool->stopping)
         return;
     pool->of_server = result->refusal == REFUSAL_SERVER;
+    pool->of_change = pool->of_server || result->refusal_of_change;
     pool->trial_wait_us = at_most(TRIAL_MIN_US, pool->target.probe_us);
+    put_off_trial(pool, result->refusal);
     set_state(pool, TARGET_REFUSING, words);
-    close_trial(pool, result->refusal);
+    release_queue(pool);
+    pthread_cond_signal(&pool->wake_scheduler);
     store_hurry(pool->settings->store, pool->target.name, OUTCOME_WORD_REFUSED);
 }
 
@@ -204,19 +213,28 @@ static bool has_others(struct target_pool *pool)
     return queue_count(&pool->queue) + pool->busy >= JUDGE_ROW;
 }
 
+/* A lane that was tried and refused. It is the target's refusal, not the lane's, and costs no attempt; a leaver who is alone, and pays,
+ * does not wait for longer than a trial would. */
+static void give_back(struct target_pool *pool, struct ending *ending)
+{
+    if (!pool->trial || has_others(pool)) {
+        ending->end = LANE_RELEASE;
+        ending->outcome = ending->stored = "refusing";
+    } else if (ending->end == LANE_RETRY && ending->result.leaving == LEAVING_YES) {
+        ending->retry_in_us = at_most(ending->retry_in_us, pool->target.probe_us);
+    }
+    if (pool->trial)
+        close_trial(pool, ending->result.refusal);
+}
+
 static void judge_refusal(struct target_pool *pool, struct ending *ending)
 {
     const struct lane_result *result = &ending->result;
     bool all = judge_refused(&pool->judge, lease_mark(&ending->lease), result->refusal_code, result->refusal_of_change);
 
-    if (pool->state == TARGET_REFUSING && pool->trial_lanes == 1) {
-        if (has_others(pool)) {
-            ending->end = LANE_RELEASE; /* the target's, not the lane's: no attempt */
-            ending->outcome = ending->stored = "refusing";
-        }
-        close_trial(pool, result->refusal);
+    if (pool->state == TARGET_REFUSING && (!pool->trial || pool->trial_lanes == 1)) {
+        give_back(pool, ending);
     } else if (pool->state == TARGET_REFUSING && all) { /* it has taken one, and refuses again */
-        pool->trial_lanes = 1;
         close_trial(pool, result->refusal);
     } else if (all) {
         begin_refusing(pool, ending);
@@ -230,6 +248,8 @@ static void judge_down(struct target_pool *pool, struct ending *ending)
 
     if (!is_held_back(&ending->result) && is_doubtful(pool, ending)) {
         charge(ending);
+        pool->doubted = true;
+        pthread_cond_signal(&pool->wake_scheduler);
         return;
     }
     if (pool->state != TARGET_DOWN) {
@@ -251,7 +271,7 @@ static void judge_success(struct target_pool *pool, const struct ending *ending)
     pool->recovered = pool->recovered || (pool->fell && ending->result.accepted);
     pool->fell = pool->fell && !ending->result.accepted;
     pool->logins_refused = 0;
-    if (pool->state != TARGET_REFUSING)
+    if (pool->state != TARGET_REFUSING || !pool->trial)
         return;
     if (pool->trial_lanes == 1)
         judge_forget(&pool->judge);
@@ -267,7 +287,9 @@ static void judge_success(struct target_pool *pool, const struct ending *ending)
 /* A refused change is answered by a change that was taken, a refused look by any look. */
 static bool succeeds(const struct target_pool *pool, const struct ending *ending)
 {
-    return ending->result.accepted || (!pool->judge.of_change && ending->result.looked && ending->result.refusal == REFUSAL_SURE);
+    bool of_change = pool->state == TARGET_REFUSING ? pool->of_change : pool->judge.of_change;
+
+    return ending->result.accepted || (!of_change && ending->result.looked && ending->result.refusal == REFUSAL_SURE);
 }
 
 void target_pool_judge(struct target_pool *pool, struct ending *ending)
@@ -278,9 +300,17 @@ void target_pool_judge(struct target_pool *pool, struct ending *ending)
         judge_down(pool, ending);
     else if (succeeds(pool, ending))
         judge_success(pool, ending);
-    else if (ending->result.refusal != REFUSAL_SURE && ending->end == LANE_RETRY)
+    else if (ending->result.refusal != REFUSAL_SURE && ending->result.outcome == OUTCOME_RETRY)
         judge_refusal(pool, ending);
     pthread_mutex_unlock(&pool->lock);
+}
+
+bool target_pool_wants_new_sessions(struct target_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool wants = pool->state == TARGET_REFUSING && pool->of_server;
+    pthread_mutex_unlock(&pool->lock);
+    return wants;
 }
 
 void target_pool_lane_ended(struct target_pool *pool, enum priority priority, bool failed, struct mono begun)
@@ -354,9 +384,10 @@ static bool wait_for_probe(struct target_pool *pool)
 
 static void note_probe(struct target_pool *pool, bool up, const struct receipt *receipt)
 {
+    pool->doubted = false;
     if (up && (pool->state == TARGET_REFUSING || pool->was_refusing)) {
         set_state(pool, TARGET_REFUSING, "it refused before it was down");
-        pool->trial = true;
+        pool->trial = pool->probe_at.us <= clock_mono(pool->settings->clock).us; /* a late lane may have put it off meanwhile */
         pool->trial_lanes = 1;
     } else if (up) {
         pool->logins_refused = 0;
@@ -426,7 +457,8 @@ static bool has_nothing_to_try(const struct target_pool *pool, struct wall next)
 {
     bool idle = queue_count(&pool->queue) == 0 && pool->busy == 0 && pool->unfinished == 0;
 
-    return pool->state == TARGET_REFUSING && pool->trial && idle && until_us(pool, next) > pool->target.probe_us;
+    return pool->state == TARGET_REFUSING && pool->trial && idle &&
+           (next.us == 0 || next.us - clock_wall(pool->settings->clock).us > pool->target.probe_us);
 }
 
 /* Leases more. */
@@ -455,8 +487,10 @@ static void feed(struct target_pool *pool)
         release_queue(pool);
     if (got > 0)
         pthread_cond_broadcast(&pool->wake_workers);
-    else if (has_nothing_to_try(pool, next))
+    if (got == 0 && has_nothing_to_try(pool, next)) {
+        pool->trial = false;
         set_state(pool, TARGET_UP, NULL);
+    }
 }
 
 static void store_refused_again(struct target_pool *pool)
@@ -472,7 +506,8 @@ static void store_refused_again(struct target_pool *pool)
 
 static bool is_to_be_probed(const struct target_pool *pool)
 {
-    return pool->state == TARGET_STARTING || pool->state == TARGET_DOWN || (pool->state == TARGET_REFUSING && !pool->trial && !pool->held);
+    return pool->state == TARGET_STARTING || pool->state == TARGET_DOWN || (pool->state == TARGET_REFUSING && !pool->trial && !pool->held) ||
+           (pool->state == TARGET_UP && pool->doubted && !pool->held);
 }
 
 static void hold(struct target_pool *pool)

@@ -26,6 +26,8 @@ static bool open_session(struct worker *worker, struct ending *ending)
     struct receipt receipt = { 0 };
     enum outcome outcome = OUTCOME_TARGET_DOWN;
 
+    if (worker->session != NULL && target_pool_wants_new_sessions(pool))
+        close_session(worker);
     if (worker->session != NULL)
         return true;
     pthread_mutex_lock(&pool->opening);

@@ -144,8 +144,12 @@ static bool try_passed_over(struct walk *walk)
 {
     struct connector_shared *shared = walk->session->shared;
 
-    for (size_t i = 0; i < shared_count(shared); i++)
-        if (shared_try_again(shared, i) && try_address(walk, i))
+    uint64_t again = 0;
+
+    for (size_t i = 0; i < shared_count(shared) && i < 64; i++)
+        again |= (uint64_t)shared_try_again(shared, i) << i;
+    for (size_t i = 0; i < shared_count(shared) && i < 64; i++)
+        if ((again >> i & 1) != 0 && try_address(walk, i))
             return true;
     return false;
 }

@@ -240,6 +240,20 @@ static void a_target_that_refuses_everybody_charges_three_and_comes_back(void **
     assert_int_equal(lanes.states[lanes.state_count - 1], TARGET_UP);
 }
 
+static void with_one_attempt_each_three_are_given_up_and_no_more(void **state)
+{
+    (void)state;
+    lanes.deliver.attempts = 1;
+    set_rule((struct rule){ NULL, OUTCOME_RETRY, REFUSAL_UNSURE, 53, 0 });
+    send_others("ACTIVE");
+    lanes_start(1);
+    AWAIT_LINES(lanes_count_states(TARGET_REFUSING) == 1);
+    AWAIT(&peer.lock, &peer.changed, peer.sent >= 8);
+    assert_int_equal(lanes_count(NULL, "dead"), 3);
+    set_rule(no_rule);
+    AWAIT_LINES(lanes_count(NULL, "applied") == OTHERS - 3);
+}
+
 static void a_target_that_takes_one_change_and_refuses_again_charges_few(void **state)
 {
     (void)state;
@@ -478,6 +492,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_person_who_brings_the_target_down_stops_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(a_target_that_refuses_everybody_charges_three_and_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(one_person_of_a_part_that_is_read_only_stops_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(with_one_attempt_each_three_are_given_up_and_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(a_target_that_takes_one_change_and_refuses_again_charges_few, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_that_takes_no_changes_is_tried_by_one_lane_and_back_within_a_probe, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_whose_only_work_is_taken_again_refuses_no_more, setup, teardown),
