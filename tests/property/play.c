@@ -368,7 +368,7 @@ static enum verdict say(struct player *player, char *what, enum verdict verdict)
 }
 
 /* As the directory is now. */
-static enum verdict judge_left(struct player *player, const struct life *life, struct ending *ending)
+static enum verdict judge_now(struct player *player, const struct life *life, struct ending *ending)
 {
     const struct model model = model_fold(life, player->policy);
     json_t *leavers = NULL;
@@ -381,6 +381,19 @@ static enum verdict judge_left(struct player *player, const struct life *life, s
         errx(1, "the leavers could not be read");
     enum verdict verdict = say(player, left_unnamed(&model, life, ending->found, leavers), LEFT_IN);
     json_decref(leavers);
+    return verdict;
+}
+
+/* A lane may be under way though nothing has succeeded for a while, on a busy machine: what stays so for a second is the end. */
+static enum verdict judge_left(struct player *player, const struct life *life, struct ending *ending)
+{
+    const struct timespec soon = { 0, 25000000 };
+    enum verdict verdict = judge_now(player, life, ending);
+
+    for (int i = 0; i < 40 && verdict == LEFT_IN; i++) {
+        nanosleep(&soon, NULL);
+        verdict = judge_now(player, life, ending);
+    }
     return verdict;
 }
 
