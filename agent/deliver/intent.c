@@ -256,13 +256,16 @@ static enum outcome read_as_named(struct lane_run *run, const json_t *names, str
     return outcome;
 }
 
-/* What is found is ours, unless it is somebody else's by now. */
+/* What is found is ours, unless it is somebody else's by now, or another group's creation may just have been made there. */
 static bool link_made(struct lane_run *run, const struct account *account, bool *ret_found)
 {
     const struct lane_job *job = run->job;
     const struct link link = { .key = account->key, .locator = account->locator };
-    cleanup_free char *owner = NULL;
+    cleanup_free char *owner = NULL, *place = account->locator != NULL ? plan_place_key(run->mapping, account->locator) : NULL;
+    struct error error = { 0 };
 
+    if (job->kind == IDENTITY_GROUP && place != NULL && store_check_creator(job->store, job->target, place, job->id, &error) < 0)
+        return lane_fail_error(run, &error);
     *ret_found = account->key != NULL && store_find_owner(job->store, job->target, job->kind, account->key, &owner, NULL) == ERROR_NOTFOUND;
     return !*ret_found || (lane_set_link(run, &link) && lane_store_link(run));
 }

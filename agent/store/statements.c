@@ -15,6 +15,8 @@
 #define LINK_COLUMNS "l.key, l.locator, l.account, l.gone, l.due, l.linked, l.member, l.member_key"
 #define OPERATION_COLUMNS "o.id, o.delivery, o.at, o.kind, o.locator, o.outcome, o.changes, o.before, o.sessions_found, "   \
     "o.sessions_ended, o.note"
+/* A creation that was answered and not settled: a service with keys may have made it all the same, a directory has not. */
+#define MAY_HAVE_BEEN_MADE "NOT (answered AND key = '')"
 #define LANE_COLUMNS                                                                                                           \
     "l.key, t.name, i.kind, i.id, coalesce(i.login, i.name), l.state, l.at, l.attempt, l.deliveries, l.outcome, l.action, "    \
     "l.reason, l.priority, e.uuid, e.type, l.leaver, l.undone"
@@ -157,10 +159,10 @@ static const char *const sql_texts[SQL_COUNT] = {
                           "FROM intent WHERE lane = ? AND operation = ?",
     [SQL_INTENT_WAIT] = "UPDATE intent SET wait = ?, answered = ? WHERE lane = ? AND operation = ? AND digest = ?",
     [SQL_INTENTS_SENT] = "SELECT json_group_array(json(sent)) FILTER (WHERE sent IS NOT NULL) FROM intent WHERE lane = ? AND operation = ? "
-                         "HAVING count(*) > 0",
+                         "AND " MAY_HAVE_BEEN_MADE " HAVING count(*) > 0",
     [SQL_INTENT_CREATOR] = "SELECT t.lane, i.id, i.name FROM intent t JOIN identity i ON i.n = " IDENTITY_OF_LANE "t.lane) "
                            "WHERE t.place = ?1 AND t.lane >> 40 = ?2 AND t.lane <> ?3 AND NOT t.answered",
-    [SQL_INTENTS_PENDING] = "SELECT 1 FROM intent WHERE lane = ? AND operation = 'create' LIMIT 1",
+    [SQL_INTENTS_PENDING] = "SELECT 1 FROM intent WHERE lane = ? AND operation = 'create' AND " MAY_HAVE_BEEN_MADE " LIMIT 1",
     [SQL_INTENTS_SHIFT] = "UPDATE intent SET at = at + ?1, wait = wait + ?1 * (wait > 0)",
     [SQL_INTENT_DELETE] = "DELETE FROM intent WHERE lane = ? AND operation = ? AND digest = ?",
     [SQL_INTENTS_DELETE] = "DELETE FROM intent WHERE lane = ?",

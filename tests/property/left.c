@@ -23,12 +23,17 @@ static int owner(const json_t *entry)
     return id != NULL && strncmp(id, "00u", 3) == 0 ? atoi(id + 3) : -1;
 }
 
+/* Or stepped aside to it (deliver/swap.h). */
 static bool had_place(const struct life *life, int user, const char *dn)
 {
+    char aside[16];
+
+    snprintf(aside, sizeof(aside), "~00u%d,", user);
     for (size_t i = 0; i < life->count; i++) {
         const struct life_event *event = &life->events[i];
         size_t length = strcspn(event->login, "@");
-        if (event->user == user && strncmp(dn, "uid=", 4) == 0 && strncmp(dn + 4, event->login, length) == 0 && dn[4 + length] == ',')
+        bool named = event->user == user && strncmp(dn, "uid=", 4) == 0 && strncmp(dn + 4, event->login, length) == 0;
+        if (named && (dn[4 + length] == ',' || strncmp(dn + 4 + length, aside, strlen(aside)) == 0))
             return true;
     }
     return false;

@@ -303,6 +303,26 @@ static void a_creation_that_is_tried_again_keeps_others_from_its_place(void **st
     lane_result_clear(&result);
 }
 
+/* One that was answered was not made: what stands at its place is somebody else's. */
+static void a_refused_creation_is_not_found_at_its_place_later(void **state)
+{
+    struct lane_result result;
+
+    (void)state;
+    peer.refuses = true;
+    world_take(lanes.world, "a", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    lanes_work();
+    peer.refuses = false;
+    world_take(lanes.world, "b", 1, GROUP_NAME("g2", "staff"), GROUP_EXISTS("g2", true));
+    struct lease lease = lanes_converge("g2", &result);
+    world_take(lanes.world, "c", 2, GROUP_NAME("g1", "crew"));
+    lanes_work();
+    lanes_end(&lease, &result);
+    lane_result_clear(&result);
+    expect_at("g1", CREW);
+    expect_at("g2", STAFF);
+}
+
 static void an_equal_entry_that_was_created_meanwhile_is_its_creator_s(void **state)
 {
     (void)state;
@@ -763,6 +783,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_name_s_new_holder_leaves_an_unanswered_creation_to_whose_it_is, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(two_groups_that_swap_the_names_of_their_creations_come_round, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_creation_that_is_tried_again_keeps_others_from_its_place, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_refused_creation_is_not_found_at_its_place_later, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(an_equal_entry_that_was_created_meanwhile_is_its_creator_s, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(what_was_begun_is_forgotten_at_the_end, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(who_left_before_the_creation_was_answered_is_taken_out, setup, lanes_teardown),
