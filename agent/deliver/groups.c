@@ -385,10 +385,13 @@ static enum sent judge_sent(struct lane_run *run, const struct operation *operat
     return SENT_FAILED;
 }
 
-/* The look would have found the value where it is now. */
+/* Where a group has an id of its own, "not there" is said of the group or of the member, and the look has not found the value either. A
+ * place may be another's, or the group's creation just under way. */
 static bool is_absent(const struct lane_run *run, const struct group_value *value)
 {
-    return run->groups.whole && !value->seen && (value->key == NULL || str_equal(value->key, run->groups.key));
+    bool looked = run->groups.whole && (value->key == NULL || str_equal(value->key, run->groups.key));
+
+    return run->job->ops->assigns_locator && looked && !value->seen;
 }
 
 static enum sent send_member(struct lane_run *run, enum operation_kind kind, const struct group_value *value, const char *text)

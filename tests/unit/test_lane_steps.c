@@ -613,6 +613,32 @@ static void nobody_is_renamed_while_groups_cannot_be_searched(void **state)
     expect_line("applied", "");
 }
 
+static enum outcome see_nothing(struct connector_session *session, const struct group_query *query, json_t **ret_groups,
+                                struct receipt *receipt)
+{
+    (void)session;
+    (void)query;
+    *ret_groups = json_array();
+    return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+}
+
+/* The group is just created, or renamed: it may have the value in a moment. */
+static void a_group_that_is_not_at_its_place_is_not_taken_for_left(void **state)
+{
+    (void)state;
+    join();
+    lanes.ops.read_groups = see_nothing;
+    refuse((struct rule){ OPERATION_MEMBER_REMOVE, SECRET, NULL, OUTCOME_GONE, REFUSAL_SURE, 32, "no such group" });
+    world_take(lanes.world, "n", 2, MEMBER("u1", "g2", false));
+    lanes_work();
+    expect_line("retry", "member_remove");
+    expect_out(false);
+    refuse_nothing();
+    lanes_work_later();
+    lanes_expect(SECRET, "member", NOBODY);
+    expect_out(true);
+}
+
 static void an_account_without_a_value_any_more_leaves_its_groups(void **state)
 {
     (void)state;
@@ -949,6 +975,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_former_holder_takes_nothing_put_in_by_hand_from_the_next_one, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(the_value_of_before_a_rename_stays_until_the_new_one_is_there, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(nobody_is_renamed_while_groups_cannot_be_searched, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_group_that_is_not_at_its_place_is_not_taken_for_left, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(an_account_without_a_value_any_more_leaves_its_groups, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(the_reasons_of_many_groups_are_few, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(someone_whose_account_cannot_be_written_leaves_groups, setup, lanes_teardown),
