@@ -26,7 +26,7 @@ static int owner(const json_t *entry)
 /* Or stepped aside to it (deliver/swap.h). */
 static bool had_place(const struct life *life, int user, const char *dn)
 {
-    char aside[16];
+    char aside[24];
 
     snprintf(aside, sizeof(aside), "~00u%d,", user);
     for (size_t i = 0; i < life->count; i++) {
