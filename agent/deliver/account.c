@@ -154,12 +154,10 @@ static bool takes_out(enum operation_kind kind)
 /* From now on no group's lane writes the account as a member: groups that it comes into meanwhile make this lane look again. */
 static bool link_without_groups(struct lane_run *run)
 {
-    struct link wanted = { .key = str_dup(run->link.key), .locator = str_dup(run->link.locator), .account = str_dup(run->link.account),
-                           .due = run->link.due, .member_key = strdup("") };
-    bool good = run->link.member == NULL || (lane_set_link(run, &wanted) && lane_store_link(run));
+    const struct link *link = &run->link;
+    const struct link wanted = { .key = link->key, .locator = link->locator, .account = link->account, .due = link->due, .member_key = (char *)"" };
 
-    link_clear(&wanted);
-    return good;
+    return link->member == NULL || (lane_set_link(run, &wanted) && lane_store_link(run));
 }
 
 /* The target has refused the removal, and until it does not the person would be in. */
@@ -354,15 +352,14 @@ static bool link_unchanged(struct lane_run *run)
 /* The value stays known until the account is out of all groups: somebody else may have put it into some. */
 static bool link_gone(struct lane_run *run)
 {
-    bool out = run->parted && !run->groups.failed;
-    const char *value = run->groups.looked_for != NULL ? run->groups.looked_for : run->link.member;
-    const char *key = run->groups.looked_for != NULL ? run->groups.key : run->link.member_key;
-    struct link wanted = { .key = str_dup(run->link.key), .locator = str_dup(run->link.locator), .gone = true,
-                           .member = str_dup(out ? NULL : value), .member_key = str_dup(out ? NULL : key) };
-    bool good = put_link(run, &wanted);
+    bool out = run->parted && !run->groups.failed, looked = run->groups.looked_for != NULL;
+    struct link wanted = { .key = run->link.key, .locator = run->link.locator, .gone = true };
 
-    link_clear(&wanted);
-    return good;
+    if (!out) {
+        wanted.member = looked ? run->groups.looked_for : run->link.member;
+        wanted.member_key = looked ? run->groups.key : run->link.member_key;
+    }
+    return put_link(run, &wanted); /* borrowed: it copies */
 }
 
 /* A tombstone keeps its value, or that of an older store its account, until the person is out of all groups. */

@@ -10,8 +10,8 @@
  * and none succeeds, the target is suspended (TARGET_REFUSING, with its own
  * words) and comes back through one lane, then two, then all: a probe is weaker
  * than the work. A server that says so itself (REFUSAL_SERVER) is tried in the
- * same way, at most one probe interval later. A lane that brings the target down again after others worked is
- * itself at fault. A refused log-in is tried again after LOGIN_WAIT_US, growing.
+ * same way, at most one probe interval later. A lane that brings the target
+ * down again after others worked is itself at fault. A refused log-in is tried again after LOGIN_WAIT_US, growing.
  *
  * Calling sequence
  *     deliver_start → (deliver_wake, deliver_hold, deliver_use, …) → deliver_stop → deliver_free

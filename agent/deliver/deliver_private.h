@@ -4,8 +4,8 @@
  *
  * Locks: `lock` guards all members below it, but for `batch`, which is the scheduler's own, and `unfinished`, which is atomic.
  * The scheduler, the workers, the store's writer (as it tells of ends) and whoever asks for the state take it, for moments: no call of
- * the store or of a connector is made with it held, but for store_hurry, which queues and tells nobody. `opening` is held through a connector's open, so that a refused log-in is not
- * tried by all workers at once; nothing but `lock` is taken under it.
+ * the store or of a connector is made with it held, but for store_hurry, which queues and tells nobody. `opening` is held through a
+ * connector's open, so that a refused log-in is not tried by all workers at once; nothing but `lock` is taken under it.
  */
 #ifndef PROVOST_DELIVER_DELIVER_PRIVATE_H
 #define PROVOST_DELIVER_DELIVER_PRIVATE_H

@@ -134,7 +134,7 @@ static enum leaving judge_leaving(const struct lane_run *run)
         return LEAVING_UNKNOWN;
     if (is_to_leave(run) || groups_are_left(run))
         return LEAVING_YES;
-    return run->parted || !run->failed ? LEAVING_NO : LEAVING_UNKNOWN;
+    return (run->parted && !run->groups.failed) || !run->failed ? LEAVING_NO : LEAVING_UNKNOWN; /* a look that failed knows nothing */
 }
 
 /* How a person is out, by this run or as it read the account; NULL: not out, or nobody says that there was an account. */

@@ -44,7 +44,7 @@ struct group_value {
 struct group_look {
     struct group_value *values;
     size_t count;
-    char *looked_for; /* the value; NULL: nothing was looked for, or the look failed */
+    char *looked_for; /* the value; NULL: nothing was to be looked for */
     char *key;        /* of that value */
     char *carried;    /* the value that takes its place where somebody else wrote it */
     bool whole;       /* what was not found is not there */

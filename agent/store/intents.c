@@ -202,7 +202,9 @@ static int forget_work(struct sqlite_store *store, void *arg, struct error *erro
     const struct forgotten *what = arg;
     int64_t group = identity_number(store->writer, IDENTITY_GROUP, what->id, error);
 
-    return group <= 0 ? (int)group : db_run(store->writer, SQL_INTENTS_FORGET, error, "it", lane_key(target_number(store, what->target), group), what->but);
+    if (group <= 0)
+        return (int)group;
+    return db_run(store->writer, SQL_INTENTS_FORGET, error, "it", lane_key(target_number(store, what->target), group), what->but);
 }
 
 int sqlite_forget_creations(struct store *store, const char *target, const char *id, const char *but, struct error *error)

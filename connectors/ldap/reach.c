@@ -143,8 +143,7 @@ static bool try_address(struct walk *walk, size_t address)
 static bool try_passed_over(struct walk *walk)
 {
     struct connector_shared *shared = walk->session->shared;
-
-    uint64_t again = 0;
+    uint64_t again = 0; /* a bit for each: all are open before the first is tried, for the next request may go on to another */
 
     for (size_t i = 0; i < shared_count(shared) && i < 64; i++)
         again |= (uint64_t)shared_try_again(shared, i) << i;

@@ -187,7 +187,6 @@ bool outcome_is_told(const struct call *call, const struct status_overrides *ove
 static bool is_rate_limit(const struct status_row *row, const struct http_answer *http, struct verdict *ret_verdict)
 {
     bool by_quota = !http->patience.asked && http->patience.used_up && row->outcome == OUTCOME_RETRY && row->refusal != REFUSAL_UNSURE_LOGIN;
-
     bool asked = http->patience.asked && http->status < 500;
 
     if (http->status < 400 || !(asked || by_quota))

@@ -613,6 +613,24 @@ static void nobody_is_renamed_while_groups_cannot_be_searched(void **state)
     expect_line("applied", "");
 }
 
+/* His account is removed; whether somebody had put him into a group nobody knows yet. */
+static void a_leaver_whose_groups_cannot_be_searched_is_not_called_out(void **state)
+{
+    (void)state;
+    use_people("remove", "", DISABLES);
+    join();
+    by_hand(OPERATION_MEMBER_ADD, LOCKED, ANN);
+    lanes.ops.read_groups = fail_to_look;
+    looks_to_fail = 1;
+    leave();
+    assert_false(lanes_stands_at(ANN));
+    expect_line("retry", "look_at_groups");
+    assert_int_equal(leavers(), 1);
+    lanes_work_later();
+    lanes_expect(LOCKED, "member", NOBODY);
+    assert_int_equal(leavers(), 0);
+}
+
 static enum outcome see_nothing(struct connector_session *session, const struct group_query *query, json_t **ret_groups,
                                 struct receipt *receipt)
 {
@@ -975,6 +993,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_former_holder_takes_nothing_put_in_by_hand_from_the_next_one, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(the_value_of_before_a_rename_stays_until_the_new_one_is_there, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(nobody_is_renamed_while_groups_cannot_be_searched, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_leaver_whose_groups_cannot_be_searched_is_not_called_out, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_group_that_is_not_at_its_place_is_not_taken_for_left, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(an_account_without_a_value_any_more_leaves_its_groups, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(the_reasons_of_many_groups_are_few, setup, lanes_teardown),
