@@ -244,7 +244,8 @@ bool shared_allows(struct connector_shared *shared, size_t index, struct buf *wo
     bool allowed = !is_passed(address);
     if (!allowed) {
         long long left_s = (address->until_us - now_us() + SECOND - 1) / SECOND;
-        buf_printf(words, "%s%s (passed over for another %lld s)", words->length != 0 ? "; " : "", address->words, left_s);
+        const char *what = address->passed == PASSED_CHANGES ? "other servers are preferred" : "passed over";
+        buf_printf(words, "%s%s (%s for another %lld s)", words->length != 0 ? "; " : "", address->words, what, left_s);
         *code = address->code;
     }
     pthread_mutex_unlock(&shared->lock);

@@ -404,7 +404,7 @@ static void a_read_only_database_takes_the_target_down_for_all_sessions_at_once(
     assert_outcome(read_dn(ANN), TARGET_DOWN); /* not asked */
     assert_refusal(SERVER);
     assert_says("operation restricted");
-    assert_says("passed over for another");
+    assert_says("other servers are preferred for another");
     assert_outcome(target_open(), APPLIED); /* the agent decides when a new session tries it again */
     assert_outcome(replace_value(NULL, ANN, "sn", "Li"), TARGET_DOWN);
     assert_refusal(SERVER);
