@@ -132,6 +132,12 @@ static void report(const struct ending *ending)
     });
 }
 
+/* What the target's state says of everybody is not said of each; but a leaver who was tried, and is still in, is named each time. */
+static bool is_told(const struct ending *ending)
+{
+    return ending->end != LANE_RELEASE || (is_leaver(ending) && !ending->unasked);
+}
+
 /* Runs on the store's writer thread. An end that could not be committed (disk
  * full) is kept and offered again by the scheduler. */
 static void ended(void *arg, int code, const struct error *error)
@@ -146,7 +152,7 @@ static void ended(void *arg, int code, const struct error *error)
         free(ending->reason);
         ending->reason = strdup(error->text);
     }
-    if ((code == 0 || code == ERROR_EXISTS) && ending->end != LANE_RELEASE)
+    if ((code == 0 || code == ERROR_EXISTS) && is_told(ending))
         report(ending);
     pthread_mutex_lock(&pool->lock);
     if (refused) {

@@ -9,7 +9,8 @@ static const char *level_of(const struct delivery_report *report)
     static const struct {
         const char *outcome, *level;
     } levels[] = {
-        { "retry", "warning" }, { "rejected", "error" }, { "ambiguous", "error" }, { "dead", "error" },
+        { "retry", "warning" }, { "target_down", "warning" }, { "refusing", "warning" },
+        { "rejected", "error" }, { "ambiguous", "error" }, { "dead", "error" },
     };
 
     for (size_t i = 0; i < COUNT(levels); i++)
