@@ -218,6 +218,8 @@ void canned_stop(struct canned_directory *directory)
 {
     struct canned_state *state = directory->state;
 
+    if (state == NULL) /* the test's start failed before */
+        return;
     shutdown(state->listener, SHUT_RDWR);
     pthread_join(state->acceptor, NULL);
     for (size_t i = 0; i < state->threads_count; i++) {
