@@ -15,7 +15,7 @@ struct lane_list {
     size_t count;
 };
 
-static int list_state(struct sqlite_store *store, int64_t target, enum lane_state state, int64_t until, struct lane_list *list,
+static int list_state(struct store *store, int64_t target, enum lane_state state, int64_t until, struct lane_list *list,
                       struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
@@ -37,7 +37,7 @@ struct hold_call {
     int64_t until; /* lanes that were held later are left; 0: now */
 };
 
-static int release_held(struct sqlite_store *store, int64_t target, int64_t until, struct error *error)
+static int release_held(struct store *store, int64_t target, int64_t until, struct error *error)
 {
     struct lane_list list;
     int code = list_state(store, target, LANE_STATE_HELD, until, &list, error);
@@ -47,7 +47,7 @@ static int release_held(struct sqlite_store *store, int64_t target, int64_t unti
     return code < 0 ? code : (int)list.count;
 }
 
-static int hold_work(struct sqlite_store *store, void *arg, struct error *error)
+static int hold_work(struct store *store, void *arg, struct error *error)
 {
     struct hold_call *call = arg;
     size_t index;
@@ -64,7 +64,7 @@ static int hold_work(struct sqlite_store *store, void *arg, struct error *error)
     return release_held(store, store->targets[index].number, call->until, error);
 }
 
-static void set_held(struct sqlite_store *store, const char *target, bool held)
+static void set_held(struct store *store, const char *target, bool held)
 {
     pthread_mutex_lock(&store->lock);
     for (size_t i = 0; i < store->target_count; i++)
@@ -73,9 +73,8 @@ static void set_held(struct sqlite_store *store, const char *target, bool held)
     pthread_mutex_unlock(&store->lock);
 }
 
-int sqlite_hold(struct store *base, const char *target, bool held, struct error *error)
+int store_hold(struct store *store, const char *target, bool held, struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     struct hold_call call = { target, held, 0 };
     int moved;
 
@@ -98,7 +97,7 @@ struct dead_call {
     int64_t kept;        /* leavers that were not dropped */
 };
 
-static int list_dropped(struct sqlite_store *store, const struct dead_call *call, struct lane_list *list, struct error *error)
+static int list_dropped(struct store *store, const struct dead_call *call, struct lane_list *list, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code;
@@ -110,7 +109,7 @@ static int list_dropped(struct sqlite_store *store, const struct dead_call *call
     return code;
 }
 
-static int count_kept(struct sqlite_store *store, struct dead_call *call, struct error *error)
+static int count_kept(struct store *store, struct dead_call *call, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_LANES_LEAVING_DEAD, &row, error, "i", call->target);
@@ -119,7 +118,7 @@ static int count_kept(struct sqlite_store *store, struct dead_call *call, struct
     return code < 0 ? code : 0;
 }
 
-static int drop_lane(struct sqlite_store *store, int64_t key, struct error *error)
+static int drop_lane(struct store *store, int64_t key, struct error *error)
 {
     static const struct ending dropped = { "dropped", "none", NULL, 0 };
     int64_t newest = 0, count = 0, oldest;
@@ -135,7 +134,7 @@ static int drop_lane(struct sqlite_store *store, int64_t key, struct error *erro
     return code < 0 ? code : lane_delete(store, key, LANE_STATE_DEAD, error);
 }
 
-static int list_of_identity(struct sqlite_store *store, struct dead_call *call, struct lane_list *list, struct error *error)
+static int list_of_identity(struct store *store, struct dead_call *call, struct lane_list *list, struct error *error)
 {
     list->count = 0;
     call->kept = 0;
@@ -160,7 +159,7 @@ static int list_of_identity(struct sqlite_store *store, struct dead_call *call, 
     return 0;
 }
 
-static int list_dead(struct sqlite_store *store, struct dead_call *call, struct lane_list *list, struct error *error)
+static int list_dead(struct store *store, struct dead_call *call, struct lane_list *list, struct error *error)
 {
     if (call->id != NULL)
         return list_of_identity(store, call, list, error);
@@ -170,7 +169,7 @@ static int list_dead(struct sqlite_store *store, struct dead_call *call, struct 
     return code < 0 ? code : list_dropped(store, call, list, error);
 }
 
-static int dead_work(struct sqlite_store *store, void *arg, struct error *error)
+static int dead_work(struct store *store, void *arg, struct error *error)
 {
     struct dead_call *call = arg;
     struct lane_list list;
@@ -185,7 +184,7 @@ static int dead_work(struct sqlite_store *store, void *arg, struct error *error)
     return code < 0 ? code : (int)list.count;
 }
 
-static int handle_target(struct sqlite_store *store, struct dead_call *call, struct error *error)
+static int handle_target(struct store *store, struct dead_call *call, struct error *error)
 {
     int moved, total = 0;
 
@@ -199,7 +198,7 @@ static int handle_target(struct sqlite_store *store, struct dead_call *call, str
 }
 
 /* `call` without its target; sums up what was kept. */
-static int handle_dead(struct sqlite_store *store, const char *target, struct dead_call *call, struct error *error)
+static int handle_dead(struct store *store, const char *target, struct dead_call *call, struct error *error)
 {
     int64_t kept = 0;
     int64_t numbers[256];
@@ -224,17 +223,17 @@ static int handle_dead(struct sqlite_store *store, const char *target, struct de
     return total;
 }
 
-int sqlite_retry_dead(struct store *store, const char *target, const char *id, struct error *error)
+int store_retry_dead(struct store *store, const char *target, const char *id, struct error *error)
 {
     struct dead_call call = { .id = id };
 
-    return handle_dead((struct sqlite_store *)store, target, &call, error);
+    return handle_dead(store, target, &call, error);
 }
 
-int sqlite_drop_dead(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error)
+int store_drop_dead(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error)
 {
     struct dead_call call = { .id = id, .drop = true, .leavers = leavers };
-    int code = handle_dead((struct sqlite_store *)store, target, &call, error);
+    int code = handle_dead(store, target, &call, error);
 
     if (code >= 0)
         *ret_kept = call.kept;

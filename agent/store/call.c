@@ -12,7 +12,7 @@ struct call {
     pthread_cond_t changed;
 };
 
-static int call_run(struct sqlite_store *store, struct request *request, struct error *error)
+static int call_run(struct store *store, struct request *request, struct error *error)
 {
     struct call *call = (struct call *)request;
 
@@ -35,7 +35,7 @@ static void call_finish(struct request *request, int code, const struct error *e
     pthread_mutex_unlock(&call->lock);
 }
 
-static int call(struct sqlite_store *store, bool relaxed, store_work *work, void *arg, struct error *error)
+static int call(struct store *store, bool relaxed, store_work *work, void *arg, struct error *error)
 {
     struct call waiting = {
         .request = { .run = call_run, .finish = call_finish, .relaxed = relaxed }, .work = work, .arg = arg, .error = error,
@@ -52,12 +52,12 @@ static int call(struct sqlite_store *store, bool relaxed, store_work *work, void
     return waiting.code;
 }
 
-int store_call(struct sqlite_store *store, store_work *work, void *arg, struct error *error)
+int store_call(struct store *store, store_work *work, void *arg, struct error *error)
 {
     return call(store, false, work, arg, error);
 }
 
-int store_call_relaxed(struct sqlite_store *store, store_work *work, void *arg, struct error *error)
+int store_call_relaxed(struct store *store, store_work *work, void *arg, struct error *error)
 {
     return call(store, true, work, arg, error);
 }

@@ -13,7 +13,7 @@ static void copy_log(struct db *db, int mode)
     sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, NULL, NULL);
 }
 
-static void copy_with_readers_out(struct sqlite_store *store)
+static void copy_with_readers_out(struct store *store)
 {
     readers_quiet(store, true);
     copy_log(store->writer, SQLITE_CHECKPOINT_RESTART);
@@ -22,7 +22,7 @@ static void copy_with_readers_out(struct sqlite_store *store)
 
 static void *checkpoint_main(void *arg)
 {
-    struct sqlite_store *store = arg;
+    struct store *store = arg;
     struct checkpointer *c = &store->checkpointer;
 
     pthread_mutex_lock(&c->lock);
@@ -53,7 +53,7 @@ static void wait_for_copy(struct checkpointer *c)
         pthread_cond_wait(&c->wake, &c->lock);
 }
 
-void checkpoint_step(struct sqlite_store *store)
+void checkpoint_step(struct store *store)
 {
     struct checkpointer *c = &store->checkpointer;
 
@@ -76,7 +76,7 @@ void checkpoint_step(struct sqlite_store *store)
         copy_log(store->writer, SQLITE_CHECKPOINT_PASSIVE);
 }
 
-int checkpoint_start(struct sqlite_store *store, struct error *error)
+int checkpoint_start(struct store *store, struct error *error)
 {
     struct checkpointer *c = &store->checkpointer;
 
@@ -90,7 +90,7 @@ int checkpoint_start(struct sqlite_store *store, struct error *error)
     return 0;
 }
 
-void checkpoint_stop(struct sqlite_store *store)
+void checkpoint_stop(struct store *store)
 {
     struct checkpointer *c = &store->checkpointer;
 

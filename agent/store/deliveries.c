@@ -4,13 +4,13 @@
  */
 #include "store/store_private.h"
 
-static int finish_one(struct sqlite_store *store, int64_t number, const struct ending *ending, struct error *error)
+static int finish_one(struct store *store, int64_t number, const struct ending *ending, struct error *error)
 {
     return db_run(store->writer, SQL_DELIVERY_FINISH, error, "itttii", store->now.us, ending->outcome, ending->action, ending->reason,
                   (int64_t)ending->attempt, number);
 }
 
-static int read_one(struct sqlite_store *store, int64_t number, int64_t *ret_previous, int64_t *ret_received, struct error *error)
+static int read_one(struct store *store, int64_t number, int64_t *ret_previous, int64_t *ret_received, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_DELIVERY_READ, &row, error, "i", number);
@@ -22,7 +22,7 @@ static int read_one(struct sqlite_store *store, int64_t number, int64_t *ret_pre
     return 1;
 }
 
-int deliveries_finish(struct sqlite_store *store, int64_t newest, int64_t skip, int64_t count, const struct ending *ending,
+int deliveries_finish(struct store *store, int64_t newest, int64_t skip, int64_t count, const struct ending *ending,
                       int64_t *ret_oldest, struct error *error)
 {
     static const struct ending superseded = { "superseded", "none", NULL, 0 };
@@ -42,8 +42,7 @@ int deliveries_finish(struct sqlite_store *store, int64_t newest, int64_t skip, 
     return 0;
 }
 
-int operations_write(struct sqlite_store *store, int64_t key, int64_t delivery, const struct completion *completion,
-                     struct error *error)
+int operations_write(struct store *store, int64_t key, int64_t delivery, const struct completion *completion, struct error *error)
 {
     int code = 0;
 

@@ -72,7 +72,7 @@ int64_t identity_number(struct db *db, enum identity_kind kind, const char *id, 
     return code <= 0 ? code : row_number(row, 0);
 }
 
-int64_t identity_intern(struct sqlite_store *store, enum identity_kind kind, const char *id, struct error *error)
+int64_t identity_intern(struct store *store, enum identity_kind kind, const char *id, struct error *error)
 {
     struct known known;
     int64_t number = identity_number(store->writer, kind, id, error);
@@ -87,7 +87,7 @@ int64_t identity_intern(struct sqlite_store *store, enum identity_kind kind, con
     return code < 0 ? code : number;
 }
 
-int known_load(struct sqlite_store *store, enum identity_kind kind, const char *id, struct known *known, struct error *error)
+int known_load(struct store *store, enum identity_kind kind, const char *id, struct known *known, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_IDENTITY_READ, &row, error, "ti", id, (int64_t)kind);
@@ -142,7 +142,7 @@ static int update_identity(struct db *db, const struct known *k, struct error *e
     return code;
 }
 
-int known_save(struct sqlite_store *store, const struct known *known, struct error *error)
+int known_save(struct store *store, const struct known *known, struct error *error)
 {
     if (known->fresh)
         return add_identity(store->writer, known, error);

@@ -13,6 +13,16 @@
 #define DAY_US (24 * HOUR_US)
 #define QUARANTINE_BODY_MOST (256 * 1024)
 
+static const char *const effect_names[] = {
+    [EVENT_DUPLICATE] = "duplicate", [EVENT_RECORDED] = "recorded", [EVENT_SUPERSEDED] = "superseded",
+    [EVENT_UNCHANGED] = "unchanged", [EVENT_CHANGED] = "changed",
+};
+
+const char *event_effect_name(enum event_effect effect)
+{
+    return (size_t)effect < sizeof(effect_names) / sizeof(effect_names[0]) ? effect_names[effect] : "?";
+}
+
 struct intake {
     struct request request;
     struct event_batch *batch;
@@ -24,7 +34,7 @@ struct intake {
 
 /* One event on its way in. */
 struct arrival {
-    struct sqlite_store *store;
+    struct store *store;
     const struct event *event;
     int64_t number; /* the event's row */
     int64_t received;
@@ -38,7 +48,7 @@ struct arrival {
 /* ---- dedup ---- */
 
 /* 1 when it is new, 0 when it was seen, negative. */
-static int add_key(struct sqlite_store *store, const struct seen_key *key, int64_t event, struct error *error)
+static int add_key(struct store *store, const struct seen_key *key, int64_t event, struct error *error)
 {
     int code = db_run(store->writer, SQL_SEEN_ADD, error, "ibi", key->time, key->bytes, key->length, event);
 
@@ -71,7 +81,7 @@ static bool concerns(const struct route_row *route, const struct known *known)
 /* One delivery: this event × one lane. */
 static int route_to(struct arrival *arrival, size_t target, int64_t identity, struct lane_news news, struct error *error)
 {
-    struct sqlite_store *store = arrival->store;
+    struct store *store = arrival->store;
     int64_t previous;
 
     news.delivery = ++store->counters.delivery;
@@ -114,7 +124,7 @@ static int route_members(struct arrival *arrival, size_t target, const struct kn
 
 static int route_known(struct arrival *arrival, const struct known *known, struct error *error)
 {
-    struct sqlite_store *store = arrival->store;
+    struct store *store = arrival->store;
     const struct lane_news news = { 0, arrival->received, known->priority, leaving_of(known) };
     int code = 0;
 
@@ -190,7 +200,7 @@ static int64_t pair_kind(const struct fact *fact)
 }
 
 /* `group` NULL: an app or session, known by its id. */
-static int write_membership(struct sqlite_store *store, const struct known *user, const struct known *group, const struct fact *fact,
+static int write_membership(struct store *store, const struct known *user, const struct known *group, const struct fact *fact,
                             const struct membership *row, struct error *error)
 {
     if (group == NULL)
@@ -200,7 +210,7 @@ static int write_membership(struct sqlite_store *store, const struct known *user
                   row->as_of.us, row->name);
 }
 
-static int read_membership(struct sqlite_store *store, const struct known *user, const struct known *group, const struct fact *fact,
+static int read_membership(struct store *store, const struct known *user, const struct known *group, const struct fact *fact,
                            struct membership *row, struct error *error)
 {
     cleanup_statement sqlite3_stmt *found = NULL;
@@ -312,7 +322,7 @@ static int write_event(const struct arrival *a, enum event_effect effect, struct
                   a->first_delivery, a->deliveries, e->raw);
 }
 
-static int take_event(struct sqlite_store *store, const struct event *event, const struct request_time *time,
+static int take_event(struct store *store, const struct event *event, const struct request_time *time,
                       enum event_effect *ret_effect, struct error *error)
 {
     struct arrival arrival;
@@ -343,20 +353,20 @@ static int take_event(struct sqlite_store *store, const struct event *event, con
 }
 
 /* The newest, but for a clock that was ahead for a while. */
-static void note_received(struct sqlite_store *store, int64_t received)
+static void note_received(struct store *store, int64_t received)
 {
     if (received > store->counters.received || received < store->counters.received - HOUR_US)
         store->counters.received = received;
 }
 
-static int note_day(struct sqlite_store *store, int64_t received, struct error *error)
+static int note_day(struct store *store, int64_t received, struct error *error)
 {
     if (received / DAY_US == store->counters.received / DAY_US)
         return 0;
     return db_run(store->writer, SQL_DAY_ADD, error, "ii", received / DAY_US, store->counters.event + 1);
 }
 
-static int intake_run(struct sqlite_store *store, struct request *request, struct error *error)
+static int intake_run(struct store *store, struct request *request, struct error *error)
 {
     struct intake *intake = (struct intake *)request;
     const struct request_time time = source_time_of(store, intake->batch, intake->received);
@@ -384,7 +394,7 @@ static void intake_finish(struct request *request, int code, const struct error 
     free(intake);
 }
 
-void sqlite_take(struct store *store, struct event_batch *batch, struct wall received, store_taken *taken, void *arg)
+void store_take(struct store *store, struct event_batch *batch, struct wall received, store_taken *taken, void *arg)
 {
     struct intake *intake = calloc(1, sizeof(*intake) + batch->count * sizeof(intake->effects[0]));
     struct error error = { 0 };
@@ -399,7 +409,7 @@ void sqlite_take(struct store *store, struct event_batch *batch, struct wall rec
     intake->received = received;
     intake->taken = taken;
     intake->arg = arg;
-    store_enqueue((struct sqlite_store *)store, &intake->request);
+    store_enqueue(store, &intake->request);
 }
 
 /* ---- quarantine ---- */
@@ -410,7 +420,7 @@ struct quarantine {
     int64_t kept, length;
 };
 
-static int quarantine_run(struct sqlite_store *store, struct request *request, struct error *error)
+static int quarantine_run(struct store *store, struct request *request, struct error *error)
 {
     const struct quarantine *q = (const struct quarantine *)request;
     int64_t number = ++store->counters.quarantine;
@@ -435,7 +445,7 @@ static void quarantine_finish(struct request *request, int code, const struct er
     free(q);
 }
 
-void sqlite_quarantine(struct store *store, const char *body, size_t length, const char *peer, const char *reason)
+void store_quarantine(struct store *store, const char *body, size_t length, const char *peer, const char *reason)
 {
     size_t kept = length < QUARANTINE_BODY_MOST ? length : QUARANTINE_BODY_MOST;
     struct quarantine *q = calloc(1, sizeof(*q));
@@ -450,5 +460,5 @@ void sqlite_quarantine(struct store *store, const char *body, size_t length, con
     }
     if (kept != 0)
         memcpy(q->body, body, kept);
-    store_enqueue_patient((struct sqlite_store *)store, &q->request);
+    store_enqueue_patient(store, &q->request);
 }

@@ -27,7 +27,7 @@ void intent_found_clear(struct intent_found *found)
 }
 
 /* A key that is old, or whose answer is known, is not used again. */
-static int read_key(struct sqlite_store *store, struct intent_call *call, int64_t lane, struct error *error)
+static int read_key(struct store *store, struct intent_call *call, int64_t lane, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_INTENT_READ, &row, error, "itt", lane, call->intent->operation, call->intent->digest);
@@ -38,7 +38,7 @@ static int read_key(struct sqlite_store *store, struct intent_call *call, int64_
     return call->found.key == NULL ? error_nomem(error) : 0;
 }
 
-static int read_others(struct sqlite_store *store, struct intent_call *call, int64_t lane, struct error *error)
+static int read_others(struct store *store, struct intent_call *call, int64_t lane, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_INTENT_OTHERS, &row, error, "tit", call->intent->digest, lane, call->intent->operation);
@@ -63,7 +63,7 @@ static int find_creator(struct db *db, const struct creation_place *at, struct e
     return code;
 }
 
-static int write_intent(struct sqlite_store *store, struct intent_call *call, int64_t lane, struct error *error)
+static int write_intent(struct store *store, struct intent_call *call, int64_t lane, struct error *error)
 {
     const struct intent *intent = call->intent;
     int code = read_others(store, call, lane, error);
@@ -76,7 +76,7 @@ static int write_intent(struct sqlite_store *store, struct intent_call *call, in
                   intent->key != NULL ? intent->key : "", source_time_stamp(store), intent->sent, intent->place, (int64_t)0);
 }
 
-static int intend_work(struct sqlite_store *store, void *arg, struct error *error)
+static int intend_work(struct store *store, void *arg, struct error *error)
 {
     struct intent_call *call = arg;
     const struct intent *intent = call->intent;
@@ -94,10 +94,10 @@ static int intend_work(struct sqlite_store *store, void *arg, struct error *erro
     return code != 0 ? code : member_rows_change(store, target, intent->kind, identity, intent->members, intent->member_count, error);
 }
 
-int sqlite_intend(struct store *store, const struct intent *intent, struct intent_found *ret_found, struct error *error)
+int store_intend(struct store *store, const struct intent *intent, struct intent_found *ret_found, struct error *error)
 {
     struct intent_call call = { .intent = intent };
-    int code = store_call((struct sqlite_store *)store, intend_work, &call, error);
+    int code = store_call(store, intend_work, &call, error);
 
     if (code > 0) {
         if (error != NULL)
@@ -124,7 +124,7 @@ static char *names_of(const struct identity *identity)
     return text;
 }
 
-int intents_pending(struct sqlite_store *store, int64_t lane, bool *ret_pending, struct error *error)
+int intents_pending(struct store *store, int64_t lane, bool *ret_pending, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_INTENTS_PENDING, &row, error, "i", lane);
@@ -133,8 +133,8 @@ int intents_pending(struct sqlite_store *store, int64_t lane, bool *ret_pending,
     return code < 0 ? code : 0;
 }
 
-/* At one place only one group's creation is noted; the other one waits (sqlite_intend tells). */
-int intent_note(struct sqlite_store *store, const struct target_row *target, int64_t lane, const struct identity *identity,
+/* At one place only one group's creation is noted; the other one waits (store_intend tells). */
+int intent_note(struct store *store, const struct target_row *target, int64_t lane, const struct identity *identity,
                 const char *place, int64_t generation, struct error *error)
 {
     cleanup_free char *names = names_of(identity);
@@ -161,10 +161,9 @@ static int read_sent(struct db *db, int64_t lane, const char *operation, char **
     return *ret_sent == NULL ? error_nomem(error) : 0;
 }
 
-int sqlite_read_intents(struct store *base, const char *target, enum identity_kind kind, const char *id, const char *operation,
-                        char **ret_sent, struct error *error)
+int store_read_intents(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
+                       char **ret_sent, struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
 
     if (reader.db == NULL)
@@ -176,9 +175,8 @@ int sqlite_read_intents(struct store *base, const char *target, enum identity_ki
     return identity > 0 ? read_sent(reader.db, lane_key(target_number(store, target), identity), operation, ret_sent, error) : 0;
 }
 
-int sqlite_check_creator(struct store *base, const char *target, const char *place, const char *but, struct error *error)
+int store_check_creator(struct store *store, const char *target, const char *place, const char *but, struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
     int64_t number = target_number(store, target);
 
@@ -197,7 +195,7 @@ struct forgotten {
     const char *target, *id, *but;
 };
 
-static int forget_work(struct sqlite_store *store, void *arg, struct error *error)
+static int forget_work(struct store *store, void *arg, struct error *error)
 {
     const struct forgotten *what = arg;
     int64_t group = identity_number(store->writer, IDENTITY_GROUP, what->id, error);
@@ -207,14 +205,14 @@ static int forget_work(struct sqlite_store *store, void *arg, struct error *erro
     return db_run(store->writer, SQL_INTENTS_FORGET, error, "it", lane_key(target_number(store, what->target), group), what->but);
 }
 
-int sqlite_forget_creations(struct store *store, const char *target, const char *id, const char *but, struct error *error)
+int store_forget_creations(struct store *store, const char *target, const char *id, const char *but, struct error *error)
 {
     struct forgotten what = { target, id, but };
 
-    return store_call((struct sqlite_store *)store, forget_work, &what, error);
+    return store_call(store, forget_work, &what, error);
 }
 
-static int end_one(struct sqlite_store *store, int64_t lane, const struct operation_record *operation, struct error *error)
+static int end_one(struct store *store, int64_t lane, const struct operation_record *operation, struct error *error)
 {
     if (operation->intent_wait.us != 0 || operation->intent_answered)
         return db_run(store->writer, SQL_INTENT_WAIT, error, "iiitt", operation->intent_wait.us, (int64_t)operation->intent_answered, lane,
@@ -230,7 +228,7 @@ static bool has_created(const struct completion *completion)
     return false;
 }
 
-int intents_end(struct sqlite_store *store, int64_t lane, const struct completion *completion, struct error *error)
+int intents_end(struct store *store, int64_t lane, const struct completion *completion, struct error *error)
 {
     int code = 0;
 

@@ -28,7 +28,7 @@ static int64_t held_us(const struct clock_watch *watch, int64_t ahead_us)
     return held >= JUMP_LEAST_US ? held : 0;
 }
 
-static struct clock_watch read_watch(struct sqlite_store *store)
+static struct clock_watch read_watch(struct store *store)
 {
     pthread_mutex_lock(&store->lock);
     struct clock_watch watch = store->watch;
@@ -36,9 +36,8 @@ static struct clock_watch read_watch(struct sqlite_store *store)
     return watch;
 }
 
-struct wall sqlite_removal_time(struct store *base)
+struct wall store_removal_time(struct store *store)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     struct clock_watch watch = read_watch(store);
     int64_t now_us = clock_wall(store->clock).us;
 
@@ -48,7 +47,7 @@ struct wall sqlite_removal_time(struct store *base)
 /* ---- what follows the clock ---- */
 
 /* Past moments that a clock set back has put into the future: `retry` would pass over these dead lanes. */
-static int bring_back(struct sqlite_store *store, int64_t target, struct error *error)
+static int bring_back(struct store *store, int64_t target, struct error *error)
 {
     static const enum lane_state past[] = { LANE_STATE_HELD, LANE_STATE_DEAD };
     int code = 0;
@@ -58,7 +57,7 @@ static int bring_back(struct sqlite_store *store, int64_t target, struct error *
     return code;
 }
 
-static int move_lanes(struct sqlite_store *store, int64_t by_us, struct error *error)
+static int move_lanes(struct store *store, int64_t by_us, struct error *error)
 {
     static const enum lane_state timed[] = { LANE_STATE_LEASED, LANE_STATE_WAITING };
     int code = 0;
@@ -74,7 +73,7 @@ static int move_lanes(struct sqlite_store *store, int64_t by_us, struct error *e
 
 /* The removal time went back from `from_us`. What was due about then was dated by how long it takes (the second sweep for sessions):
  * its lanes are looked at now. Those that do wait for a date find that out and wait on. */
-static int look_again(struct sqlite_store *store, int64_t from_us, struct error *error)
+static int look_again(struct store *store, int64_t from_us, struct error *error)
 {
     int code = 0;
 
@@ -106,7 +105,7 @@ static struct clock_watch watch_after(const struct clock_watch *watch, int64_t a
     return next;
 }
 
-int jump_follow(struct sqlite_store *store, struct error *error)
+int jump_follow(struct store *store, struct error *error)
 {
     const struct clock_watch *watch = &store->watch;
     int64_t mono_us = clock_mono(store->clock).us, ahead_us = store->now.us - mono_us;
@@ -122,7 +121,7 @@ int jump_follow(struct sqlite_store *store, struct error *error)
     return code;
 }
 
-void jump_commit(struct sqlite_store *store)
+void jump_commit(struct store *store)
 {
     store->watch = store->watch_next;
 }
@@ -131,7 +130,7 @@ void jump_commit(struct sqlite_store *store)
 
 /* The file knows when it was last written to. A clock that is earlier now was set back, and is followed by the first transaction. One
  * that is days later may be right, or wrong for a while: removals go on from where they were until it has stayed so for an hour. */
-void jump_open(struct sqlite_store *store)
+void jump_open(struct store *store)
 {
     const struct counters *counters = &store->counters;
     int64_t now_us = clock_wall(store->clock).us, mono_us = clock_mono(store->clock).us, ahead_us = now_us - mono_us;
@@ -145,14 +144,14 @@ void jump_open(struct sqlite_store *store)
     store->watch.removal_ahead_us = store->watch.agreed_us;
 }
 
-bool jump_is_known(const struct sqlite_store *store)
+bool jump_is_known(const struct store *store)
 {
     int64_t wall_us = store->now.us - store->counters.wall, removal_us = store->removal.us - store->counters.removal;
 
     return wall_us < HOUR_US && wall_us > -HOUR_US && removal_us < HOUR_US && removal_us > -HOUR_US;
 }
 
-void jump_remember(struct sqlite_store *store)
+void jump_remember(struct store *store)
 {
     store->counters.wall = store->now.us;
     store->counters.removal = store->removal.us;
@@ -172,7 +171,7 @@ static struct store_clock clock_at(const struct clock_watch *watch, int64_t now_
     };
 }
 
-void jump_read(struct sqlite_store *store, struct store_clock *ret_clock)
+void jump_read(struct store *store, struct store_clock *ret_clock)
 {
     struct clock_watch watch = read_watch(store);
 
@@ -187,7 +186,7 @@ static bool is_news(const struct store_clock *before, const struct store_clock *
            (now->held_us == 0) != (before->held_us == 0);
 }
 
-void jump_tell(struct sqlite_store *store)
+void jump_tell(struct store *store)
 {
     struct store_clock clock = clock_at(&store->watch, store->now.us, store->now.us - store->watch.ahead_us);
 
@@ -201,9 +200,8 @@ void jump_tell(struct sqlite_store *store)
     store->clock_told = clock;
 }
 
-void sqlite_on_clock(struct store *base, store_clock_changed *changed, void *arg)
+void store_on_clock(struct store *store, store_clock_changed *changed, void *arg)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
 
     pthread_mutex_lock(&store->lock);
     store->clock_changed = changed;

@@ -15,7 +15,7 @@ struct lane_row {
 };
 
 /* 1, 0 when there is none, negative. */
-static int read_lane(struct sqlite_store *store, int64_t key, struct lane_row *lane, struct error *error)
+static int read_lane(struct store *store, int64_t key, struct lane_row *lane, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_LANE_READ, &row, error, "i", key);
@@ -39,7 +39,7 @@ static int64_t leaver_since(enum leaving leaving, int64_t before, int64_t now)
     return leaving == LEAVING_NO ? 0 : before != 0 ? before : now;
 }
 
-static int add_lane(struct sqlite_store *store, int64_t key, int64_t target, const struct lane_news *news, struct error *error)
+static int add_lane(struct store *store, int64_t key, int64_t target, const struct lane_news *news, struct error *error)
 {
     lane_count(store, target, LANE_STATE_READY, 1);
     return db_run(store->writer, SQL_LANE_ADD, error, "iiiiiiiiii", key, target, (int64_t)news->priority, news->received,
@@ -55,7 +55,7 @@ static bool stays(const struct lane_row *lane, int priority)
            (lane->state == LANE_STATE_READY && priority >= lane->priority);
 }
 
-static int add_to_lane(struct sqlite_store *store, int64_t key, int64_t target, struct lane_row *lane, const struct lane_news *news,
+static int add_to_lane(struct store *store, int64_t key, int64_t target, struct lane_row *lane, const struct lane_news *news,
                        struct error *error)
 {
     bool coalesce = stays(lane, news->priority);
@@ -82,7 +82,7 @@ static int add_to_lane(struct sqlite_store *store, int64_t key, int64_t target, 
                   (int64_t)0, lane->delivery, lane->deliveries, since, lane->oldest, leaver, key);
 }
 
-int lane_make_ready(struct sqlite_store *store, size_t target, int64_t identity, const struct lane_news *news, int64_t *ret_previous,
+int lane_make_ready(struct store *store, size_t target, int64_t identity, const struct lane_news *news, int64_t *ret_previous,
                     struct error *error)
 {
     struct lane_row lane;
@@ -101,7 +101,7 @@ int lane_make_ready(struct sqlite_store *store, size_t target, int64_t identity,
     return add_to_lane(store, key, number, &lane, news, error);
 }
 
-int lane_move(struct sqlite_store *store, int64_t key, enum lane_state from, enum lane_state to, int rank, int64_t at,
+int lane_move(struct store *store, int64_t key, enum lane_state from, enum lane_state to, int rank, int64_t at,
               struct error *error)
 {
     int64_t target = key >> LANE_IDENTITY_BITS;
@@ -112,7 +112,7 @@ int lane_move(struct sqlite_store *store, int64_t key, enum lane_state from, enu
                   (int64_t)(from != LANE_STATE_DEAD && from != LANE_STATE_HELD), key);
 }
 
-int lane_delete(struct sqlite_store *store, int64_t key, enum lane_state from, struct error *error)
+int lane_delete(struct store *store, int64_t key, enum lane_state from, struct error *error)
 {
     lane_count(store, key >> LANE_IDENTITY_BITS, from, -1);
     return db_run(store->writer, SQL_LANE_DELETE, error, "i", key);
@@ -122,12 +122,12 @@ int lane_delete(struct sqlite_store *store, int64_t key, enum lane_state from, s
 
 struct touch {
     struct request request;
-    struct sqlite_store *store;
+    struct store *store;
     char *target, *id;
     enum identity_kind kind;
 };
 
-static int touch_run(struct sqlite_store *store, struct request *request, struct error *error)
+static int touch_run(struct store *store, struct request *request, struct error *error)
 {
     struct touch *touch = (struct touch *)request;
     size_t target;
@@ -154,20 +154,30 @@ static void touch_finish(struct request *request, int code, const struct error *
     free(touch);
 }
 
-void sqlite_touch(struct store *store, const char *target, enum identity_kind kind, const char *id)
+void store_touch(struct store *store, const char *target, enum identity_kind kind, const char *id)
 {
     struct touch *touch = calloc(1, sizeof(*touch));
 
     if (touch == NULL)
         return;
-    *touch = (struct touch){ { .run = touch_run, .finish = touch_finish }, (struct sqlite_store *)store, strdup(target), strdup(id), kind };
+    *touch = (struct touch){ { .run = touch_run, .finish = touch_finish }, store, strdup(target), strdup(id), kind };
     if (touch->target == NULL || touch->id == NULL)
         touch_finish(&touch->request, ERROR_NOMEM, NULL);
     else
-        store_enqueue_patient((struct sqlite_store *)store, &touch->request);
+        store_enqueue_patient(store, &touch->request);
 }
 
 /* ---- lease ---- */
+
+void lease_clear(struct lease *lease)
+{
+    free(lease->target);
+    free(lease->id);
+    free(lease->event_uuid);
+    free(lease->event_type);
+    free(lease->place);
+    *lease = (struct lease){ 0 };
+}
 
 struct lease_call {
     const struct lease_wish *wish;
@@ -182,13 +192,13 @@ struct past_lane {
 };
 
 /* Due lanes wait for a date; what they do then may be a removal. */
-static int64_t time_for(const struct sqlite_store *store, enum lane_state state)
+static int64_t time_for(const struct store *store, enum lane_state state)
 {
     return state == LANE_STATE_DUE ? store->removal.us : store->now.us;
 }
 
 /* Lanes of one state whose time has come → ready, a few at a time. */
-static int promote_state(struct sqlite_store *store, int64_t target, enum lane_state state, size_t most, struct error *error)
+static int promote_state(struct store *store, int64_t target, enum lane_state state, size_t most, struct error *error)
 {
     cleanup_free struct past_lane *past = calloc(most, sizeof(*past));
     size_t count = 0;
@@ -208,7 +218,7 @@ static int promote_state(struct sqlite_store *store, int64_t target, enum lane_s
     return code;
 }
 
-static int read_next(struct sqlite_store *store, int64_t target, int64_t *ret_next, struct error *error)
+static int read_next(struct store *store, int64_t target, int64_t *ret_next, struct error *error)
 {
     static const enum lane_state states[] = { LANE_STATE_WAITING, LANE_STATE_DUE };
     int64_t next = 0;
@@ -226,7 +236,7 @@ static int read_next(struct sqlite_store *store, int64_t target, int64_t *ret_ne
     return 0;
 }
 
-static int fill_lease(struct sqlite_store *store, const char *target, int64_t key, struct lease *lease, struct error *error)
+static int fill_lease(struct store *store, const char *target, int64_t key, struct lease *lease, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_LEASE_DETAIL, &row, error, "i", key);
@@ -246,7 +256,7 @@ static int fill_lease(struct sqlite_store *store, const char *target, int64_t ke
 }
 
 /* The creation that the work may send. */
-static int note_creation(struct sqlite_store *store, const struct lease_call *call, const struct target_row *target, int64_t key,
+static int note_creation(struct store *store, const struct lease_call *call, const struct target_row *target, int64_t key,
                          struct lease *lease, struct error *error)
 {
     struct identity identity = { .kind = lease->kind };
@@ -269,7 +279,7 @@ static int note_creation(struct sqlite_store *store, const struct lease_call *ca
 }
 
 /* What is sent under a lease is known to whoever comes after a crash, and to other lanes, at the cost of no commit. */
-static int note_work(struct sqlite_store *store, const struct lease_call *call, size_t index, int64_t key, struct lease *lease,
+static int note_work(struct store *store, const struct lease_call *call, size_t index, int64_t key, struct lease *lease,
                      struct error *error)
 {
     const struct target_row *target = &store->targets[index];
@@ -280,7 +290,7 @@ static int note_work(struct sqlite_store *store, const struct lease_call *call, 
     return code < 0 ? code : 0;
 }
 
-static int lease_lane(struct sqlite_store *store, struct lease_call *call, size_t index, int64_t key, struct error *error)
+static int lease_lane(struct store *store, struct lease_call *call, size_t index, int64_t key, struct error *error)
 {
     struct lease *lease = &call->leases[call->count];
     int64_t target = store->targets[index].number;
@@ -299,7 +309,7 @@ static int lease_lane(struct sqlite_store *store, struct lease_call *call, size_
                   store->owner, key);
 }
 
-static int lease_ready(struct sqlite_store *store, struct lease_call *call, size_t index, enum priority priority, struct error *error)
+static int lease_ready(struct store *store, struct lease_call *call, size_t index, enum priority priority, struct error *error)
 {
     size_t most = call->wish->most[priority], count = 0;
     cleanup_free int64_t *keys = calloc(most + 1, sizeof(*keys));
@@ -324,7 +334,7 @@ static void clear_leases(struct lease_call *call)
         lease_clear(&call->leases[--call->count]);
 }
 
-static int lease_work(struct sqlite_store *store, void *arg, struct error *error)
+static int lease_work(struct store *store, void *arg, struct error *error)
 {
     static const enum lane_state timed[] = { LANE_STATE_LEASED, LANE_STATE_WAITING, LANE_STATE_DUE };
     struct lease_call *call = arg;
@@ -342,7 +352,7 @@ static int lease_work(struct sqlite_store *store, void *arg, struct error *error
     return code < 0 ? code : read_next(store, target, &call->next, error);
 }
 
-int sqlite_lease(struct store *store, const struct lease_wish *wish, struct lease *leases, struct wall *ret_next, struct error *error)
+int store_lease(struct store *store, const struct lease_wish *wish, struct lease *leases, struct wall *ret_next, struct error *error)
 {
     struct lease_call call = { .wish = wish };
 
@@ -351,7 +361,7 @@ int sqlite_lease(struct store *store, const struct lease_wish *wish, struct leas
     cleanup_free struct lease *mine = call.leases = calloc(call.most + 1, sizeof(*mine));
     if (mine == NULL)
         return error_nomem(error);
-    int code = store_call_relaxed((struct sqlite_store *)store, lease_work, &call, error);
+    int code = store_call_relaxed(store, lease_work, &call, error);
     if (code < 0) {
         clear_leases(&call);
         return code;
@@ -369,7 +379,7 @@ struct hurry {
     char *target, *outcome;
 };
 
-static int hurry_run(struct sqlite_store *store, struct request *request, struct error *error)
+static int hurry_run(struct store *store, struct request *request, struct error *error)
 {
     const struct hurry *hurry = (const struct hurry *)request;
     int64_t target = target_number(store, hurry->target);
@@ -387,7 +397,7 @@ static void hurry_finish(struct request *request, int code, const struct error *
     free(hurry);
 }
 
-void sqlite_hurry(struct store *store, const char *target, const char *outcome)
+void store_hurry(struct store *store, const char *target, const char *outcome)
 {
     struct hurry *hurry = calloc(1, sizeof(*hurry));
 
@@ -397,7 +407,7 @@ void sqlite_hurry(struct store *store, const char *target, const char *outcome)
     if (hurry->target == NULL || hurry->outcome == NULL)
         hurry_finish(&hurry->request, ERROR_NOMEM, NULL);
     else
-        store_enqueue((struct sqlite_store *)store, &hurry->request);
+        store_enqueue(store, &hurry->request);
 }
 
 /* ---- the end of a lease ---- */
@@ -439,7 +449,7 @@ static void __attribute__((format(printf, 3, 4))) refuse(struct end_call *call, 
 
 /* The account is another identity's: the work is done and told of, but the
  * lane cannot end well. A person has to look. */
-static int write_call_link(struct sqlite_store *store, struct end_call *call, struct completion *completion, size_t target,
+static int write_call_link(struct store *store, struct end_call *call, struct completion *completion, size_t target,
                            int64_t identity, struct error *error)
 {
     struct error refusal = { 0 };
@@ -457,7 +467,7 @@ static int write_call_link(struct sqlite_store *store, struct end_call *call, st
 }
 
 /* What the lane wrote into groups, or as a group with its members. */
-static int write_call_members(struct sqlite_store *store, struct end_call *call, const struct completion *c, size_t target,
+static int write_call_members(struct store *store, struct end_call *call, const struct completion *c, size_t target,
                               int64_t identity, struct error *error)
 {
     int code = member_rows_change(store, target, call->lease.kind, identity, c->members, c->member_count, error);
@@ -505,7 +515,7 @@ static int64_t leaver_after(const struct completion *c, const struct lane_row *l
 }
 
 /* `noted`: member rows came that are to be sent, or one is wrong. */
-static int end_lane(struct sqlite_store *store, const struct completion *c, bool noted, int64_t key, struct lane_row *lane,
+static int end_lane(struct store *store, const struct completion *c, bool noted, int64_t key, struct lane_row *lane,
                     struct error *error)
 {
     struct lane_end_row end;
@@ -532,7 +542,7 @@ static int end_lane(struct sqlite_store *store, const struct completion *c, bool
                   c->action, c->reason, c->undone, leaver_after(c, lane, news, store->now.us), key);
 }
 
-static int end_run(struct sqlite_store *store, struct request *request, struct error *error)
+static int end_run(struct store *store, struct request *request, struct error *error)
 {
     struct end_call *call = (struct end_call *)request;
     struct completion completion = call->completion; /* as asked for: an earlier run of this request may have been rolled back */
@@ -677,7 +687,7 @@ static struct end_call *copy_completion(const struct completion *completion)
     return call;
 }
 
-void sqlite_complete(struct store *store, const struct completion *completion, store_done *done, void *arg)
+void store_complete(struct store *store, const struct completion *completion, store_done *done, void *arg)
 {
     struct end_call *call = copy_completion(completion);
     struct error error = { 0 };
@@ -690,5 +700,5 @@ void sqlite_complete(struct store *store, const struct completion *completion, s
     call->request = (struct request){ .run = end_run, .finish = end_finish };
     call->done = done;
     call->arg = arg;
-    store_enqueue_patient((struct sqlite_store *)store, &call->request);
+    store_enqueue_patient(store, &call->request);
 }

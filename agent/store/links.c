@@ -6,6 +6,16 @@
 #include "base/str.h"
 #include "store/store_private.h"
 
+void link_clear(struct link *link)
+{
+    free(link->key);
+    free(link->locator);
+    free(link->account);
+    free(link->member);
+    free(link->member_key);
+    *link = (struct link){ 0 };
+}
+
 int link_from_row(sqlite3_stmt *row, int first, struct link *link)
 {
     const struct { int column; char **copy; } texts[] = {
@@ -26,7 +36,7 @@ int link_from_row(sqlite3_stmt *row, int first, struct link *link)
 }
 
 /* 1 when another identity has this account, told in *refusal. */
-static int find_other_owner(struct sqlite_store *store, const struct target_row *target, enum identity_kind kind, int64_t lane,
+static int find_other_owner(struct store *store, const struct target_row *target, enum identity_kind kind, int64_t lane,
                             const char *id, const struct link *link, struct error *refusal, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
@@ -41,7 +51,7 @@ static int find_other_owner(struct sqlite_store *store, const struct target_row 
 }
 
 /* *ret_noted (may be NULL): how many values in groups the person has to get with it. */
-int link_write(struct sqlite_store *store, size_t target, enum identity_kind kind, int64_t identity, const char *id,
+int link_write(struct store *store, size_t target, enum identity_kind kind, int64_t identity, const char *id,
                const struct link *link, int *ret_noted, struct error *refusal, struct error *error)
 {
     const struct target_row *row = &store->targets[target];
@@ -66,7 +76,7 @@ struct put_call {
     struct error refusal;
 };
 
-static int put_work(struct sqlite_store *store, void *arg, struct error *error)
+static int put_work(struct store *store, void *arg, struct error *error)
 {
     struct put_call *call = arg;
     size_t target;
@@ -80,11 +90,11 @@ static int put_work(struct sqlite_store *store, void *arg, struct error *error)
     return adopts ? member_rows_adopt(store, target, identity, error) : code;
 }
 
-int sqlite_put_link(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
-                    struct error *error)
+int store_put_link(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
+                   struct error *error)
 {
     struct put_call call = { target, id, kind, link, { 0 } };
-    int code = store_call((struct sqlite_store *)store, put_work, &call, error);
+    int code = store_call(store, put_work, &call, error);
 
     if (code <= 0)
         return code;

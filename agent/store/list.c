@@ -215,7 +215,7 @@ int events_of_identity(struct db *db, int64_t last_event, const struct store_fil
     return code < 0 ? code : 0;
 }
 
-static int list_all(struct sqlite_store *store, const struct store_filter *filter, json_t *array, struct error *error)
+static int list_all(struct store *store, const struct store_filter *filter, json_t *array, struct error *error)
 {
     struct event_walk walk = { NULL, filter, filter->most != 0 ? filter->most : LIST_DEFAULT, array,
                                filter->before_row != 0 ? filter->before_row : INT64_MAX };
@@ -231,12 +231,12 @@ static int list_all(struct sqlite_store *store, const struct store_filter *filte
     return code;
 }
 
-static int list_of_user(struct sqlite_store *store, const struct store_filter *filter, json_t *array, struct error *error)
+static int list_of_user(struct store *store, const struct store_filter *filter, json_t *array, struct error *error)
 {
     enum identity_kind kind;
     cleanup_free char *id = NULL;
     int64_t number, last = 0;
-    int code = sqlite_find_identity(&store->base, filter->user, &kind, &id, error);
+    int code = store_find_identity(store, filter->user, &kind, &id, error);
 
     if (code < 0)
         return code == ERROR_NOTFOUND ? 0 : code;
@@ -256,10 +256,9 @@ static int give_array(int code, json_t *array, json_t **ret_array)
     return code < 0 ? code : 0;
 }
 
-int sqlite_list_events(struct store *base, const struct store_filter *filter, json_t **ret_array, struct error *error)
+int store_list_events(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error)
 {
     static const struct store_filter everything;
-    struct sqlite_store *store = (struct sqlite_store *)base;
     json_t *array = json_array();
 
     if (filter == NULL)
@@ -305,9 +304,8 @@ static bool wanted_lane(sqlite3_stmt *row, const struct store_filter *filter)
            (filter->outcome == NULL || str_equal(row_text(row, 9), filter->outcome));
 }
 
-int sqlite_list_leavers(struct store *base, const char *target, size_t most, json_t **ret_array, struct error *error)
+int store_list_leavers(struct store *store, const char *target, size_t most, json_t **ret_array, struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
     cleanup_statement sqlite3_stmt *row = NULL;
     json_t *array;
@@ -342,10 +340,9 @@ static int list_dead_of(struct db *db, int64_t target, const struct store_filter
     return code < 0 ? code : 0;
 }
 
-int sqlite_list_dead(struct store *base, const struct store_filter *filter, json_t **ret_array, struct error *error)
+int store_list_dead(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error)
 {
     static const struct store_filter everything;
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
     json_t *array;
     int code = 0;
@@ -373,9 +370,8 @@ int sqlite_list_dead(struct store *base, const struct store_filter *filter, json
     return give_array(code, array, ret_array);
 }
 
-int sqlite_list_quarantine(struct store *base, size_t most, json_t **ret_array, struct error *error)
+int store_list_quarantine(struct store *store, size_t most, json_t **ret_array, struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
     cleanup_statement sqlite3_stmt *row = NULL;
     json_t *array;

@@ -6,7 +6,7 @@
 
 #include "store/store_private.h"
 
-static int load_counters(struct sqlite_store *store, struct error *error)
+static int load_counters(struct store *store, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_COUNTERS_READ, &row, error, "");
@@ -25,7 +25,7 @@ static int load_counters(struct sqlite_store *store, struct error *error)
     return 0;
 }
 
-static int load_targets(struct sqlite_store *store, struct error *error)
+static int load_targets(struct store *store, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code;
@@ -38,7 +38,7 @@ static int load_targets(struct sqlite_store *store, struct error *error)
     return code;
 }
 
-static int count_lanes(struct sqlite_store *store, struct error *error)
+static int count_lanes(struct store *store, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code;
@@ -59,7 +59,7 @@ static int count_lanes(struct sqlite_store *store, struct error *error)
 }
 
 /* A crash left them: nobody works on them any more. */
-static int release_target(struct sqlite_store *store, int64_t target, struct error *error)
+static int release_target(struct store *store, int64_t target, struct error *error)
 {
     for (;;) {
         cleanup_statement sqlite3_stmt *row = NULL;
@@ -74,7 +74,7 @@ static int release_target(struct sqlite_store *store, int64_t target, struct err
     }
 }
 
-static int release_leases(struct sqlite_store *store, struct error *error)
+static int release_leases(struct store *store, struct error *error)
 {
     int code = db_run(store->writer, SQL_BEGIN, error, "");
 
@@ -92,7 +92,7 @@ static int release_leases(struct sqlite_store *store, struct error *error)
     return 0;
 }
 
-int store_load(struct sqlite_store *store, struct error *error)
+int store_load(struct store *store, struct error *error)
 {
     bool first = store->target_count == 0;
     int code = load_counters(store, error);

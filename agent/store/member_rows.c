@@ -9,7 +9,7 @@
 /* ---- rows ---- */
 
 /* How many were missing, or negative. */
-int member_rows_note(struct sqlite_store *store, int64_t target, int64_t user, struct error *error)
+int member_rows_note(struct store *store, int64_t target, int64_t user, struct error *error)
 {
     int code = db_run(store->writer, SQL_MEMBERS_NOTE, error, "ii", target, user);
 
@@ -17,7 +17,7 @@ int member_rows_note(struct sqlite_store *store, int64_t target, int64_t user, s
 }
 
 /* Makes the lanes of the users ready whom the statement gives; `code` is what its first step came to. */
-static int touch_rows(struct sqlite_store *store, size_t target, enum sql sql, sqlite3_stmt *first, int code, struct error *error)
+static int touch_rows(struct store *store, size_t target, enum sql sql, sqlite3_stmt *first, int code, struct error *error)
 {
     const struct lane_news news = { 0, store->now.us, PRIORITY_TOUCH, LEAVING_UNKNOWN };
     cleanup_statement sqlite3_stmt *row = first;
@@ -32,7 +32,7 @@ static int touch_rows(struct sqlite_store *store, size_t target, enum sql sql, s
 }
 
 /* Users who have the same value in the group look again: the value may just have been removed under them. */
-static int touch_sharers(struct sqlite_store *store, size_t target, int64_t group, const char *key, int64_t user, struct error *error)
+static int touch_sharers(struct store *store, size_t target, int64_t group, const char *key, int64_t user, struct error *error)
 {
     sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_MEMBER_SHARERS, &row, error, "iiti", store->targets[target].number, group, key, user);
@@ -40,7 +40,7 @@ static int touch_sharers(struct sqlite_store *store, size_t target, int64_t grou
     return touch_rows(store, target, SQL_MEMBER_SHARERS, row, code, error);
 }
 
-static int is_shared(struct sqlite_store *store, int64_t target, int64_t group, const char *key, int64_t user, bool *ret_shared,
+static int is_shared(struct store *store, int64_t target, int64_t group, const char *key, int64_t user, bool *ret_shared,
                      struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
@@ -50,7 +50,7 @@ static int is_shared(struct sqlite_store *store, int64_t target, int64_t group, 
     return code;
 }
 
-static int change_row(struct sqlite_store *store, size_t target, int64_t group, int64_t user, const struct member_change *change,
+static int change_row(struct store *store, size_t target, int64_t group, int64_t user, const struct member_change *change,
                       struct error *error)
 {
     int64_t number = store->targets[target].number;
@@ -67,8 +67,8 @@ static int change_row(struct sqlite_store *store, size_t target, int64_t group, 
     return code < 0 ? code : touch_sharers(store, target, group, change->key, user, error);
 }
 
-int member_rows_change(struct sqlite_store *store, size_t target, enum identity_kind kind, int64_t identity,
-                   const struct member_change *changes, size_t count, struct error *error)
+int member_rows_change(struct store *store, size_t target, enum identity_kind kind, int64_t identity,
+                       const struct member_change *changes, size_t count, struct error *error)
 {
     bool person = kind == IDENTITY_USER;
     int code = 0;
@@ -83,7 +83,7 @@ int member_rows_change(struct sqlite_store *store, size_t target, enum identity_
     return code;
 }
 
-int member_rows_settle(struct sqlite_store *store, size_t target, int64_t group, struct error *error)
+int member_rows_settle(struct store *store, size_t target, int64_t group, struct error *error)
 {
     sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_MEMBERS_WRONG, &row, error, "ii", store->targets[target].number, group);
@@ -91,7 +91,7 @@ int member_rows_settle(struct sqlite_store *store, size_t target, int64_t group,
     return touch_rows(store, target, SQL_MEMBERS_WRONG, row, code, error);
 }
 
-int member_rows_adopt(struct sqlite_store *store, size_t target, int64_t group, struct error *error)
+int member_rows_adopt(struct store *store, size_t target, int64_t group, struct error *error)
 {
     sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_MEMBERS_HEARD, &row, error, "ii", store->targets[target].number, group);
@@ -99,14 +99,14 @@ int member_rows_adopt(struct sqlite_store *store, size_t target, int64_t group, 
     return touch_rows(store, target, SQL_MEMBERS_HEARD, row, code, error);
 }
 
-int member_rows_wrong(struct sqlite_store *store, int64_t target, int64_t user, struct error *error)
+int member_rows_wrong(struct store *store, int64_t target, int64_t user, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
 
     return db_next(store->writer, SQL_MEMBER_WRONG, &row, error, "ii", target, user);
 }
 
-int member_rows_drop(struct sqlite_store *store, size_t target, int64_t group, struct error *error)
+int member_rows_drop(struct store *store, size_t target, int64_t group, struct error *error)
 {
     int64_t number = store->targets[target].number;
     sqlite3_stmt *row = NULL;
@@ -152,10 +152,9 @@ static int read_rows(struct db *db, int64_t target, int64_t user, const char *ke
     return code;
 }
 
-int sqlite_read_member_rows(struct store *base, const char *target, const char *user_id, const char *key, store_member_row *each,
-                            void *arg, struct error *error)
+int store_read_member_rows(struct store *store, const char *target, const char *user_id, const char *key, store_member_row *each,
+                           void *arg, struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
     int64_t number = target_number(store, target);
 
@@ -165,10 +164,9 @@ int sqlite_read_member_rows(struct store *base, const char *target, const char *
     return user <= 0 || number == 0 ? (int)user : read_rows(reader.db, number, user, key, each, arg, error);
 }
 
-int sqlite_has_member_row(struct store *base, const char *target, const char *entry_key, const char *place, const char *key,
-                          bool *ret_has, struct error *error)
+int store_has_member_row(struct store *store, const char *target, const char *entry_key, const char *place, const char *key,
+                         bool *ret_has, struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
     cleanup_statement sqlite3_stmt *row = NULL;
 

@@ -19,7 +19,7 @@ static struct timespec after_ms(long ms)
     return at;
 }
 
-static int open_reader(struct sqlite_store *store, struct db **ret_db, struct error *error)
+static int open_reader(struct store *store, struct db **ret_db, struct error *error)
 {
     struct db *db;
     int code = db_open(store->path, true, &db, error);
@@ -34,7 +34,7 @@ static int open_reader(struct sqlite_store *store, struct db **ret_db, struct er
     return code;
 }
 
-struct db *reader_take(struct sqlite_store *store, struct error *error)
+struct db *reader_take(struct store *store, struct error *error)
 {
     struct reader_pool *pool = &store->pool;
     struct db *db = NULL;
@@ -51,7 +51,7 @@ struct db *reader_take(struct sqlite_store *store, struct error *error)
     return db;
 }
 
-void reader_give(struct sqlite_store *store, struct db *db)
+void reader_give(struct store *store, struct db *db)
 {
     struct reader_pool *pool = &store->pool;
     int result = sqlite3_errcode(db->handle) & 0xff;
@@ -68,7 +68,7 @@ void reader_give(struct sqlite_store *store, struct db *db)
     pthread_mutex_unlock(&pool->lock);
 }
 
-void readers_quiet(struct sqlite_store *store, bool quiet)
+void readers_quiet(struct store *store, bool quiet)
 {
     struct reader_pool *pool = &store->pool;
     struct timespec deadline = after_ms(QUIET_MOST_MS);
@@ -83,7 +83,7 @@ void readers_quiet(struct sqlite_store *store, bool quiet)
     pthread_mutex_unlock(&pool->lock);
 }
 
-void readers_close(struct sqlite_store *store)
+void readers_close(struct store *store)
 {
     while (store->pool.idle_count > 0)
         db_close(store->pool.idle[--store->pool.idle_count]);

@@ -83,9 +83,8 @@ static int read_whole(struct db *db, const char *id, struct identity *identity, 
     return code;
 }
 
-int sqlite_read_identity(struct store *base, enum identity_kind kind, const char *id, struct identity *ret_identity, struct error *error)
+int store_read_identity(struct store *store, enum identity_kind kind, const char *id, struct identity *ret_identity, struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
     struct identity identity = { .kind = kind };
 
@@ -122,10 +121,9 @@ static int find_by(struct db *db, enum sql sql, const char *word, struct found *
     return code;
 }
 
-int sqlite_find_identity(struct store *base, const char *word, enum identity_kind *ret_kind, char **ret_id, struct error *error)
+int store_find_identity(struct store *store, const char *word, enum identity_kind *ret_kind, char **ret_id, struct error *error)
 {
     static const enum sql ways[] = { SQL_IDENTITY_BY_ID, SQL_IDENTITY_BY_LOGIN, SQL_IDENTITY_BY_NAME };
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
     struct found found = { 0 };
     int code = 0;
@@ -159,10 +157,9 @@ int link_read(struct db *db, int64_t lane, struct link *link, struct error *erro
     return link_from_row(row, 0, link) < 0 ? error_nomem(error) : 1;
 }
 
-int sqlite_read_link(struct store *base, const char *target, enum identity_kind kind, const char *id, struct link *ret_link,
-                     struct error *error)
+int store_read_link(struct store *store, const char *target, enum identity_kind kind, const char *id, struct link *ret_link,
+                    struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
     struct link link;
 
@@ -179,10 +176,9 @@ int sqlite_read_link(struct store *base, const char *target, enum identity_kind 
     return code < 0 ? code : 0;
 }
 
-int sqlite_find_owner(struct store *base, const char *target, enum identity_kind kind, const char *key, char **ret_id,
-                      struct error *error)
+int store_find_owner(struct store *store, const char *target, enum identity_kind kind, const char *key, char **ret_id,
+                     struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
     cleanup_statement sqlite3_stmt *row = NULL;
 
@@ -215,7 +211,7 @@ static void clear_page(struct member_page *page)
     page->count = 0;
 }
 
-static int read_page(struct sqlite_store *store, int64_t target, const char *group_id, struct member_page *page, struct error *error)
+static int read_page(struct store *store, int64_t target, const char *group_id, struct member_page *page, struct error *error)
 {
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
     cleanup_statement sqlite3_stmt *row = NULL;
@@ -238,10 +234,9 @@ static int read_page(struct sqlite_store *store, int64_t target, const char *gro
     return code;
 }
 
-int sqlite_read_members(struct store *base, const char *target, const char *group_id, store_member *member, void *arg,
-                        struct error *error)
+int store_read_members(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
+                       struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_free struct member_page *page = calloc(1, sizeof(*page));
     int64_t number = target_number(store, target);
     bool more = number != 0;

@@ -16,7 +16,7 @@ struct old_event {
     int64_t number, first_delivery, deliveries;
 };
 
-static int has_pending(struct sqlite_store *store, const struct old_event *event, struct error *error)
+static int has_pending(struct store *store, const struct old_event *event, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
 
@@ -26,7 +26,7 @@ static int has_pending(struct sqlite_store *store, const struct old_event *event
                    event->first_delivery + event->deliveries - 1);
 }
 
-static int remove_event(struct sqlite_store *store, const struct old_event *event, struct error *error)
+static int remove_event(struct store *store, const struct old_event *event, struct error *error)
 {
     int code = has_pending(store, event, error);
 
@@ -39,7 +39,7 @@ static int remove_event(struct sqlite_store *store, const struct old_event *even
 }
 
 /* The event's own time counts, too, unless it is absurd: our clock may have been slow when it came. */
-static bool is_young(const struct sqlite_store *store, int64_t received, int64_t published)
+static bool is_young(const struct store *store, int64_t received, int64_t published)
 {
     int64_t before = store->removal.us - store->keep_us;
 
@@ -47,7 +47,7 @@ static bool is_young(const struct sqlite_store *store, int64_t received, int64_t
 }
 
 /* Rows are numbered as they came: the walk ends at the first that is young. */
-static int list_old_events(struct sqlite_store *store, struct old_event *old, size_t *ret_count, struct error *error)
+static int list_old_events(struct store *store, struct old_event *old, size_t *ret_count, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     size_t count = 0;
@@ -62,7 +62,7 @@ static int list_old_events(struct sqlite_store *store, struct old_event *old, si
     return code < 0 ? code : 0;
 }
 
-static int retain_events(struct sqlite_store *store, struct error *error)
+static int retain_events(struct store *store, struct error *error)
 {
     struct old_event old[STEP_MOST];
     size_t count;
@@ -77,14 +77,14 @@ static int retain_events(struct sqlite_store *store, struct error *error)
     return count == STEP_MOST;
 }
 
-static int retain_sign_ins(struct sqlite_store *store, struct error *error)
+static int retain_sign_ins(struct store *store, struct error *error)
 {
     int code = db_run(store->writer, SQL_RETAIN_SIGN_INS, error, "ii", store->removal.us - SIGN_IN_KEEP_US, (int64_t)STEP_MOST);
 
     return code < 0 ? code : db_changes(store->writer) == STEP_MOST;
 }
 
-static int retain_operations(struct sqlite_store *store, struct error *error)
+static int retain_operations(struct store *store, struct error *error)
 {
     int code = db_run(store->writer, SQL_RETAIN_OPERATIONS, error, "ii", (int64_t)STEP_MOST, store->removal.us - store->keep_us);
 
@@ -92,13 +92,13 @@ static int retain_operations(struct sqlite_store *store, struct error *error)
 }
 
 /* Of lanes that were dropped. Few are there at any time: no index. */
-static int retain_intents(struct sqlite_store *store, struct error *error)
+static int retain_intents(struct store *store, struct error *error)
 {
     return db_run(store->writer, SQL_RETAIN_INTENTS, error, "i", store->removal.us - store->keep_us);
 }
 
 /* Events numbered below this were received before the keys' time. */
-static int read_key_limit(struct sqlite_store *store, int64_t day, int64_t *ret_limit, struct error *error)
+static int read_key_limit(struct store *store, int64_t day, int64_t *ret_limit, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = db_next(store->writer, SQL_DAY_READ, &row, error, "i", day);
@@ -113,7 +113,7 @@ struct old_key {
     char *bytes;
 };
 
-static int list_old_keys(struct sqlite_store *store, struct old_key *old, size_t *ret_count, struct error *error)
+static int list_old_keys(struct store *store, struct old_key *old, size_t *ret_count, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
     int64_t before = store->removal.us - store->keep_keys_us;
@@ -134,7 +134,7 @@ static int list_old_keys(struct sqlite_store *store, struct old_key *old, size_t
     return code;
 }
 
-static void remember_key(struct sqlite_store *store, struct old_key *last)
+static void remember_key(struct store *store, struct old_key *last)
 {
     free(store->retain_bytes);
     store->retain_bytes = last != NULL ? take_pointer(last->bytes) : NULL;
@@ -142,7 +142,7 @@ static void remember_key(struct sqlite_store *store, struct old_key *last)
     store->retain_time = last != NULL ? last->time : 0;
 }
 
-static int retain_keys(struct sqlite_store *store, struct error *error)
+static int retain_keys(struct store *store, struct error *error)
 {
     struct old_key old[STEP_MOST];
     size_t count = 0;
@@ -164,15 +164,15 @@ static int retain_keys(struct sqlite_store *store, struct error *error)
     return code < 0 ? code : count == STEP_MOST;
 }
 
-void retain_start_over(struct sqlite_store *store)
+void retain_start_over(struct store *store)
 {
     store->retain_event = 0;
     remember_key(store, NULL);
 }
 
-int retain_step(struct sqlite_store *store, struct error *error)
+int retain_step(struct store *store, struct error *error)
 {
-    static int (*const steps[])(struct sqlite_store *, struct error *) = { retain_events, retain_operations, retain_sign_ins,
+    static int (*const steps[])(struct store *, struct error *) = { retain_events, retain_operations, retain_sign_ins,
                                                                            retain_intents, retain_keys };
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

@@ -182,7 +182,7 @@ static int links_json(struct db *db, int64_t number, json_t *object, struct erro
 }
 
 /* Work that is pending for the identity, in every target. */
-static int lanes_json(struct sqlite_store *store, struct db *db, int64_t number, json_t *object, struct error *error)
+static int lanes_json(struct store *store, struct db *db, int64_t number, json_t *object, struct error *error)
 {
     json_t *array = json_array();
     int code = 0;
@@ -214,7 +214,7 @@ int identity_trail(struct db *db, enum identity_kind kind, const char *id, int64
     return 1;
 }
 
-static int put_history(struct sqlite_store *store, struct db *db, const struct identity *identity, json_t *object, struct error *error)
+static int put_history(struct store *store, struct db *db, const struct identity *identity, json_t *object, struct error *error)
 {
     const struct store_filter filter = { .most = SHOW_MOST };
     json_t *events = json_array(), *operations;
@@ -234,15 +234,15 @@ static int put_history(struct sqlite_store *store, struct db *db, const struct i
     return events_of_identity(db, last, &filter, events, error);
 }
 
-static int show_identity(struct sqlite_store *store, const char *word, json_t **ret_object, struct error *error)
+static int show_identity(struct store *store, const char *word, json_t **ret_object, struct error *error)
 {
     enum identity_kind kind;
     cleanup_free char *id = NULL;
     struct identity identity;
-    int code = sqlite_find_identity(&store->base, word, &kind, &id, error);
+    int code = store_find_identity(store, word, &kind, &id, error);
 
     if (code == 0)
-        code = sqlite_read_identity(&store->base, kind, id, &identity, error);
+        code = store_read_identity(store, kind, id, &identity, error);
     if (code < 0)
         return code;
     json_t *object = json_object();
@@ -260,9 +260,8 @@ static int show_identity(struct sqlite_store *store, const char *word, json_t **
     return code;
 }
 
-int sqlite_show(struct store *base, const char *id, json_t **ret_object, struct error *error)
+int store_show(struct store *store, const char *id, json_t **ret_object, struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     long long number;
     int64_t event = 0;
     int code = 0;

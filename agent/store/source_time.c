@@ -14,14 +14,14 @@ static int64_t later_of(int64_t a, int64_t b)
 }
 
 /* Does the request say of our clock what the one before it said? */
-static bool says_likewise(const struct sqlite_store *store, const struct event_batch *batch, struct wall received)
+static bool says_likewise(const struct store *store, const struct event_batch *batch, struct wall received)
 {
     int64_t differs_us = batch->sent.us - received.us - store->counters.ahead;
 
     return batch->sent.us != 0 && differs_us <= ALIKE_US && differs_us >= -ALIKE_US;
 }
 
-struct request_time source_time_of(const struct sqlite_store *store, const struct event_batch *batch, struct wall received)
+struct request_time source_time_of(const struct store *store, const struct event_batch *batch, struct wall received)
 {
     int64_t known = later_of(received.us, store->counters.newest), latest = later_of(known, batch->sent.us);
 
@@ -31,7 +31,7 @@ struct request_time source_time_of(const struct sqlite_store *store, const struc
     };
 }
 
-void source_time_date(struct sqlite_store *store, const struct request_time *time, const struct event *event)
+void source_time_date(struct store *store, const struct request_time *time, const struct event *event)
 {
     struct counters *counters = &store->counters;
     int64_t counts_as = event->published.us;
@@ -49,7 +49,7 @@ void source_time_date(struct sqlite_store *store, const struct request_time *tim
     }
 }
 
-void source_time_note(struct sqlite_store *store, const struct event_batch *batch, struct wall received)
+void source_time_note(struct store *store, const struct event_batch *batch, struct wall received)
 {
     if (batch->sent.us == 0)
         return;
@@ -58,17 +58,16 @@ void source_time_note(struct sqlite_store *store, const struct event_batch *batc
     store->counters.ahead = batch->sent.us - received.us;
 }
 
-struct wall sqlite_dating_time(struct store *base)
+struct wall store_dating_time(struct store *store)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
 
     pthread_mutex_lock(&store->lock);
     int64_t newest = store->counters_committed.newest;
     pthread_mutex_unlock(&store->lock);
-    return (struct wall){ later_of(sqlite_removal_time(base).us, newest) };
+    return (struct wall){ later_of(store_removal_time(store).us, newest) };
 }
 
-int64_t source_time_stamp(const struct sqlite_store *store)
+int64_t source_time_stamp(const struct store *store)
 {
     return later_of(store->now.us, store->counters.newest);
 }

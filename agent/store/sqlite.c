@@ -20,15 +20,6 @@
 #define RETAIN_BUSY_US 100000    /* and with much to do */
 #define RETAIN_REST_US 60000000  /* when nothing was left */
 
-#define OP(name) .name = sqlite_##name
-static const struct store_ops sqlite_ops = {
-    OP(close), OP(set_routes), OP(on_ready), OP(on_clock), OP(removal_time), OP(dating_time), OP(take), OP(quarantine), OP(lease),
-    OP(complete), OP(put_link), OP(intend), OP(read_intents), OP(check_creator), OP(forget_creations), OP(hurry), OP(touch), OP(hold), OP(is_held),
-    OP(retry_dead), OP(drop_dead), OP(read_identity), OP(find_identity), OP(read_link), OP(find_owner), OP(read_member_rows),
-    OP(has_member_row), OP(read_members), OP(list_events), OP(list_dead), OP(list_quarantine), OP(show), OP(count_lanes),
-    OP(count_leavers), OP(list_leavers), OP(read_status), OP(retain),
-};
-
 static int64_t monotonic_us(void)
 {
     struct timespec now;
@@ -43,7 +34,7 @@ static int wal_grew(void *arg, sqlite3 *handle, const char *name, int pages)
 {
     (void)handle;
     (void)name;
-    ((struct sqlite_store *)arg)->wal_pages = pages;
+    ((struct store *)arg)->wal_pages = pages;
     return SQLITE_OK;
 }
 
@@ -51,7 +42,7 @@ static const char writer_pragmas[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8000; PRAGMA secure_delete=FAST;"
     "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;";
 
-static int configure_writer(struct sqlite_store *store, struct db *db, struct error *error)
+static int configure_writer(struct store *store, struct db *db, struct error *error)
 {
     if (sqlite3_db_readonly(db->handle, "main") == 1)
         return db_error(db, SQLITE_READONLY, "opening", error);
@@ -62,7 +53,7 @@ static int configure_writer(struct sqlite_store *store, struct db *db, struct er
     return schema_bring_up(db, schema_steps, schema_version, error);
 }
 
-static int apply_page_limit(struct sqlite_store *store, struct error *error)
+static int apply_page_limit(struct store *store, struct error *error)
 {
     char pragma[64];
 
@@ -71,7 +62,7 @@ static int apply_page_limit(struct sqlite_store *store, struct error *error)
     return db_execute(store->writer, pragma, error);
 }
 
-static int open_writer(struct sqlite_store *store, struct error *error)
+static int open_writer(struct store *store, struct error *error)
 {
     struct db *db;
     int code = db_open(store->path, false, &db, error);
@@ -96,7 +87,7 @@ static int open_writer(struct sqlite_store *store, struct error *error)
 
 /* ---- one group, one transaction ---- */
 
-static int write_counters(struct sqlite_store *store, struct error *error)
+static int write_counters(struct store *store, struct error *error)
 {
     const struct counters *c = &store->counters;
 
@@ -108,7 +99,7 @@ static int write_counters(struct sqlite_store *store, struct error *error)
                   c->doubted, c->ahead, c->wall, c->removal);
 }
 
-static int fault_error(struct sqlite_store *store, enum fault_place place, struct error *error)
+static int fault_error(struct store *store, enum fault_place place, struct error *error)
 {
     int code = fault_point(place);
 
@@ -125,7 +116,7 @@ static bool is_relaxed(const struct request *group)
 
 /* In WAL mode NORMAL leaves out the fsync of a commit; the next FULL commit
  * makes it up, and a power cut before takes this one back as a whole. */
-static int choose_sync(struct sqlite_store *store, bool relaxed, struct error *error)
+static int choose_sync(struct store *store, bool relaxed, struct error *error)
 {
     if (relaxed == store->relaxed)
         return 0;
@@ -135,7 +126,7 @@ static int choose_sync(struct sqlite_store *store, bool relaxed, struct error *e
     return code;
 }
 
-static int write_group(struct sqlite_store *store, struct request *group, struct error *error)
+static int write_group(struct store *store, struct request *group, struct error *error)
 {
     int code = fault_error(store, FAULT_STORE_BEGIN, error);
 
@@ -168,7 +159,7 @@ static bool connection_survives(int code)
     return code == ERROR_FULL || code == ERROR_BUSY || code == ERROR_NOMEM || code == ERROR_TOOBIG;
 }
 
-static void roll_back(struct sqlite_store *store, int code)
+static void roll_back(struct store *store, int code)
 {
     if (store->writer != NULL && !sqlite3_get_autocommit(store->writer->handle))
         db_run(store->writer, SQL_ROLLBACK, NULL, "");
@@ -179,7 +170,7 @@ static void roll_back(struct sqlite_store *store, int code)
         db_close(take_pointer(store->writer));
 }
 
-static void note_result(struct sqlite_store *store, int code, const struct error *error)
+static void note_result(struct store *store, int code, const struct error *error)
 {
     struct store_status *status = &store->status;
 
@@ -200,7 +191,7 @@ static void note_result(struct sqlite_store *store, int code, const struct error
     pthread_mutex_unlock(&store->lock);
 }
 
-static void tell_ready(struct sqlite_store *store)
+static void tell_ready(struct store *store)
 {
     pthread_mutex_lock(&store->lock);
     store_ready *ready = store->ready;
@@ -213,7 +204,7 @@ static void tell_ready(struct sqlite_store *store)
     }
 }
 
-static int commit_group(struct sqlite_store *store, struct request *group, struct error *error)
+static int commit_group(struct store *store, struct request *group, struct error *error)
 {
     int code = write_group(store, group, error);
 
@@ -234,13 +225,13 @@ static void finish_group(struct request *group, int code, const struct error *er
     }
 }
 
-void store_postpone(struct sqlite_store *store, struct request *request)
+void store_postpone(struct store *store, struct request *request)
 {
     request->next = store->postponed;
     store->postponed = request;
 }
 
-static void queue_postponed(struct sqlite_store *store)
+static void queue_postponed(struct store *store)
 {
     pthread_mutex_lock(&store->lock);
     *store->last = take_pointer(store->postponed);
@@ -255,7 +246,7 @@ static bool worth_one_by_one(int code)
     return code == ERROR_INTERNAL || code == ERROR_TOOBIG || code == ERROR_NOMEM;
 }
 
-static void run_group(struct sqlite_store *store, struct request *group)
+static void run_group(struct store *store, struct request *group)
 {
     struct error error = { 0 };
     int code = commit_group(store, group, &error);
@@ -279,12 +270,12 @@ static void run_group(struct sqlite_store *store, struct request *group)
 /* ---- the writer thread ---- */
 
 /* What is queued is to be committed now. */
-static bool is_due(const struct sqlite_store *store)
+static bool is_due(const struct store *store)
 {
     return store->urgent || store->closing || store->queued >= GATHER_ENOUGH;
 }
 
-static void wait_for_work(struct sqlite_store *store)
+static void wait_for_work(struct store *store)
 {
     while (!is_due(store)) {
         int64_t until = store->first != NULL ? store->gather_until_us : store->retain_at_us;
@@ -295,7 +286,7 @@ static void wait_for_work(struct sqlite_store *store)
 }
 
 /* Up to GROUP_MOST requests; NULL when there was nothing to do for a while. */
-static struct request *take_group(struct sqlite_store *store, bool *ret_closed)
+static struct request *take_group(struct store *store, bool *ret_closed)
 {
     pthread_mutex_lock(&store->lock);
     wait_for_work(store);
@@ -317,7 +308,7 @@ static struct request *take_group(struct sqlite_store *store, bool *ret_closed)
     return group;
 }
 
-static int retain_request(struct sqlite_store *store, struct request *request, struct error *error)
+static int retain_request(struct store *store, struct request *request, struct error *error)
 {
     (void)request;
     int more = retain_step(store, error);
@@ -337,7 +328,7 @@ static void no_finish(struct request *request, int code, const struct error *err
     (void)error;
 }
 
-static void retain_when_due(struct sqlite_store *store)
+static void retain_when_due(struct store *store)
 {
     struct request request = { .run = retain_request, .finish = no_finish };
 
@@ -349,7 +340,7 @@ static void retain_when_due(struct sqlite_store *store)
 
 static void *writer_main(void *arg)
 {
-    struct sqlite_store *store = arg;
+    struct store *store = arg;
 
     for (;;) {
         bool closed;
@@ -363,7 +354,7 @@ static void *writer_main(void *arg)
     }
 }
 
-static void enqueue(struct sqlite_store *store, struct request *request, bool urgent)
+static void enqueue(struct store *store, struct request *request, bool urgent)
 {
     struct error error;
 
@@ -385,17 +376,17 @@ static void enqueue(struct sqlite_store *store, struct request *request, bool ur
         request->finish(request, error_set(&error, ERROR_CLOSED, "store %s: shutting down", store->path), &error);
 }
 
-void store_enqueue(struct sqlite_store *store, struct request *request)
+void store_enqueue(struct store *store, struct request *request)
 {
     enqueue(store, request, true);
 }
 
-void store_enqueue_patient(struct sqlite_store *store, struct request *request)
+void store_enqueue_patient(struct store *store, struct request *request)
 {
     enqueue(store, request, false);
 }
 
-static int limit_pages(struct sqlite_store *store, void *arg, struct error *error)
+static int limit_pages(struct store *store, void *arg, struct error *error)
 {
     int64_t pages = 0;
 
@@ -405,20 +396,20 @@ static int limit_pages(struct sqlite_store *store, void *arg, struct error *erro
     return apply_page_limit(store, error);
 }
 
-int sqlite_limit_pages(struct store *store, int64_t pages)
+int store_limit_pages(struct store *store, int64_t pages)
 {
-    return store_call((struct sqlite_store *)store, limit_pages, &pages, NULL);
+    return store_call(store, limit_pages, &pages, NULL);
 }
 
-static int retain_work(struct sqlite_store *store, void *arg, struct error *error)
+static int retain_work(struct store *store, void *arg, struct error *error)
 {
     (void)arg;
     return retain_step(store, error);
 }
 
-int sqlite_retain(struct store *store, struct error *error)
+int store_retain(struct store *store, struct error *error)
 {
-    return store_call((struct sqlite_store *)store, retain_work, NULL, error);
+    return store_call(store, retain_work, NULL, error);
 }
 
 /* ---- open and close ---- */
@@ -437,7 +428,7 @@ static int folder_error(const char *path, int errnum, struct error *error)
 }
 
 /* Row numbers are given out in memory: two agents must not share a file. */
-static int take_lock(struct sqlite_store *store, struct error *error)
+static int take_lock(struct store *store, struct error *error)
 {
     cleanup_free char *path = str_printf("%s.lock", store->path);
 
@@ -455,14 +446,14 @@ static int take_lock(struct sqlite_store *store, struct error *error)
 
 /* It holds people's names: not for everyone to read. SQLite gives its other
  * files the same mode. */
-static int create_file(struct sqlite_store *store, struct error *error)
+static int create_file(struct store *store, struct error *error)
 {
     cleanup_close int fd = open(store->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 
     return fd < 0 ? folder_error(store->path, errno, error) : 0;
 }
 
-static int copy_settings(struct sqlite_store *store, const struct store_settings *settings, struct error *error)
+static int copy_settings(struct store *store, const struct store_settings *settings, struct error *error)
 {
     store->path = str_dup(settings->path);
     store->owner = str_dup(settings->owner != NULL ? settings->owner : "provostd");
@@ -475,7 +466,7 @@ static int copy_settings(struct sqlite_store *store, const struct store_settings
     return 0;
 }
 
-static void init_threads(struct sqlite_store *store)
+static void init_threads(struct store *store)
 {
     pthread_condattr_t monotonic;
 
@@ -488,7 +479,7 @@ static void init_threads(struct sqlite_store *store)
     pthread_condattr_destroy(&monotonic);
 }
 
-static void free_store(struct sqlite_store *store)
+static void free_store(struct store *store)
 {
     struct error closed;
 
@@ -515,11 +506,10 @@ static void free_store(struct sqlite_store *store)
 
 int store_open(const struct store_settings *settings, struct store **ret_store, struct error *error)
 {
-    struct sqlite_store *store = calloc(1, sizeof(*store));
+    struct store *store = calloc(1, sizeof(*store));
 
     if (store == NULL)
         return error_nomem(error);
-    store->base.ops = &sqlite_ops;
     store->lock_fd = -1;
     store->last = &store->first;
     store->retain_at_us = monotonic_us() + RETAIN_REST_US;
@@ -541,13 +531,14 @@ int store_open(const struct store_settings *settings, struct store **ret_store, 
         free_store(store);
         return code;
     }
-    *ret_store = &store->base;
+    *ret_store = store;
     return 0;
 }
 
-void sqlite_close(struct store *base)
+void store_close(struct store *store)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
+    if (store == NULL)
+        return;
 
     pthread_mutex_lock(&store->lock);
     store->closing = true;
@@ -557,9 +548,8 @@ void sqlite_close(struct store *base)
     free_store(store);
 }
 
-void sqlite_on_ready(struct store *base, store_ready *ready, void *arg)
+void store_on_ready(struct store *store, store_ready *ready, void *arg)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
 
     pthread_mutex_lock(&store->lock);
     store->ready = ready;
@@ -567,9 +557,8 @@ void sqlite_on_ready(struct store *base, store_ready *ready, void *arg)
     pthread_mutex_unlock(&store->lock);
 }
 
-void sqlite_read_status(struct store *base, struct store_status *ret_status)
+void store_read_status(struct store *store, struct store_status *ret_status)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     struct stat file;
 
     pthread_mutex_lock(&store->lock);

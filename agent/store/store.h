@@ -1,7 +1,7 @@
 /*
  * store.h: the contract of the durable store. It speaks of events, identities,
- * lanes and links, never of SQL. sqlite.c implements it; a shared database
- * is a second implementation.
+ * lanes and links, never of SQL. sqlite.c and the files around it
+ * are its one implementation; a shared database will be a second one.
  *
  * Purpose: what is committed here survives a kill and a power cut. Everything
  * else in the agent may be lost at any moment.

@@ -1,8 +1,8 @@
 /*
- * store_private.h: what the files of the SQLite store share. Nobody else
+ * store_private.h: what the store's files share. Nobody else
  * includes it, but for the store's own tests.
  *
- * Purpose: struct sqlite_store, the requests that its writer thread runs, and
+ * Purpose: struct store, the requests that its writer thread runs, and
  * the calls between intake, lanes, links, reads and retention.
  *
  * Threads
@@ -23,62 +23,6 @@
 #include "base/cleanup.h"
 #include "store/statements.h"
 #include "store/store.h"
-
-/* ---- one contract, more than one store (store.c) ---- */
-
-struct store_ops {
-    void (*close)(struct store *store);
-    int (*set_routes)(struct store *store, const struct route *routes, size_t count);
-    void (*on_ready)(struct store *store, store_ready *ready, void *arg);
-    void (*on_clock)(struct store *store, store_clock_changed *changed, void *arg);
-    struct wall (*removal_time)(struct store *store);
-    struct wall (*dating_time)(struct store *store);
-    void (*take)(struct store *store, struct event_batch *batch, struct wall received, store_taken *taken, void *arg);
-    void (*quarantine)(struct store *store, const char *body, size_t length, const char *peer, const char *reason);
-    int (*lease)(struct store *store, const struct lease_wish *wish, struct lease *leases, struct wall *ret_next, struct error *error);
-    void (*complete)(struct store *store, const struct completion *completion, store_done *done, void *arg);
-    int (*put_link)(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
-                    struct error *error);
-    int (*intend)(struct store *store, const struct intent *intent, struct intent_found *ret_found, struct error *error);
-    int (*read_intents)(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
-                        char **ret_sent, struct error *error);
-    int (*check_creator)(struct store *store, const char *target, const char *place, const char *but, struct error *error);
-    int (*forget_creations)(struct store *store, const char *target, const char *id, const char *but, struct error *error);
-    void (*hurry)(struct store *store, const char *target, const char *outcome);
-    void (*touch)(struct store *store, const char *target, enum identity_kind kind, const char *id);
-    int (*hold)(struct store *store, const char *target, bool held, struct error *error);
-    bool (*is_held)(struct store *store, const char *target);
-    int (*retry_dead)(struct store *store, const char *target, const char *id, struct error *error);
-    int (*drop_dead)(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error);
-    int (*read_identity)(struct store *store, enum identity_kind kind, const char *id, struct identity *ret_identity,
-                         struct error *error);
-    int (*find_identity)(struct store *store, const char *word, enum identity_kind *ret_kind, char **ret_id, struct error *error);
-    int (*read_link)(struct store *store, const char *target, enum identity_kind kind, const char *id, struct link *ret_link,
-                     struct error *error);
-    int (*find_owner)(struct store *store, const char *target, enum identity_kind kind, const char *key, char **ret_id,
-                      struct error *error);
-    int (*read_member_rows)(struct store *store, const char *target, const char *user_id, const char *key, store_member_row *each,
-                            void *arg, struct error *error);
-    int (*has_member_row)(struct store *store, const char *target, const char *entry_key, const char *place, const char *key,
-                          bool *ret_has, struct error *error);
-    int (*read_members)(struct store *store, const char *target, const char *group_id, store_member *member, void *arg,
-                        struct error *error);
-    int (*list_events)(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error);
-    int (*list_dead)(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error);
-    int (*list_quarantine)(struct store *store, size_t most, json_t **ret_array, struct error *error);
-    int (*show)(struct store *store, const char *id, json_t **ret_object, struct error *error);
-    int (*count_lanes)(struct store *store, const char *target, struct store_lane_counts *ret_counts, struct error *error);
-    int (*count_leavers)(struct store *store, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error);
-    int (*list_leavers)(struct store *store, const char *target, size_t most, json_t **ret_array, struct error *error);
-    void (*read_status)(struct store *store, struct store_status *ret_status);
-    int (*retain)(struct store *store, struct error *error);
-};
-
-struct store { /* the first member of every implementation */
-    const struct store_ops *ops;
-};
-
-/* ---- the SQLite store ---- */
 
 /* States of a lane's row; the numbers are in the database. */
 enum lane_state { LANE_STATE_READY, LANE_STATE_LEASED, LANE_STATE_WAITING, LANE_STATE_DUE, LANE_STATE_HELD, LANE_STATE_DEAD, LANE_STATE_COUNT };
@@ -141,12 +85,12 @@ struct seen_key {
     unsigned char own[16];
 };
 
-struct sqlite_store;
+struct store;
 struct request {
     struct request *next;
     /* Inside the transaction, on the writer thread. Runs again from the beginning where its transaction was rolled back: it forgets
      * what the first run left in the request (tests/unit/test_store_twice.c has a row for each kind). */
-    int (*run)(struct sqlite_store *store, struct request *request, struct error *error);
+    int (*run)(struct store *store, struct request *request, struct error *error);
     /* After it: code 0, or why nothing was committed. Frees the request. */
     void (*finish)(struct request *request, int code, const struct error *error);
     bool relaxed; /* a power cut may take it back: it needs no fsync of its own */
@@ -172,8 +116,7 @@ struct checkpointer {
     bool started, stop;
 };
 
-struct sqlite_store {
-    struct store base;
+struct store {
     char *path, *owner;
     int64_t keep_us, keep_keys_us, quarantine_most;
     struct clock *clock;
@@ -218,20 +161,20 @@ struct sqlite_store {
 };
 
 /* sqlite.c, call.c */
-void store_enqueue(struct sqlite_store *store, struct request *request);
+void store_enqueue(struct store *store, struct request *request);
 /* The same for one that nobody waits for: it gathers company for a few
  * milliseconds, so that a commit carries many of them. */
-void store_enqueue_patient(struct sqlite_store *store, struct request *request);
+void store_enqueue_patient(struct store *store, struct request *request);
 /* For a request that nobody waits for: tried again when the fault has passed.
  * From its `finish`; it comes again with ERROR_CLOSED at the latest. */
-void store_postpone(struct sqlite_store *store, struct request *request);
+void store_postpone(struct store *store, struct request *request);
 /* Runs `run` in a transaction and waits for its commit. Its result, or why
  * nothing was committed. */
-typedef int store_work(struct sqlite_store *store, void *arg, struct error *error);
-int store_call(struct sqlite_store *store, store_work *work, void *arg, struct error *error);
+typedef int store_work(struct store *store, void *arg, struct error *error);
+int store_call(struct store *store, store_work *work, void *arg, struct error *error);
 /* The same for what a power cut may take back, as if it had not been asked for:
  * a kill does not. Its commit is synced with the next one of another kind. */
-int store_call_relaxed(struct sqlite_store *store, store_work *work, void *arg, struct error *error);
+int store_call_relaxed(struct store *store, store_work *work, void *arg, struct error *error);
 
 /* schema.c */
 struct schema_step {
@@ -242,21 +185,21 @@ extern const int schema_version;
 int schema_bring_up(struct db *db, const struct schema_step *steps, int version, struct error *error);
 
 /* load.c: what is kept in memory, at open and after a failure */
-int store_load(struct sqlite_store *store, struct error *error);
+int store_load(struct store *store, struct error *error);
 
 /* targets.c */
 /* Index of a target, known from now on. Writer thread, in a transaction. */
-int target_intern(struct sqlite_store *store, const char *name, size_t *ret_index, struct error *error);
+int target_intern(struct store *store, const char *name, size_t *ret_index, struct error *error);
 /* Its number in the database, 0 when never heard of. Any thread. */
-int64_t target_number(struct sqlite_store *store, const char *name);
-int target_add(struct sqlite_store *store, int64_t number, const char *name, bool held, struct error *error);
-void targets_roll_back(struct sqlite_store *store);
-void targets_commit(struct sqlite_store *store);
+int64_t target_number(struct store *store, const char *name);
+int target_add(struct store *store, int64_t number, const char *name, bool held, struct error *error);
+void targets_roll_back(struct store *store);
+void targets_commit(struct store *store);
 
 /* identities.c */
 /* Its number, 0 when never heard of, or negative. */
 int64_t identity_number(struct db *db, enum identity_kind kind, const char *id, struct error *error);
-int64_t identity_intern(struct sqlite_store *store, enum identity_kind kind, const char *id, struct error *error);
+int64_t identity_intern(struct store *store, enum identity_kind kind, const char *id, struct error *error);
 
 struct known { /* an identity while one event is merged into it */
     int64_t number;
@@ -270,8 +213,8 @@ struct known { /* an identity while one event is merged into it */
 };
 /* Registers, and a user's memberships; 1 found, 0 not, negative. */
 int identity_read(struct db *db, const char *id, struct identity *identity, struct error *error);
-int known_load(struct sqlite_store *store, enum identity_kind kind, const char *id, struct known *known, struct error *error);
-int known_save(struct sqlite_store *store, const struct known *known, struct error *error);
+int known_load(struct store *store, enum identity_kind kind, const char *id, struct known *known, struct error *error);
+int known_save(struct store *store, const struct known *known, struct error *error);
 /* Fills in the registers from a row of SQL_IDENTITY_READ. */
 int identity_from_row(sqlite3_stmt *row, bool with_profile, struct identity *identity);
 
@@ -284,13 +227,13 @@ struct lane_news { /* why a lane becomes ready */
 };
 /* A lane becomes ready. *ret_previous: the delivery that was the newest
  * pending one, or 0. */
-int lane_make_ready(struct sqlite_store *store, size_t target, int64_t identity, const struct lane_news *news, int64_t *ret_previous,
+int lane_make_ready(struct store *store, size_t target, int64_t identity, const struct lane_news *news, int64_t *ret_previous,
                     struct error *error);
-void lane_count(struct sqlite_store *store, int64_t target_number, enum lane_state state, int change);
+void lane_count(struct store *store, int64_t target_number, enum lane_state state, int change);
 /* Moves a lane's row to a state, counted. */
-int lane_move(struct sqlite_store *store, int64_t key, enum lane_state from, enum lane_state to, int rank, int64_t at,
+int lane_move(struct store *store, int64_t key, enum lane_state from, enum lane_state to, int rank, int64_t at,
               struct error *error);
-int lane_delete(struct sqlite_store *store, int64_t key, enum lane_state from, struct error *error);
+int lane_delete(struct store *store, int64_t key, enum lane_state from, struct error *error);
 
 /* deliveries.c */
 struct ending { /* what a finished delivery's row says */
@@ -300,34 +243,33 @@ struct ending { /* what a finished delivery's row says */
 /* Finishes `count` deliveries of the chain that starts at `newest`, after
  * leaving out `skip`: the first as `ending`, the others superseded.
  * *ret_oldest: `received` of the last that was left out. */
-int deliveries_finish(struct sqlite_store *store, int64_t newest, int64_t skip, int64_t count, const struct ending *ending,
+int deliveries_finish(struct store *store, int64_t newest, int64_t skip, int64_t count, const struct ending *ending,
                       int64_t *ret_oldest, struct error *error);
-int operations_write(struct sqlite_store *store, int64_t key, int64_t delivery, const struct completion *completion,
-                     struct error *error);
+int operations_write(struct store *store, int64_t key, int64_t delivery, const struct completion *completion, struct error *error);
 
 /* intents.c */
-int intent_note(struct sqlite_store *store, const struct target_row *target, int64_t lane, const struct identity *identity,
+int intent_note(struct store *store, const struct target_row *target, int64_t lane, const struct identity *identity,
                 const char *place, int64_t generation, struct error *error);
-int intents_pending(struct sqlite_store *store, int64_t lane, bool *ret_pending, struct error *error);
-int intents_end(struct sqlite_store *store, int64_t lane, const struct completion *completion, struct error *error);
+int intents_pending(struct store *store, int64_t lane, bool *ret_pending, struct error *error);
+int intents_end(struct store *store, int64_t lane, const struct completion *completion, struct error *error);
 
 /* member_rows.c; `target` as an index where lanes are made ready, else as a number */
-int member_rows_note(struct sqlite_store *store, int64_t target, int64_t user, struct error *error);
-int member_rows_change(struct sqlite_store *store, size_t target, enum identity_kind kind, int64_t identity,
-                   const struct member_change *changes, size_t count, struct error *error);
+int member_rows_note(struct store *store, int64_t target, int64_t user, struct error *error);
+int member_rows_change(struct store *store, size_t target, enum identity_kind kind, int64_t identity,
+                       const struct member_change *changes, size_t count, struct error *error);
 /* A group's entry is new, or was written with members: users whose value is missing, unsure or wrong look again. */
-int member_rows_settle(struct sqlite_store *store, size_t target, int64_t group, struct error *error);
+int member_rows_settle(struct store *store, size_t target, int64_t group, struct error *error);
 /* A group has got an entry that was there before: users of whom a fact says that they are members, or no longer, look again. */
-int member_rows_adopt(struct sqlite_store *store, size_t target, int64_t group, struct error *error);
+int member_rows_adopt(struct store *store, size_t target, int64_t group, struct error *error);
 /* 1 where the user has a row in an entry that must not be there. */
-int member_rows_wrong(struct sqlite_store *store, int64_t target, int64_t user, struct error *error);
+int member_rows_wrong(struct store *store, int64_t target, int64_t user, struct error *error);
 /* A group's entry is gone: its rows go; users who waited for a value to leave look again. */
-int member_rows_drop(struct sqlite_store *store, size_t target, int64_t group, struct error *error);
+int member_rows_drop(struct store *store, size_t target, int64_t group, struct error *error);
 
 /* links.c */
 /* 0, 1 when the key belongs to another identity (said in *refusal), negative. *ret_noted (may be NULL): how many member rows the person
  * got with it. */
-int link_write(struct sqlite_store *store, size_t target, enum identity_kind kind, int64_t identity, const char *id,
+int link_write(struct store *store, size_t target, enum identity_kind kind, int64_t identity, const char *id,
                const struct link *link, int *ret_noted, struct error *refusal, struct error *error);
 int link_read(struct db *db, int64_t lane, struct link *link, struct error *error); /* 1, 0 when there is none, negative */
 int link_from_row(sqlite3_stmt *row, int first, struct link *link);
@@ -339,12 +281,12 @@ int link_from_row(sqlite3_stmt *row, int first, struct link *link);
 bool seen_key_make(const char *uuid, int64_t published, struct seen_key *key);
 
 /* readers.c */
-struct db *reader_take(struct sqlite_store *store, struct error *error);
-void reader_give(struct sqlite_store *store, struct db *db);
-void readers_quiet(struct sqlite_store *store, bool quiet);
-void readers_close(struct sqlite_store *store);
+struct db *reader_take(struct store *store, struct error *error);
+void reader_give(struct store *store, struct db *db);
+void readers_quiet(struct store *store, bool quiet);
+void readers_close(struct store *store);
 struct reader {
-    struct sqlite_store *store;
+    struct store *store;
     struct db *db;
 };
 static inline void cleanup_reader(struct reader *reader)
@@ -355,21 +297,21 @@ static inline void cleanup_reader(struct reader *reader)
 #define cleanup_reader_give __attribute__((cleanup(cleanup_reader)))
 
 /* checkpoint.c */
-int checkpoint_start(struct sqlite_store *store, struct error *error);
-void checkpoint_stop(struct sqlite_store *store);
-void checkpoint_step(struct sqlite_store *store); /* the writer, between two groups */
+int checkpoint_start(struct store *store, struct error *error);
+void checkpoint_stop(struct store *store);
+void checkpoint_step(struct store *store); /* the writer, between two groups */
 
 /* jump.c */
 /* Once the file is open, before the writer thread starts. */
-void jump_open(struct sqlite_store *store);
+void jump_open(struct store *store);
 /* In each transaction, before its requests: where the clock was set, retries, leases and intents move with it. */
-int jump_follow(struct sqlite_store *store, struct error *error);
-void jump_commit(struct sqlite_store *store); /* with `lock` held */
+int jump_follow(struct store *store, struct error *error);
+void jump_commit(struct store *store); /* with `lock` held */
 /* Does the file know the time to within an hour? Else jump_remember puts it into the counters. */
-bool jump_is_known(const struct sqlite_store *store);
-void jump_remember(struct sqlite_store *store);
-void jump_read(struct sqlite_store *store, struct store_clock *ret_clock); /* any thread */
-void jump_tell(struct sqlite_store *store); /* after a commit: whoever wants to know what changed */
+bool jump_is_known(const struct store *store);
+void jump_remember(struct store *store);
+void jump_read(struct store *store, struct store_clock *ret_clock); /* any thread */
+void jump_tell(struct store *store); /* after a commit: whoever wants to know what changed */
 
 /* source_time.c */
 struct request_time { /* microseconds */
@@ -378,61 +320,21 @@ struct request_time { /* microseconds */
     int64_t latest;   /* an event that is told to be later counts as just now */
     int64_t believed; /* up to here an event's time becomes the newest one known */
 };
-struct request_time source_time_of(const struct sqlite_store *store, const struct event_batch *batch, struct wall received);
+struct request_time source_time_of(const struct store *store, const struct event_batch *batch, struct wall received);
 /* Sets what the event's facts count as, however often. Only for an event that is new. */
-void source_time_date(struct sqlite_store *store, const struct request_time *time, const struct event *event);
+void source_time_date(struct store *store, const struct request_time *time, const struct event *event);
 /* What a request with a new event tells of our clock. */
-void source_time_note(struct sqlite_store *store, const struct event_batch *batch, struct wall received);
+void source_time_note(struct store *store, const struct event_batch *batch, struct wall received);
 /* For what is written now and kept for a time: never before the newest event, however slow the clock is. */
-int64_t source_time_stamp(const struct sqlite_store *store);
+int64_t source_time_stamp(const struct store *store);
 
 /* retain.c */
 /* One small step inside a transaction: > 0 when more is left. */
-int retain_step(struct sqlite_store *store, struct error *error);
+int retain_step(struct store *store, struct error *error);
 /* After a step that was rolled back: what it went past is still there. */
-void retain_start_over(struct sqlite_store *store);
-
-/* What the ops table names. */
-#define SQLITE_OP(name) __typeof__(*((struct store_ops *)0)->name) sqlite_##name
-SQLITE_OP(close);
-SQLITE_OP(set_routes);
-SQLITE_OP(on_ready);
-SQLITE_OP(on_clock);
-SQLITE_OP(removal_time);
-SQLITE_OP(dating_time);
-SQLITE_OP(take);
-SQLITE_OP(quarantine);
-SQLITE_OP(lease);
-SQLITE_OP(complete);
-SQLITE_OP(put_link);
-SQLITE_OP(intend);
-SQLITE_OP(read_intents);
-SQLITE_OP(check_creator);
-SQLITE_OP(forget_creations);
-SQLITE_OP(hurry);
-SQLITE_OP(touch);
-SQLITE_OP(hold);
-SQLITE_OP(is_held);
-SQLITE_OP(retry_dead);
-SQLITE_OP(drop_dead);
-SQLITE_OP(read_identity);
-SQLITE_OP(find_identity);
-SQLITE_OP(read_link);
-SQLITE_OP(find_owner);
-SQLITE_OP(read_member_rows);
-SQLITE_OP(has_member_row);
-SQLITE_OP(read_members);
-SQLITE_OP(list_events);
-SQLITE_OP(list_dead);
-SQLITE_OP(list_quarantine);
-SQLITE_OP(show);
-SQLITE_OP(count_lanes);
-SQLITE_OP(count_leavers);
-SQLITE_OP(list_leavers);
-SQLITE_OP(read_status);
-SQLITE_OP(retain);
+void retain_start_over(struct store *store);
 
 /* For tests: no more than this many pages in the file (0: as many as there is room for). */
-int sqlite_limit_pages(struct store *store, int64_t pages);
+int store_limit_pages(struct store *store, int64_t pages);
 
 #endif

@@ -8,7 +8,7 @@
 
 const char *const lane_state_names[LANE_STATE_COUNT] = { "ready", "leased", "waiting", "due", "held", "dead" };
 
-static ssize_t find_index(const struct sqlite_store *store, const char *name)
+static ssize_t find_index(const struct store *store, const char *name)
 {
     for (size_t i = 0; i < store->target_count; i++)
         if (strcmp(store->targets[i].name, name) == 0)
@@ -16,7 +16,7 @@ static ssize_t find_index(const struct sqlite_store *store, const char *name)
     return -1;
 }
 
-static int append_target(struct sqlite_store *store, int64_t number, const char *name, bool held, bool stored, struct error *error)
+static int append_target(struct store *store, int64_t number, const char *name, bool held, bool stored, struct error *error)
 {
     struct target_row *targets = realloc(store->targets, (store->target_count + 1) * sizeof(*targets));
 
@@ -31,7 +31,7 @@ static int append_target(struct sqlite_store *store, int64_t number, const char 
     return 0;
 }
 
-int target_add(struct sqlite_store *store, int64_t number, const char *name, bool held, struct error *error)
+int target_add(struct store *store, int64_t number, const char *name, bool held, struct error *error)
 {
     int code = 0;
 
@@ -45,7 +45,7 @@ int target_add(struct sqlite_store *store, int64_t number, const char *name, boo
     return code;
 }
 
-static int64_t next_number(const struct sqlite_store *store)
+static int64_t next_number(const struct store *store)
 {
     int64_t most = 0;
 
@@ -55,7 +55,7 @@ static int64_t next_number(const struct sqlite_store *store)
     return most + 1;
 }
 
-int target_intern(struct sqlite_store *store, const char *name, size_t *ret_index, struct error *error)
+int target_intern(struct store *store, const char *name, size_t *ret_index, struct error *error)
 {
     int code = 0;
     ssize_t index = find_index(store, name);
@@ -78,7 +78,7 @@ int target_intern(struct sqlite_store *store, const char *name, size_t *ret_inde
     return code;
 }
 
-int64_t target_number(struct sqlite_store *store, const char *name)
+int64_t target_number(struct store *store, const char *name)
 {
     pthread_mutex_lock(&store->lock);
     ssize_t index = find_index(store, name);
@@ -87,7 +87,7 @@ int64_t target_number(struct sqlite_store *store, const char *name)
     return number;
 }
 
-void targets_roll_back(struct sqlite_store *store)
+void targets_roll_back(struct store *store)
 {
     for (size_t i = 0; i < store->target_count; i++) {
         struct target_row *row = &store->targets[i];
@@ -99,7 +99,7 @@ void targets_roll_back(struct sqlite_store *store)
 }
 
 /* With `lock` held: others read `count`. */
-void targets_commit(struct sqlite_store *store)
+void targets_commit(struct store *store)
 {
     for (size_t i = 0; i < store->target_count; i++) {
         struct target_row *row = &store->targets[i];
@@ -110,7 +110,7 @@ void targets_commit(struct sqlite_store *store)
     }
 }
 
-void lane_count(struct sqlite_store *store, int64_t target, enum lane_state state, int change)
+void lane_count(struct store *store, int64_t target, enum lane_state state, int change)
 {
     for (size_t i = 0; i < store->target_count; i++) {
         if (store->targets[i].number != target)
@@ -122,9 +122,8 @@ void lane_count(struct sqlite_store *store, int64_t target, enum lane_state stat
     }
 }
 
-int sqlite_count_lanes(struct store *base, const char *target, struct store_lane_counts *ret_counts, struct error *error)
+int store_count_lanes(struct store *store, const char *target, struct store_lane_counts *ret_counts, struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     struct store_lane_counts counts = { 0 };
 
     (void)error;
@@ -145,9 +144,8 @@ int sqlite_count_lanes(struct store *base, const char *target, struct store_lane
     return 0;
 }
 
-int sqlite_count_leavers(struct store *base, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error)
+int store_count_leavers(struct store *store, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
     cleanup_statement sqlite3_stmt *row = NULL;
 
@@ -161,9 +159,8 @@ int sqlite_count_leavers(struct store *base, const char *target, int64_t *ret_co
     return 0;
 }
 
-bool sqlite_is_held(struct store *base, const char *target)
+bool store_is_held(struct store *store, const char *target)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
 
     pthread_mutex_lock(&store->lock);
     ssize_t index = find_index(store, target);
@@ -179,7 +176,7 @@ struct new_routes {
     size_t count;
 };
 
-static int set_routes(struct sqlite_store *store, void *arg, struct error *error)
+static int set_routes(struct store *store, void *arg, struct error *error)
 {
     const struct new_routes *wanted = arg;
     cleanup_free struct route_row *rows = calloc(wanted->count + 1, sizeof(*rows));
@@ -208,9 +205,9 @@ static int set_routes(struct sqlite_store *store, void *arg, struct error *error
     return 0;
 }
 
-int sqlite_set_routes(struct store *store, const struct route *routes, size_t count)
+int store_set_routes(struct store *store, const struct route *routes, size_t count)
 {
     struct new_routes wanted = { routes, count };
 
-    return store_call((struct sqlite_store *)store, set_routes, &wanted, NULL);
+    return store_call(store, set_routes, &wanted, NULL);
 }

@@ -222,7 +222,7 @@ static void a_full_disk_refuses_and_takes_again_when_there_is_room(void **state)
     int refused = 0, taken = 0;
 
     world_route(w);
-    assert_int_equal(sqlite_limit_pages(w->store, -4), 0); /* four pages more than now */
+    assert_int_equal(store_limit_pages(w->store, -4), 0); /* four pages more than now */
     for (int i = 0; i < 200; i++) {
         cleanup_free char *name = str_printf("u%d", i);
         int effect = world_take(w, name, 1, STATUS(name, "ACTIVE"));
@@ -232,7 +232,7 @@ static void a_full_disk_refuses_and_takes_again_when_there_is_room(void **state)
     assert_int_equal(taken + refused, 200);
     assert_true(taken > 0 && refused > 0);
     assert_non_null(strstr(w->error.text, "free some space"));
-    assert_int_equal(sqlite_limit_pages(w->store, 0), ERROR_OK);
+    assert_int_equal(store_limit_pages(w->store, 0), ERROR_OK);
     for (int i = 0; i < 200; i++) {
         cleanup_free char *name = str_printf("u%d", i);
         taken += world_take(w, name, 1, STATUS(name, "ACTIVE")) == EVENT_CHANGED;
@@ -463,7 +463,7 @@ static void *read_for_ever(void *arg)
 static void the_log_stays_bounded_while_readers_read(void **state)
 {
     struct world *w = *state;
-    struct sqlite_store *store = (struct sqlite_store *)w->store;
+    struct store *store = w->store;
     struct reading reading = { .world = w };
     pthread_t threads[6]; /* more than there are connections */
     cleanup_free char *log = str_printf("%s-wal", w->path);

@@ -74,7 +74,7 @@ static void write_for_a_while(struct world *w)
     atomic_store(&run.done, 0);
     sem_init(&run.room, 0, IN_FLIGHT);
     world_open(w);
-    struct checkpointer *checkpointer = &((struct sqlite_store *)w->store)->checkpointer;
+    struct checkpointer *checkpointer = &(w->store)->checkpointer;
     checkpointer->pages_soft = 30; /* the log is copied back all the time */
     checkpointer->pages_hard = 90;
     world_route(w);
