@@ -172,23 +172,8 @@ void ending_complete(struct ending *ending)
 {
     struct store *store = ending->pool->settings->store;
     const struct lane_result *result = &ending->result;
-    struct operation_record *records = calloc(result->operation_count + 1, sizeof(*records));
     int64_t now_us = clock_wall(ending->pool->settings->clock).us;
 
-    for (size_t i = 0; records != NULL && i < result->operation_count; i++)
-        records[i] = (struct operation_record){
-            .kind = operation_kind_name(result->operations[i].kind),
-            .locator = result->operations[i].locator,
-            .outcome = outcome_name(result->operations[i].outcome),
-            .changes = result->operations[i].changes,
-            .before = result->operations[i].before,
-            .intent = result->operations[i].intent,
-            .intent_wait = result->operations[i].intent_wait,
-            .intent_answered = result->operations[i].intent_answered,
-            .sessions_found = result->operations[i].sessions_found,
-            .sessions_ended = result->operations[i].sessions_ended,
-            .note = result->operations[i].note,
-        };
     struct completion completion = {
         .lease = &ending->lease,
         .end = ending->end,
@@ -203,12 +188,11 @@ void ending_complete(struct ending *ending)
         .has_groups = result->has_groups,
         .members = result->members,
         .member_count = result->member_count,
-        .operations = records,
-        .operation_count = records != NULL ? result->operation_count : 0,
+        .operations = result->operations,
+        .operation_count = result->operation_count,
     };
     fault_point(FAULT_DELIVER_COMPLETE);
     store_complete(store, &completion, ended, ending);
-    free(records);
 }
 
 void endings_store_again(struct ending *list)

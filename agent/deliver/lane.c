@@ -45,11 +45,11 @@ static const struct lane_step session_steps[] = {
 void lane_result_clear(struct lane_result *result)
 {
     for (size_t i = 0; i < result->operation_count; i++) {
-        free(result->operations[i].locator);
-        free(result->operations[i].changes);
-        free(result->operations[i].before);
-        free(result->operations[i].intent);
-        free(result->operations[i].note);
+        free((char *)result->operations[i].locator);
+        free((char *)result->operations[i].changes);
+        free((char *)result->operations[i].before);
+        free((char *)result->operations[i].intent);
+        free((char *)result->operations[i].note);
     }
     for (size_t i = 0; i < result->member_count; i++) {
         free((char *)result->members[i].other);

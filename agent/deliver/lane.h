@@ -45,20 +45,6 @@ struct lane_job {
     int attempt;       /* 1 for the first since something new was heard */
 };
 
-/* What was done, for the receipt. Strings are owned. */
-struct lane_operation {
-    enum operation_kind kind;
-    enum outcome outcome;
-    char *locator;
-    char *changes; /* JSON text */
-    char *before;  /* JSON text or NULL */
-    char *intent;  /* digest of its intent, or NULL */
-    struct wall intent_wait;
-    bool intent_answered;
-    char *note;    /* NULL: none */
-    int64_t sessions_found, sessions_ended;
-};
-
 struct lane_result {
     enum outcome outcome;   /* APPLIED and UNCHANGED: done; else as the connector's contract says */
     bool out_of_scope;
@@ -85,7 +71,7 @@ struct lane_result {
     bool has_groups;        /* the person's member rows were looked after */
     struct member_change *members; /* member rows to be stored; strings owned */
     size_t member_count;
-    struct lane_operation *operations;
+    struct operation_record *operations; /* what was done; strings owned, but for those of kind and outcome */
     size_t operation_count;
 };
 

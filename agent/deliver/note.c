@@ -96,7 +96,7 @@ bool lane_note_operation(struct lane_run *run, const struct operation *operation
                          const struct receipt *receipt)
 {
     struct lane_result *result = run->result;
-    struct lane_operation *list = realloc(result->operations, (result->operation_count + 1) * sizeof(*list));
+    struct operation_record *list = realloc(result->operations, (result->operation_count + 1) * sizeof(*list));
     struct wall wait = wait_of(run, operation, receipt);
     bool settled = intent_is_settled(receipt->outcome), answered = !settled && receipt->answered;
 
@@ -106,10 +106,10 @@ bool lane_note_operation(struct lane_run *run, const struct operation *operation
     json_t *changes = changes_json(operation);
     json_t *before = operation->before_image != NULL ? json_copy(operation->before_image) : NULL;
     hide_secrets(before);
-    list[result->operation_count++] = (struct lane_operation){
-        .kind = operation->kind,
-        .outcome = receipt->outcome,
+    list[result->operation_count++] = (struct operation_record){
+        .kind = operation_kind_name(operation->kind),
         .locator = str_dup(operation->locator),
+        .outcome = outcome_name(receipt->outcome),
         .changes = lane_json_text(changes),
         .before = lane_json_text(before),
         .intent = settled || answered || wait.us != 0 ? str_dup(intent->digest) : NULL,

@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-#define OPERATIONS_MAX 32
-
 struct lanes lanes = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 /* ---- the world ---- */
@@ -162,16 +160,6 @@ static enum lane_end end_of(enum outcome outcome)
 
 void lanes_end(struct lease *lease, const struct lane_result *result)
 {
-    struct operation_record records[OPERATIONS_MAX] = { 0 };
-
-    assert_true(result->operation_count <= OPERATIONS_MAX);
-    for (size_t i = 0; i < result->operation_count; i++)
-        records[i] = (struct operation_record){ .kind = operation_kind_name(result->operations[i].kind),
-                                                .locator = result->operations[i].locator,
-                                                .outcome = outcome_name(result->operations[i].outcome),
-                                                .changes = result->operations[i].changes,
-                                                .intent = result->operations[i].intent,
-                                                .intent_answered = result->operations[i].intent_answered };
     world_end(lanes.world, lease,
               (struct completion){
                   .end = end_of(result->outcome),
@@ -186,7 +174,7 @@ void lanes_end(struct lease *lease, const struct lane_result *result)
                   .has_groups = result->has_groups,
                   .members = result->members,
                   .member_count = result->member_count,
-                  .operations = records,
+                  .operations = result->operations,
                   .operation_count = result->operation_count,
               });
 }
