@@ -145,7 +145,8 @@ static int normalize_rdn(const char **text, struct buf *out, char *ret_ended)
         code = count < RDN_PARTS_MOST ? take_ava(text, &ava) : ERROR_SYNTAX;
         if (code < 0)
             break;
-        buf_printf(&part, "%s=", ava.type.bytes);
+        buf_add_str(&part, ava.type.bytes);
+        buf_add_char(&part, '=');
         code = add_normal_value(&part, &ava.value);
         ended = ava.ended;
         ava_clear(&ava);
@@ -157,7 +158,9 @@ static int normalize_rdn(const char **text, struct buf *out, char *ret_ended)
     } while (code == 0 && ended == '+');
     qsort(parts, count, sizeof(parts[0]), compare_text);
     for (size_t i = 0; i < count; i++) {
-        buf_printf(out, "%s%s", i > 0 ? "+" : "", parts[i]);
+        if (i > 0)
+            buf_add_char(out, '+');
+        buf_add_str(out, parts[i]);
         free(parts[i]);
     }
     *ret_ended = ended;

@@ -141,15 +141,9 @@ static int each_row(struct db *db, enum sql sql, int64_t target, int64_t user, c
 static int read_rows(struct db *db, int64_t target, int64_t user, const char *key, store_member_row *each, void *arg,
                      struct error *error)
 {
-    int code = db_run(db, SQL_SNAPSHOT, error, ""); /* rows and facts as of one moment */
+    int code = each_row(db, SQL_MEMBER_ROWS, target, user, NULL, each, arg, error);
 
-    if (code < 0)
-        return code;
-    code = each_row(db, SQL_MEMBER_ROWS, target, user, NULL, each, arg, error);
-    if (code == 0)
-        code = each_row(db, SQL_MEMBER_FACTS, target, user, key, each, arg, error);
-    db_run(db, SQL_COMMIT, NULL, "");
-    return code;
+    return code == 0 ? each_row(db, SQL_MEMBER_FACTS, target, user, key, each, arg, error) : code;
 }
 
 int store_read_member_rows(struct store *store, const char *target, const char *user_id, const char *key, store_member_row *each,

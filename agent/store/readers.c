@@ -1,5 +1,6 @@
 /*
- * A few connections for reading, opened when first needed and kept.
+ * A few connections for reading, opened when first needed and kept. All that is read between take and give is of one moment, and
+ * costs one read transaction: each of them begins by finding the pages that were written since.
  */
 #include <errno.h>
 #include <time.h>
@@ -48,6 +49,8 @@ struct db *reader_take(struct store *store, struct error *error)
         pool->open_count++;
     }
     pthread_mutex_unlock(&pool->lock);
+    if (db != NULL && db_run(db, SQL_SNAPSHOT, error, "") < 0)
+        reader_give(store, take_pointer(db));
     return db;
 }
 
@@ -57,6 +60,8 @@ void reader_give(struct store *store, struct db *db)
     int result = sqlite3_errcode(db->handle) & 0xff;
     bool damaged = result == SQLITE_CORRUPT || result == SQLITE_NOTADB || result == SQLITE_IOERR || result == SQLITE_CANTOPEN;
 
+    if (!sqlite3_get_autocommit(db->handle) && db_run(db, SQL_ROLLBACK, NULL, "") < 0)
+        damaged = true;
     pthread_mutex_lock(&pool->lock);
     if (damaged) {
         pool->open_count--;

@@ -71,18 +71,6 @@ int identity_read(struct db *db, const char *id, struct identity *identity, stru
     return memberships < 0 ? memberships : code;
 }
 
-/* Registers and memberships as of one moment. */
-static int read_whole(struct db *db, const char *id, struct identity *identity, struct error *error)
-{
-    int code = db_run(db, SQL_SNAPSHOT, error, "");
-
-    if (code < 0)
-        return code;
-    code = identity_read(db, id, identity, error);
-    db_run(db, SQL_COMMIT, NULL, "");
-    return code;
-}
-
 int store_read_identity(struct store *store, enum identity_kind kind, const char *id, struct identity *ret_identity, struct error *error)
 {
     cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
@@ -90,7 +78,7 @@ int store_read_identity(struct store *store, enum identity_kind kind, const char
 
     if (reader.db == NULL)
         return error != NULL ? error->code : ERROR_IO;
-    int code = read_whole(reader.db, id, &identity, error);
+    int code = identity_read(reader.db, id, &identity, error);
     if (code <= 0) {
         identity_clear(&identity);
         return code < 0 ? code : error_set(error, ERROR_NOTFOUND, "%s %s: never heard of", identity_kind_name(kind), id);
