@@ -414,17 +414,12 @@ void store_hurry(struct store *store, const char *target, const char *outcome)
 
 struct end_call {
     struct request request;
-    struct completion completion; /* points into `copies` */
-    struct lease lease;
-    struct link link;
-    struct operation_record *operations;
-    struct member_change *members;
+    struct completion completion;
     store_done *done;
     void *arg;
     int code; /* of this completion alone */
     int noted; /* member rows that came with the link: to be sent */
     struct error *error;
-    char *copies;
 };
 
 static void forget_refusal(struct end_call *call)
@@ -455,8 +450,8 @@ static int write_call_link(struct store *store, struct end_call *call, struct co
     struct error refusal = { 0 };
 
     call->noted = 0;
-    int code = completion->link == NULL ? 0 : link_write(store, target, call->lease.kind, identity, call->lease.id, completion->link,
-                                                         &call->noted, &refusal, error);
+    int code = completion->link == NULL ? 0 : link_write(store, target, completion->lease->kind, identity, completion->lease->id,
+                                                         completion->link, &call->noted, &refusal, error);
     if (code <= 0)
         return code;
     refuse(call, ERROR_EXISTS, "%s", refusal.text);
@@ -470,14 +465,14 @@ static int write_call_link(struct store *store, struct end_call *call, struct co
 static int write_call_members(struct store *store, struct end_call *call, const struct completion *c, size_t target,
                               int64_t identity, struct error *error)
 {
-    int code = member_rows_change(store, target, call->lease.kind, identity, c->members, c->member_count, error);
+    int code = member_rows_change(store, target, c->lease->kind, identity, c->members, c->member_count, error);
 
-    if (code == 0 && call->lease.kind == IDENTITY_USER && c->has_groups && c->end == LANE_DONE) {
+    if (code == 0 && c->lease->kind == IDENTITY_USER && c->has_groups && c->end == LANE_DONE) {
         int wrong = member_rows_wrong(store, store->targets[target].number, identity, error);
         call->noted += wrong > 0;
         code = wrong < 0 ? wrong : 0;
     }
-    if (code < 0 || call->lease.kind != IDENTITY_GROUP)
+    if (code < 0 || c->lease->kind != IDENTITY_GROUP)
         return code;
     if (c->link != NULL && c->link->gone)
         return member_rows_drop(store, target, identity, error);
@@ -546,7 +541,7 @@ static int end_run(struct store *store, struct request *request, struct error *e
 {
     struct end_call *call = (struct end_call *)request;
     struct completion completion = call->completion; /* as asked for: an earlier run of this request may have been rolled back */
-    const struct lease *lease = &call->lease;
+    const struct lease *lease = completion.lease;
     struct lane_row lane;
     size_t target;
     int code = target_intern(store, lease->target, &target, error);
@@ -579,126 +574,23 @@ static void end_finish(struct request *request, int code, const struct error *er
     struct end_call *call = (struct end_call *)request;
     struct error fallback = { call->code, "out of memory" };
 
-    if (call->done != NULL) {
-        if (code < 0)
-            call->done(call->arg, code, error);
-        else
-            call->done(call->arg, call->code, call->code == 0 ? NULL : call->error != NULL ? call->error : &fallback);
-    }
+    if (code < 0)
+        call->done(call->arg, code, error);
+    else
+        call->done(call->arg, call->code, call->code == 0 ? NULL : call->error != NULL ? call->error : &fallback);
     free(call->error);
-    free(call->operations);
-    free(call->members);
-    free(call->copies);
     free(call);
-}
-
-/* Every string of a completion, one after the other. */
-static size_t list_strings(struct end_call *call, char ***ret_strings)
-{
-    size_t most = 13 + call->completion.operation_count * 7 + call->completion.member_count * 3, n = 0;
-    char ***strings = (char ***)calloc(most, sizeof(char **));
-
-    *ret_strings = (char **)strings;
-    if (strings == NULL)
-        return 0;
-#define ADD(text) strings[n++] = (char **)&(text)
-    ADD(call->lease.target);
-    ADD(call->lease.id);
-    ADD(call->completion.outcome);
-    ADD(call->completion.action);
-    ADD(call->completion.reason);
-    ADD(call->completion.undone);
-    ADD(call->link.key);
-    ADD(call->link.locator);
-    ADD(call->link.account);
-    ADD(call->link.member);
-    ADD(call->link.member_key);
-    for (size_t i = 0; i < call->completion.operation_count; i++) {
-        ADD(call->operations[i].kind);
-        ADD(call->operations[i].locator);
-        ADD(call->operations[i].outcome);
-        ADD(call->operations[i].changes);
-        ADD(call->operations[i].before);
-        ADD(call->operations[i].intent);
-        ADD(call->operations[i].note);
-    }
-    for (size_t i = 0; i < call->completion.member_count; i++) {
-        ADD(call->members[i].other);
-        ADD(call->members[i].key);
-        ADD(call->members[i].value);
-    }
-#undef ADD
-    return n;
-}
-
-static bool copy_strings(struct end_call *call)
-{
-    char **list;
-    size_t count = list_strings(call, &list), bytes = 1;
-    char ***strings = (char ***)list;
-
-    for (size_t i = 0; i < count; i++)
-        bytes += *strings[i] != NULL ? strlen(*strings[i]) + 1 : 0;
-    char *to = call->copies = count != 0 ? malloc(bytes) : NULL;
-    for (size_t i = 0; i < count && to != NULL; i++) {
-        if (*strings[i] == NULL)
-            continue;
-        size_t length = strlen(*strings[i]) + 1;
-        memcpy(to, *strings[i], length);
-        *strings[i] = to;
-        to += length;
-    }
-    free(list);
-    return call->copies != NULL;
-}
-
-static void *copy_array(const void *array, size_t bytes)
-{
-    void *copy = malloc(bytes + 1);
-
-    if (copy != NULL && bytes != 0)
-        memcpy(copy, array, bytes);
-    return copy;
-}
-
-static struct end_call *copy_completion(const struct completion *completion)
-{
-    struct end_call *call = calloc(1, sizeof(*call));
-
-    if (call == NULL)
-        return NULL;
-    call->completion = *completion;
-    call->lease = *completion->lease;
-    call->lease.event_uuid = call->lease.event_type = call->lease.place = NULL;
-    if (completion->link != NULL)
-        call->link = *completion->link;
-    call->operations = copy_array(completion->operations, completion->operation_count * sizeof(*call->operations));
-    call->members = copy_array(completion->members, completion->member_count * sizeof(*call->members));
-    if (call->operations == NULL || call->members == NULL || !copy_strings(call)) {
-        free(call->operations);
-        free(call->members);
-        free(call);
-        return NULL;
-    }
-    call->completion.lease = &call->lease;
-    call->completion.link = completion->link != NULL ? &call->link : NULL;
-    call->completion.operations = call->operations;
-    call->completion.members = call->members;
-    return call;
 }
 
 void store_complete(struct store *store, const struct completion *completion, store_done *done, void *arg)
 {
-    struct end_call *call = copy_completion(completion);
+    struct end_call *call = calloc(1, sizeof(*call));
     struct error error = { 0 };
 
     if (call == NULL) {
-        if (done != NULL)
-            done(arg, error_nomem(&error), &error);
+        done(arg, error_nomem(&error), &error);
         return;
     }
-    call->request = (struct request){ .run = end_run, .finish = end_finish };
-    call->done = done;
-    call->arg = arg;
+    *call = (struct end_call){ { .run = end_run, .finish = end_finish }, .completion = *completion, .done = done, .arg = arg };
     store_enqueue_patient(store, &call->request);
 }

@@ -25,8 +25,8 @@
  *
  * Ownership: a queued write takes nothing; its arguments are the caller's and
  * must live until `done` (store_take frees the batch itself), but for those of
- * store_complete, store_quarantine and store_touch, which are copied. What
- * reads return is the caller's.
+ * store_quarantine, store_hurry and store_touch, which are copied. What reads
+ * return is the caller's.
  *
  * Errors: ERROR_FULL, ERROR_READONLY, ERROR_BUSY, ERROR_CORRUPT, ERROR_IO tell
  * why nothing was committed; the store tries again with the next write, so a
@@ -263,12 +263,13 @@ struct completion {
     const struct operation_record *operations;
     size_t operation_count;
 };
-/* Queues the end of a lease; copies its arguments. Deliveries that came while
- * it was leased keep the lane ready. A lease that is no longer ours
- * (generation) changes nothing: `done` gets ERROR_STALE. A link whose account
- * is another identity's is not written: the lane ends as LANE_DEAD with the
- * sentence as its reason, the operations are recorded, and `done` gets
- * ERROR_EXISTS. `done` may be NULL.
+/* Queues the end of a lease. The structure is copied; what it points to is the
+ * caller's and must not change until `done`, which is never NULL. Deliveries
+ * that came while it was leased keep the lane ready. A lease that is no longer
+ * ours (generation) changes nothing: `done` gets ERROR_STALE. A link whose
+ * account is another identity's is not written: the lane ends as LANE_DEAD with
+ * the sentence as its reason, the operations are recorded, and `done` gets
+ * ERROR_EXISTS.
  * A group whose entry is new or had members written makes the lanes of those
  * ready whose value is not as it must be; one whose entry is gone loses its
  * member rows. */

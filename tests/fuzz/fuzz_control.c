@@ -84,6 +84,12 @@ static void taken(void *arg, int code, const struct error *error, const struct e
     demand(code == 0, "the store does not take events");
 }
 
+static void is_dead(void *arg, int code, const struct error *error)
+{
+    demand(code == 0, error != NULL ? error->text : "?");
+    lease_clear(arg);
+}
+
 /* The lanes of the two events, dead: something to list, to retry and to drop. */
 static void make_lanes(void)
 {
@@ -91,7 +97,7 @@ static void make_lanes(void)
     struct event_batch *batch = NULL;
     struct error error = { 0 };
     const struct lease_wish wish = { .target = "corp", .most = { [PRIORITY_LEAVER] = 2, [PRIORITY_EVENT] = 2 }, .lease_us = INT64_C(60000000) };
-    struct lease leases[4];
+    static struct lease leases[4]; /* until each is dead */
     struct wall next;
 
     demand(store_set_routes(store, routes, 2) == 0, "no routes");
@@ -103,8 +109,7 @@ static void make_lanes(void)
     demand(count > 0, "no lanes");
     for (int i = 0; i < count; i++) {
         const struct completion dead = { .lease = &leases[i], .end = LANE_DEAD, .outcome = "rejected", .action = "create", .reason = "r" };
-        store_complete(store, &dead, NULL, NULL);
-        lease_clear(&leases[i]);
+        store_complete(store, &dead, is_dead, &leases[i]);
     }
 }
 

@@ -218,8 +218,8 @@ int world_end(struct world *world, struct lease *lease, struct completion comple
 
     completion.lease = lease;
     store_complete(world->store, &completion, done, &answer);
-    lease_clear(lease); /* it was copied */
     answer_wait(&answer);
+    lease_clear(lease);
     return answer.code;
 }
 

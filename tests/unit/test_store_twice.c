@@ -258,14 +258,17 @@ static const struct operation_record operations[] = {
     { .kind = "create", .locator = "uid=a", .outcome = "applied", .changes = "{}", .intent = "digest" },
 };
 
-static void complete_as(struct making *making, const struct lease *of, enum lane_end end, const char *key)
+static const struct member_change members[] = { { "g1", "old", "Old", MEMBER_NONE }, { "g1", "other", "Other", MEMBER_LEAVING } };
+
+#define LINK(of) { .key = (char *)(of), .locator = (char *)"uid=a", .account = (char *)"{}", .member = (char *)"A", .member_key = (char *)"a" }
+static const struct link own = LINK("key-0"), anothers = LINK("key-1"), without_key = LINK(NULL);
+
+static void complete_as(struct making *making, const struct lease *of, enum lane_end end, const struct link *link)
 {
-    const struct link link = { .key = (char *)key, .locator = (char *)"uid=a", .account = (char *)"{}", .member = (char *)"A",
-                               .member_key = (char *)"a" };
-    const struct member_change members[] = { { "g1", "old", "Old", MEMBER_NONE }, { "g1", "other", "Other", MEMBER_LEAVING } };
     const struct completion completion = {
         .lease = of, .end = end, .outcome = "applied", .action = "create", .reason = "why", .retry_at = { START + HOUR },
-        .leaving = LEAVING_YES, .link = &link, .has_groups = true, .members = members, .member_count = 2, .operations = operations, .operation_count = 1,
+        .leaving = LEAVING_YES, .link = link, .has_groups = true, .members = members, .member_count = 2,
+        .operations = operations, .operation_count = 1,
     };
 
     store_complete(making->world->store, &completion, done, making);
@@ -273,25 +276,23 @@ static void complete_as(struct making *making, const struct lease *of, enum lane
 
 static void complete(struct making *making)
 {
-    complete_as(making, &making->leases[0], LANE_DONE, "key-0");
+    complete_as(making, &making->leases[0], LANE_DONE, &own);
 }
 
 static void complete_for_later(struct making *making)
 {
-    complete_as(making, &making->leases[0], LANE_RETRY, "key-0");
+    complete_as(making, &making->leases[0], LANE_RETRY, &own);
 }
 
 static void complete_with_anothers_account(struct making *making)
 {
-    complete_as(making, &making->leases[0], LANE_DONE, "key-1");
+    complete_as(making, &making->leases[0], LANE_DONE, &anothers);
 }
 
 static void complete_too_late(struct making *making)
 {
-    struct lease stale = making->leases[0];
-
-    stale.generation--;
-    complete_as(making, &stale, LANE_DONE, "key-0");
+    making->leases[0].generation--;
+    complete_as(making, &making->leases[0], LANE_DONE, &own);
 }
 
 static const struct link one_link = { .key = (char *)"key-1", .locator = (char *)"uid=b", .account = (char *)"{}" };
@@ -374,7 +375,7 @@ static void people_wait_for_later(struct making *making)
 {
     people_are_worked_on(making);
     for (int i = 0; i < LEASES; i++)
-        complete_as(making, &making->leases[i], LANE_RETRY, NULL);
+        complete_as(making, &making->leases[i], LANE_RETRY, &without_key);
 }
 
 static void touch(struct making *making)
@@ -393,7 +394,7 @@ static void people_are_held(struct making *making)
 {
     people_are_worked_on(making);
     for (int i = 0; i < LEASES; i++)
-        complete_as(making, &making->leases[i], LANE_HELD, NULL);
+        complete_as(making, &making->leases[i], LANE_HELD, &without_key);
     hold(making);
 }
 
@@ -408,7 +409,7 @@ static void people_are_dead(struct making *making)
 {
     people_are_worked_on(making);
     for (int i = 0; i < LEASES; i++)
-        complete_as(making, &making->leases[i], LANE_DEAD, NULL);
+        complete_as(making, &making->leases[i], LANE_DEAD, &without_key);
 }
 
 static void retry_dead(struct making *making)
@@ -609,8 +610,8 @@ static void a_call_that_runs_twice_ends_as_one_that_ran_once(void **state)
 
 static void end_twice(struct making *making)
 {
-    complete_as(making, &making->leases[0], LANE_DONE, "key-0");
-    complete_as(making, &making->leases[0], LANE_DONE, "key-0");
+    complete_as(making, &making->leases[0], LANE_DONE, &own);
+    complete_as(making, &making->leases[0], LANE_DONE, &own);
 }
 
 /* The first end is undone and fails alone: the second one is not stale any more. */
