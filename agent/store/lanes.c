@@ -118,21 +118,22 @@ int lane_delete(struct store *store, int64_t key, enum lane_state from, struct e
     return db_run(store->writer, SQL_LANE_DELETE, error, "i", key);
 }
 
-/* ---- touch ---- */
+/* ---- touch, hurry ---- */
 
-struct touch {
+struct nudge {
     struct request request;
     struct store *store;
-    char *target, *id;
+    bool patient; /* waits for company, and is tried again when its commit failed */
     enum identity_kind kind;
+    char *target, *word; /* touch: the identity's id; hurry: an outcome */
 };
 
 static int touch_run(struct store *store, struct request *request, struct error *error)
 {
-    struct touch *touch = (struct touch *)request;
+    const struct nudge *touch = (const struct nudge *)request;
     size_t target;
     const struct lane_news news = { 0, store->now.us, PRIORITY_TOUCH, LEAVING_UNKNOWN };
-    int64_t previous, identity = identity_intern(store, touch->kind, touch->id, error);
+    int64_t previous, identity = identity_intern(store, touch->kind, touch->word, error);
 
     if (identity < 0)
         return (int)identity;
@@ -140,31 +141,49 @@ static int touch_run(struct store *store, struct request *request, struct error 
     return code < 0 ? code : lane_make_ready(store, target, identity, &news, &previous, error);
 }
 
-static void touch_finish(struct request *request, int code, const struct error *error)
+static int hurry_run(struct store *store, struct request *request, struct error *error)
 {
-    struct touch *touch = (struct touch *)request;
+    const struct nudge *hurry = (const struct nudge *)request;
 
-    (void)error;
-    if (code < 0 && code != ERROR_CLOSED && code != ERROR_NOMEM) {
-        store_postpone(touch->store, request);
+    return db_run(store->writer, SQL_LANES_HURRY, error, "iit", store->now.us, target_number(store, hurry->target), hurry->word);
+}
+
+static void nudge_finish(struct request *request, int code, const struct error *error)
+{
+    struct nudge *nudge = (struct nudge *)request;
+
+    (void)error; /* hurried lanes come by themselves, only later */
+    if (nudge->patient && code < 0 && code != ERROR_CLOSED && code != ERROR_NOMEM) {
+        store_postpone(nudge->store, request);
         return;
     }
-    free(touch->target);
-    free(touch->id);
-    free(touch);
+    free(nudge->target);
+    free(nudge->word);
+    free(nudge);
+}
+
+static void queue_nudge(struct nudge from)
+{
+    struct nudge *nudge = malloc(sizeof(*nudge));
+
+    if (nudge == NULL || from.target == NULL || from.word == NULL) {
+        free(nudge);
+        free(from.target);
+        free(from.word);
+        return;
+    }
+    *nudge = from;
+    (nudge->patient ? store_enqueue_patient : store_enqueue)(nudge->store, &nudge->request);
 }
 
 void store_touch(struct store *store, const char *target, enum identity_kind kind, const char *id)
 {
-    struct touch *touch = calloc(1, sizeof(*touch));
+    queue_nudge((struct nudge){ { .run = touch_run, .finish = nudge_finish }, store, true, kind, strdup(target), strdup(id) });
+}
 
-    if (touch == NULL)
-        return;
-    *touch = (struct touch){ { .run = touch_run, .finish = touch_finish }, store, strdup(target), strdup(id), kind };
-    if (touch->target == NULL || touch->id == NULL)
-        touch_finish(&touch->request, ERROR_NOMEM, NULL);
-    else
-        store_enqueue_patient(store, &touch->request);
+void store_hurry(struct store *store, const char *target, const char *outcome)
+{
+    queue_nudge((struct nudge){ { .run = hurry_run, .finish = nudge_finish }, store, .target = strdup(target), .word = strdup(outcome) });
 }
 
 /* ---- lease ---- */
@@ -370,44 +389,6 @@ int store_lease(struct store *store, const struct lease_wish *wish, struct lease
     if (ret_next != NULL)
         ret_next->us = call.next;
     return (int)call.count;
-}
-
-/* ---- hurry ---- */
-
-struct hurry {
-    struct request request;
-    char *target, *outcome;
-};
-
-static int hurry_run(struct store *store, struct request *request, struct error *error)
-{
-    const struct hurry *hurry = (const struct hurry *)request;
-    int64_t target = target_number(store, hurry->target);
-
-    return db_run(store->writer, SQL_LANES_HURRY, error, "iit", store->now.us, target, hurry->outcome);
-}
-
-static void hurry_finish(struct request *request, int code, const struct error *error)
-{
-    struct hurry *hurry = (struct hurry *)request;
-
-    (void)code, (void)error; /* they come by themselves, only later */
-    free(hurry->target);
-    free(hurry->outcome);
-    free(hurry);
-}
-
-void store_hurry(struct store *store, const char *target, const char *outcome)
-{
-    struct hurry *hurry = calloc(1, sizeof(*hurry));
-
-    if (hurry == NULL)
-        return;
-    *hurry = (struct hurry){ { .run = hurry_run, .finish = hurry_finish }, strdup(target), strdup(outcome) };
-    if (hurry->target == NULL || hurry->outcome == NULL)
-        hurry_finish(&hurry->request, ERROR_NOMEM, NULL);
-    else
-        store_enqueue(store, &hurry->request);
 }
 
 /* ---- the end of a lease ---- */
