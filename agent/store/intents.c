@@ -164,11 +164,9 @@ static int read_sent(struct db *db, int64_t lane, const char *operation, char **
 int store_read_intents(struct store *store, const char *target, enum identity_kind kind, const char *id, const char *operation,
                        char **ret_sent, struct error *error)
 {
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_reader_give struct reader reader = { 0 };
+    int64_t identity = reader_open_about(&reader, store, kind, id, error);
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    int64_t identity = identity_number(reader.db, kind, id, error);
     if (identity < 0)
         return (int)identity;
     *ret_sent = NULL;
@@ -177,12 +175,9 @@ int store_read_intents(struct store *store, const char *target, enum identity_ki
 
 int store_check_creator(struct store *store, const char *target, const char *place, const char *but, struct error *error)
 {
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
-    int64_t number = target_number(store, target);
+    cleanup_reader_give struct reader reader = { 0 };
+    int64_t number = target_number(store, target), group = reader_open_about(&reader, store, IDENTITY_GROUP, but, error);
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    int64_t group = identity_number(reader.db, IDENTITY_GROUP, but, error);
     if (group < 0)
         return (int)group;
     int code = find_creator(reader.db, &(struct creation_place){ place, number, lane_key(number, group) }, error, error);

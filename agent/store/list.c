@@ -222,11 +222,11 @@ static int list_all(struct store *store, const struct store_filter *filter, json
     int code = 0;
 
     while (code == 0 && walk.next != 0 && json_array_size(array) < walk.most) {
-        cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
-        if (reader.db == NULL)
-            return error != NULL ? error->code : ERROR_IO;
+        cleanup_reader_give struct reader reader = { 0 };
+        code = reader_open(&reader, store, error);
         walk.db = reader.db;
-        code = walk_rows(&walk, error);
+        if (code == 0)
+            code = walk_rows(&walk, error);
     }
     return code;
 }
@@ -240,10 +240,10 @@ static int list_of_user(struct store *store, const struct store_filter *filter, 
 
     if (code < 0)
         return code == ERROR_NOTFOUND ? 0 : code;
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    code = identity_trail(reader.db, kind, id, &number, &last, error);
+    cleanup_reader_give struct reader reader = { 0 };
+    code = reader_open(&reader, store, error);
+    if (code == 0)
+        code = identity_trail(reader.db, kind, id, &number, &last, error);
     return code < 0 ? code : events_of_identity(reader.db, last, filter, array, error);
 }
 
@@ -254,6 +254,15 @@ static int give_array(int code, json_t *array, json_t **ret_array)
     else
         *ret_array = array;
     return code < 0 ? code : 0;
+}
+
+/* The array goes to give_array, whatever the code. */
+static int open_list(struct reader *reader, struct store *store, json_t **ret_array, struct error *error)
+{
+    int code = reader_open(reader, store, error);
+
+    *ret_array = json_array();
+    return code < 0 || *ret_array != NULL ? code : error_nomem(error);
 }
 
 int store_list_events(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error)
@@ -306,22 +315,14 @@ static bool wanted_lane(sqlite3_stmt *row, const struct store_filter *filter)
 
 int store_list_leavers(struct store *store, const char *target, size_t most, json_t **ret_array, struct error *error)
 {
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_reader_give struct reader reader = { 0 };
     cleanup_statement sqlite3_stmt *row = NULL;
     json_t *array;
-    int code;
+    int code = open_list(&reader, store, &array, error);
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    if ((array = json_array()) == NULL)
-        return error_nomem(error);
-    while ((code = db_next(reader.db, SQL_LEAVERS, &row, error, "ii", target_number(store, target), (int64_t)most)) > 0)
+    while (code >= 0 && (code = db_next(reader.db, SQL_LEAVERS, &row, error, "ii", target_number(store, target), (int64_t)most)) > 0)
         json_array_append_new(array, lane_json(row));
-    if (code < 0)
-        json_decref(array);
-    else
-        *ret_array = array;
-    return code;
+    return give_array(code, array, ret_array);
 }
 
 /* One target's dead lanes, newest first; `before` as in the filter. */
@@ -343,14 +344,10 @@ static int list_dead_of(struct db *db, int64_t target, const struct store_filter
 int store_list_dead(struct store *store, const struct store_filter *filter, json_t **ret_array, struct error *error)
 {
     static const struct store_filter everything;
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_reader_give struct reader reader = { 0 };
     json_t *array;
-    int code = 0;
+    int code = open_list(&reader, store, &array, error);
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    if ((array = json_array()) == NULL)
-        return error_nomem(error);
     filter = filter != NULL ? filter : &everything;
     for (size_t i = 0; code == 0; i++) {
         pthread_mutex_lock(&store->lock);
@@ -372,16 +369,13 @@ int store_list_dead(struct store *store, const struct store_filter *filter, json
 
 int store_list_quarantine(struct store *store, size_t most, json_t **ret_array, struct error *error)
 {
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_reader_give struct reader reader = { 0 };
     cleanup_statement sqlite3_stmt *row = NULL;
     json_t *array;
-    int code;
+    int code = open_list(&reader, store, &array, error);
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    if ((array = json_array()) == NULL)
-        return error_nomem(error);
-    while ((code = db_next(reader.db, SQL_QUARANTINE_LIST, &row, error, "i", (int64_t)(most != 0 ? most : LIST_DEFAULT))) > 0) {
+    while (code >= 0 &&
+           (code = db_next(reader.db, SQL_QUARANTINE_LIST, &row, error, "i", (int64_t)(most != 0 ? most : LIST_DEFAULT))) > 0) {
         json_t *body = json_object();
         json_put_number(body, "row", row_number(row, 0));
         json_put_time(body, "time", row_number(row, 1));

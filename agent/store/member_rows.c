@@ -149,24 +149,22 @@ static int read_rows(struct db *db, int64_t target, int64_t user, const char *ke
 int store_read_member_rows(struct store *store, const char *target, const char *user_id, const char *key, store_member_row *each,
                            void *arg, struct error *error)
 {
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
-    int64_t number = target_number(store, target);
+    cleanup_reader_give struct reader reader = { 0 };
+    int64_t number = target_number(store, target), user = reader_open_about(&reader, store, IDENTITY_USER, user_id, error);
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    int64_t user = identity_number(reader.db, IDENTITY_USER, user_id, error);
     return user <= 0 || number == 0 ? (int)user : read_rows(reader.db, number, user, key, each, arg, error);
 }
 
 int store_has_member_row(struct store *store, const char *target, const char *entry_key, const char *place, const char *key,
                          bool *ret_has, struct error *error)
 {
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_reader_give struct reader reader = { 0 };
     cleanup_statement sqlite3_stmt *row = NULL;
+    int code = reader_open(&reader, store, error);
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    int code = db_next(reader.db, SQL_MEMBER_WRITTEN, &row, error, "ittt", target_number(store, target), entry_key, place, key);
-    *ret_has = code > 0;
+    if (code == 0)
+        code = db_next(reader.db, SQL_MEMBER_WRITTEN, &row, error, "ittt", target_number(store, target), entry_key, place, key);
+    if (code >= 0)
+        *ret_has = code > 0;
     return code < 0 ? code : 0;
 }

@@ -20,7 +20,7 @@ static struct timespec after_ms(long ms)
     return at;
 }
 
-static int open_reader(struct store *store, struct db **ret_db, struct error *error)
+static int connect_reader(struct store *store, struct db **ret_db, struct error *error)
 {
     struct db *db;
     int code = db_open(store->path, true, &db, error);
@@ -35,28 +35,39 @@ static int open_reader(struct store *store, struct db **ret_db, struct error *er
     return code;
 }
 
-struct db *reader_take(struct store *store, struct error *error)
+int reader_open(struct reader *reader, struct store *store, struct error *error)
 {
     struct reader_pool *pool = &store->pool;
-    struct db *db = NULL;
+    int code = 0;
 
+    reader->store = store;
     pthread_mutex_lock(&pool->lock);
     while (pool->quiet || (pool->idle_count == 0 && pool->open_count == READERS_MOST))
         pthread_cond_wait(&pool->changed, &pool->lock);
     if (pool->idle_count > 0) {
-        db = pool->idle[--pool->idle_count];
-    } else if (open_reader(store, &db, error) == 0) {
-        pool->open_count++;
+        reader->db = pool->idle[--pool->idle_count];
+    } else {
+        code = connect_reader(store, &reader->db, error);
+        pool->open_count += code == 0;
     }
     pthread_mutex_unlock(&pool->lock);
-    if (db != NULL && db_run(db, SQL_SNAPSHOT, error, "") < 0)
-        reader_give(store, take_pointer(db));
-    return db;
+    return code == 0 ? db_run(reader->db, SQL_SNAPSHOT, error, "") : code;
 }
 
-void reader_give(struct store *store, struct db *db)
+int64_t reader_open_about(struct reader *reader, struct store *store, enum identity_kind kind, const char *id, struct error *error)
 {
-    struct reader_pool *pool = &store->pool;
+    int code = reader_open(reader, store, error);
+
+    return code < 0 ? code : identity_number(reader->db, kind, id, error);
+}
+
+void reader_give(struct reader *reader)
+{
+    struct db *db = reader->db;
+
+    if (db == NULL)
+        return;
+    struct reader_pool *pool = &reader->store->pool;
     int result = sqlite3_errcode(db->handle) & 0xff;
     bool damaged = result == SQLITE_CORRUPT || result == SQLITE_NOTADB || result == SQLITE_IOERR || result == SQLITE_CANTOPEN;
 

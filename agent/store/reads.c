@@ -73,12 +73,12 @@ int identity_read(struct db *db, const char *id, struct identity *identity, stru
 
 int store_read_identity(struct store *store, enum identity_kind kind, const char *id, struct identity *ret_identity, struct error *error)
 {
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_reader_give struct reader reader = { 0 };
     struct identity identity = { .kind = kind };
+    int code = reader_open(&reader, store, error);
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    int code = identity_read(reader.db, id, &identity, error);
+    if (code == 0)
+        code = identity_read(reader.db, id, &identity, error);
     if (code <= 0) {
         identity_clear(&identity);
         return code < 0 ? code : error_set(error, ERROR_NOTFOUND, "%s %s: never heard of", identity_kind_name(kind), id);
@@ -112,12 +112,10 @@ static int find_by(struct db *db, enum sql sql, const char *word, struct found *
 int store_find_identity(struct store *store, const char *word, enum identity_kind *ret_kind, char **ret_id, struct error *error)
 {
     static const enum sql ways[] = { SQL_IDENTITY_BY_ID, SQL_IDENTITY_BY_LOGIN, SQL_IDENTITY_BY_NAME };
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_reader_give struct reader reader = { 0 };
     struct found found = { 0 };
-    int code = 0;
+    int code = reader_open(&reader, store, error);
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && code == 0 && found.count == 0; i++)
         code = find_by(reader.db, ways[i], word, &found, error);
     if (code == 0 && found.count == 1) {
@@ -148,12 +146,10 @@ int link_read(struct db *db, int64_t lane, struct link *link, struct error *erro
 int store_read_link(struct store *store, const char *target, enum identity_kind kind, const char *id, struct link *ret_link,
                     struct error *error)
 {
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_reader_give struct reader reader = { 0 };
     struct link link;
+    int64_t number = target_number(store, target), identity = reader_open_about(&reader, store, kind, id, error);
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    int64_t number = target_number(store, target), identity = identity_number(reader.db, kind, id, error);
     if (identity < 0)
         return (int)identity;
     int code = number == 0 || identity == 0 ? 0 : link_read(reader.db, lane_key(number, identity), &link, error);
@@ -167,12 +163,12 @@ int store_read_link(struct store *store, const char *target, enum identity_kind 
 int store_find_owner(struct store *store, const char *target, enum identity_kind kind, const char *key, char **ret_id,
                      struct error *error)
 {
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_reader_give struct reader reader = { 0 };
     cleanup_statement sqlite3_stmt *row = NULL;
+    int code = reader_open(&reader, store, error);
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    int code = db_next(reader.db, SQL_LINK_OWNER, &row, error, "iit", target_number(store, target), (int64_t)kind, key);
+    if (code == 0)
+        code = db_next(reader.db, SQL_LINK_OWNER, &row, error, "iit", target_number(store, target), (int64_t)kind, key);
     if (code <= 0)
         return code < 0 ? code : error_set(error, ERROR_NOTFOUND, "the account is linked to nobody");
     *ret_id = str_dup(row_text(row, 1));
@@ -201,13 +197,11 @@ static void clear_page(struct member_page *page)
 
 static int read_page(struct store *store, int64_t target, const char *group_id, struct member_page *page, struct error *error)
 {
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_reader_give struct reader reader = { 0 };
     cleanup_statement sqlite3_stmt *row = NULL;
+    int64_t group = reader_open_about(&reader, store, IDENTITY_GROUP, group_id, error);
     int code;
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    int64_t group = identity_number(reader.db, IDENTITY_GROUP, group_id, error);
     if (group <= 0)
         return (int)group;
     while ((code = db_next(reader.db, SQL_MEMBERS_OF, &row, error, "iiii", target, group, page->last, (int64_t)MEMBERS_STEP)) > 0) {

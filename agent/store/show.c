@@ -249,8 +249,10 @@ static int show_identity(struct store *store, const char *word, json_t **ret_obj
     json_put_identity(object, kind, id, identity.login.value != NULL ? identity.login.value : identity.name.value);
     json_object_set_new(object, "facts", facts_json(&identity));
     {
-        cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
-        code = reader.db != NULL ? put_history(store, reader.db, &identity, object, error) : ERROR_IO;
+        cleanup_reader_give struct reader reader = { 0 };
+        code = reader_open(&reader, store, error);
+        if (code == 0)
+            code = put_history(store, reader.db, &identity, object, error);
     }
     identity_clear(&identity);
     if (code < 0)
@@ -264,14 +266,13 @@ int store_show(struct store *store, const char *id, json_t **ret_object, struct 
 {
     long long number;
     int64_t event = 0;
-    int code = 0;
+    int code;
     {
-        cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
-        if (reader.db == NULL)
-            return error != NULL ? error->code : ERROR_IO;
-        if (str_to_int64(id, &number))
+        cleanup_reader_give struct reader reader = { 0 };
+        code = reader_open(&reader, store, error);
+        if (code == 0 && str_to_int64(id, &number))
             code = show_operation(reader.db, number, ret_object, error);
-        else if ((event = find_event(reader.db, id, error)) != 0)
+        else if (code == 0 && (event = find_event(reader.db, id, error)) != 0)
             code = event < 0 ? (int)event : show_event(reader.db, event, ret_object, error);
     }
     if (code != 0)

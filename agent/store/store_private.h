@@ -281,20 +281,18 @@ int link_from_row(sqlite3_stmt *row, int first, struct link *link);
 bool seen_key_make(const char *uuid, int64_t published, struct seen_key *key);
 
 /* readers.c */
-struct db *reader_take(struct store *store, struct error *error);
-void reader_give(struct store *store, struct db *db);
-void readers_quiet(struct store *store, bool quiet);
-void readers_close(struct store *store);
 struct reader {
     struct store *store;
-    struct db *db;
+    struct db *db; /* NULL: not open */
 };
-static inline void cleanup_reader(struct reader *reader)
-{
-    if (reader->db != NULL)
-        reader_give(reader->store, reader->db);
-}
-#define cleanup_reader_give __attribute__((cleanup(cleanup_reader)))
+/* Lends a connection, at best an idle one, until reader_give. The reader is zero-initialised. */
+int reader_open(struct reader *reader, struct store *store, struct error *error);
+/* The same, and the identity's number; 0 when never heard of. */
+int64_t reader_open_about(struct reader *reader, struct store *store, enum identity_kind kind, const char *id, struct error *error);
+void reader_give(struct reader *reader); /* one that is not open, too */
+#define cleanup_reader_give __attribute__((cleanup(reader_give)))
+void readers_quiet(struct store *store, bool quiet);
+void readers_close(struct store *store);
 
 /* checkpoint.c */
 int checkpoint_start(struct store *store, struct error *error);

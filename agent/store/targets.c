@@ -146,12 +146,12 @@ int store_count_lanes(struct store *store, const char *target, struct store_lane
 
 int store_count_leavers(struct store *store, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error)
 {
-    cleanup_reader_give struct reader reader = { store, reader_take(store, error) };
+    cleanup_reader_give struct reader reader = { 0 };
     cleanup_statement sqlite3_stmt *row = NULL;
+    int code = reader_open(&reader, store, error);
 
-    if (reader.db == NULL)
-        return error != NULL ? error->code : ERROR_IO;
-    int code = db_next(reader.db, SQL_LANES_LEAVING, &row, error, "i", target_number(store, target));
+    if (code == 0)
+        code = db_next(reader.db, SQL_LANES_LEAVING, &row, error, "i", target_number(store, target));
     if (code < 0)
         return code;
     *ret_count = code > 0 ? row_number(row, 0) : 0;
