@@ -46,7 +46,12 @@ void buf_add_str(struct buf *buf, const char *text)
 
 void buf_add_char(struct buf *buf, char c)
 {
-    buf_add(buf, &c, 1);
+    if (!buf->failed && buf->length + 1 < buf->capacity) { /* many a text is built by the character */
+        buf->bytes[buf->length++] = c;
+        buf->bytes[buf->length] = '\0';
+    } else {
+        buf_add(buf, &c, 1);
+    }
 }
 
 void buf_vprintf(struct buf *buf, const char *format, va_list args)

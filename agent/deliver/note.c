@@ -26,6 +26,24 @@ static void hide_secrets(json_t *object)
     }
 }
 
+/* A copy only where something is to be hidden. */
+static json_t *without_secrets(const json_t *values)
+{
+    json_t *object = json_incref((json_t *)(uintptr_t)values);
+    const char *name;
+    json_t *value;
+    bool secret = false;
+
+    json_object_foreach(object, name, value)
+        secret = secret || is_secret_attribute(name);
+    if (secret) {
+        json_decref(object);
+        object = json_copy(object);
+        hide_secrets(object);
+    }
+    return object;
+}
+
 /* Which sessions were looked for. */
 static void put_sweep(json_t *object, const struct operation *operation)
 {
@@ -76,9 +94,7 @@ char *lane_json_text(const json_t *json)
 /* Passwords that a mapping writes once stay in the target alone. */
 char *lane_values_text(const json_t *values)
 {
-    json_t *shown = values != NULL ? json_copy((json_t *)(uintptr_t)values) : NULL;
-
-    hide_secrets(shown);
+    json_t *shown = without_secrets(values);
     char *text = lane_json_text(shown);
     json_decref(shown);
     return text;
@@ -104,8 +120,7 @@ bool lane_note_operation(struct lane_run *run, const struct operation *operation
         return false;
     result->operations = list;
     json_t *changes = changes_json(operation);
-    json_t *before = operation->before_image != NULL ? json_copy(operation->before_image) : NULL;
-    hide_secrets(before);
+    json_t *before = without_secrets(operation->before_image);
     list[result->operation_count++] = (struct operation_record){
         .kind = operation_kind_name(operation->kind),
         .locator = str_dup(operation->locator),

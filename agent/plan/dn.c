@@ -84,21 +84,20 @@ static bool take_value(const char **text, struct buf *value)
     return true;
 }
 
-static int take_ava(const char **text, struct ava *ret_ava)
+/* Into `ava`, whose buffers are used again. */
+static int take_ava(const char **text, struct ava *ava)
 {
-    struct ava ava = { 0 };
-
-    bool good = take_type(text, &ava.type) && take_value(text, &ava.value);
-    buf_add(&ava.value, "", 0);
-    if (!good || ava.type.failed || ava.value.failed) {
-        bool memory = ava.type.failed || ava.value.failed; /* then it only looks wrong */
-        ava_clear(&ava);
-        return memory ? ERROR_NOMEM : ERROR_SYNTAX;
-    }
-    ava.ended = **text == ';' ? ',' : **text;
+    buf_reset(&ava->type);
+    buf_reset(&ava->value);
+    bool good = take_type(text, &ava->type) && take_value(text, &ava->value);
+    buf_add(&ava->value, "", 0);
+    if (ava->type.failed || ava->value.failed) /* then it only looks wrong */
+        return ERROR_NOMEM;
+    if (!good)
+        return ERROR_SYNTAX;
+    ava->ended = **text == ';' ? ',' : **text;
     if (**text != '\0')
         (*text)++;
-    *ret_ava = ava;
     return 0;
 }
 
@@ -130,58 +129,62 @@ static int compare_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Reads one RDN and appends it with its parts in order. */
-static int normalize_rdn(const char **text, struct buf *out, char *ret_ended)
+/* What `out` holds from `start` on, "b=1+a=2", with its parts in order; a '+' within a value is escaped. */
+static int sort_parts(struct buf *out, size_t start)
 {
     char *parts[RDN_PARTS_MOST];
     size_t count = 0;
-    int code;
-    char ended = '+';
+    cleanup_free char *copy = out->failed ? NULL : strdup(out->bytes + start);
+    char *rest = copy;
 
-    do {
-        struct ava ava;
-        struct buf part = { 0 };
-
-        code = count < RDN_PARTS_MOST ? take_ava(text, &ava) : ERROR_SYNTAX;
-        if (code < 0)
-            break;
-        buf_add_str(&part, ava.type.bytes);
-        buf_add_char(&part, '=');
-        code = add_normal_value(&part, &ava.value);
-        ended = ava.ended;
-        ava_clear(&ava);
-        parts[count] = buf_take(&part);
-        if (parts[count] == NULL)
-            code = ERROR_NOMEM;
-        else
-            count++;
-    } while (code == 0 && ended == '+');
+    if (copy == NULL)
+        return ERROR_NOMEM;
+    while (count < RDN_PARTS_MOST && (parts[count] = strsep(&rest, "+")) != NULL)
+        count++;
     qsort(parts, count, sizeof(parts[0]), compare_text);
+    out->length = start;
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             buf_add_char(out, '+');
         buf_add_str(out, parts[i]);
-        free(parts[i]);
     }
-    *ret_ended = ended;
-    return code;
+    return 0;
+}
+
+/* Reads one RDN and appends it with its parts in order; `ava` has what ended it. */
+static int normalize_rdn(const char **text, struct ava *ava, struct buf *out)
+{
+    size_t start = out->length, count = 0;
+    int code;
+
+    do {
+        code = count < RDN_PARTS_MOST ? take_ava(text, ava) : ERROR_SYNTAX;
+        if (code < 0)
+            return code;
+        if (count++ > 0)
+            buf_add_char(out, '+');
+        buf_add(out, ava->type.bytes, ava->type.length);
+        buf_add_char(out, '=');
+        code = add_normal_value(out, &ava->value);
+    } while (code == 0 && ava->ended == '+');
+    return code == 0 && count > 1 ? sort_parts(out, start) : code;
 }
 
 int dn_normalize(const char *dn, char **ret_normal)
 {
     cleanup_buf struct buf out = { 0 };
-    char ended = *dn == '\0' ? '\0' : ',';
+    struct ava ava = { .ended = *dn == '\0' ? '\0' : ',' };
+    int code = 0;
 
-    while (ended == ',') {
+    while (code == 0 && ava.ended == ',') {
         if (out.length > 0)
             buf_add_char(&out, ',');
-        int code = normalize_rdn(&dn, &out, &ended);
-        if (code < 0)
-            return code;
+        code = normalize_rdn(&dn, &ava, &out);
     }
-    char *normal = buf_take(&out);
+    ava_clear(&ava);
+    char *normal = code == 0 ? buf_take(&out) : NULL;
     if (normal == NULL)
-        return ERROR_NOMEM;
+        return code < 0 ? code : ERROR_NOMEM;
     *ret_normal = normal;
     return 0;
 }
@@ -201,21 +204,19 @@ bool dn_same(const char *a, const char *b)
 int dn_first_rdn(const char *dn, json_t **ret_object)
 {
     json_t *object = json_object();
-    char ended = '+';
+    struct ava ava = { .ended = '+' };
     int code = object != NULL ? 0 : ERROR_NOMEM;
 
-    while (code == 0 && ended == '+') {
-        struct ava ava;
+    while (code == 0 && ava.ended == '+') {
         code = take_ava(&dn, &ava);
         if (code < 0)
             break;
-        ended = ava.ended;
         if (!str_is_utf8(ava.value.bytes, ava.value.length))
             code = ERROR_SYNTAX;
         else if (json_object_set_new(object, ava.type.bytes, json_stringn(ava.value.bytes, ava.value.length)) < 0)
             code = ERROR_NOMEM;
-        ava_clear(&ava);
     }
+    ava_clear(&ava);
     if (code < 0) {
         json_decref(object);
         return code;
@@ -227,13 +228,13 @@ int dn_first_rdn(const char *dn, json_t **ret_object)
 int dn_aside(const char *dn, const char *mark, char **ret_dn)
 {
     const char *rest = dn;
-    struct ava ava;
+    struct ava ava = { 0 };
     int code = take_ava(&rest, &ava);
 
+    ava_clear(&ava);
     if (code < 0)
         return code;
     size_t length = (size_t)(rest - dn) - (ava.ended != '\0');
-    ava_clear(&ava);
     char *aside = str_printf("%.*s~%s%s", (int)length, dn, mark, dn + length);
     if (aside == NULL)
         return ERROR_NOMEM;

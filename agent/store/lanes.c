@@ -274,26 +274,22 @@ static int fill_lease(struct store *store, const char *target, int64_t key, stru
     return lease->target == NULL || lease->id == NULL ? error_nomem(error) : 0;
 }
 
-/* The creation that the work may send. */
+/* The creation that the work may send; `link` is of an account that is gone, or NULL. */
 static int note_creation(struct store *store, const struct lease_call *call, const struct target_row *target, int64_t key,
-                         struct lease *lease, struct error *error)
+                         const struct link *link, struct lease *lease, struct error *error)
 {
     struct identity identity = { .kind = lease->kind };
-    struct link link = { 0 };
-    int linked = link_read(store->writer, key, &link, error);
-    bool live = linked > 0 && !link.gone;
-    int code = linked < 0 || live ? linked : intents_pending(store, key, &lease->unanswered, error);
+    int code = intents_pending(store, key, &lease->unanswered, error);
 
     if (code == 0)
         code = identity_read(store->writer, lease->id, &identity, error);
-    if (code > 0 && !live)
-        lease->place = call->wish->creates(call->wish->arg, &identity, linked > 0 ? &link : NULL);
+    if (code > 0)
+        lease->place = call->wish->creates(call->wish->arg, &identity, link);
     if (lease->place != NULL)
         code = intent_note(store, target, key, &identity, lease->place, lease->generation, error);
     if (lease->place != NULL && code > 0) /* another group's creation is noted there */
         free(take_pointer(lease->place));
     identity_clear(&identity);
-    link_clear(&link);
     return code < 0 ? code : 0;
 }
 
@@ -302,10 +298,16 @@ static int note_work(struct store *store, const struct lease_call *call, size_t 
                      struct error *error)
 {
     const struct target_row *target = &store->targets[index];
-    int code = call->wish->creates != NULL ? note_creation(store, call, target, key, lease, error) : 0;
+    struct link link = { 0 };
+    int linked = link_read(store->writer, key, &link, error);
+    bool live = linked > 0 && !link.gone;
+    int code = linked < 0 ? linked : 0;
 
-    if (code == 0 && lease->kind == IDENTITY_USER)
+    if (code == 0 && !live && call->wish->creates != NULL)
+        code = note_creation(store, call, target, key, linked > 0 ? &link : NULL, lease, error);
+    if (code == 0 && live && lease->kind == IDENTITY_USER)
         code = member_rows_note(store, target->number, lane_identity(key), error);
+    link_clear(&link);
     return code < 0 ? code : 0;
 }
 

@@ -172,9 +172,11 @@ const char *session_context(const struct connector_session *session, const char 
 
 char *session_base(const struct connector_session *session, const char *dn)
 {
+    bool only_one = session->contexts != NULL && session->contexts[0] != NULL && session->contexts[1] == NULL;
+
     if (session->settings->base_dn != NULL)
         return str_dup(session->settings->base_dn);
-    const char *context = dn != NULL ? session_context(session, dn) : NULL;
+    const char *context = dn != NULL && !only_one ? session_context(session, dn) : NULL;
     if (context == NULL && session->contexts != NULL)
         context = session->contexts[0];
     return str_dup(context);
