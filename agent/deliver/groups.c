@@ -122,12 +122,19 @@ static bool mend_key(struct lane_run *run, struct group_value *value, bool note)
     return true;
 }
 
+/* Rows come with a link, and with the groups of the facts. */
+static bool may_have_rows(const struct lane_run *run)
+{
+    return run->linked || run->identity.group_count > 0;
+}
+
 /* `value_key`: of the value that the person has, or had when the link was stored. */
 static bool read_rows(struct lane_run *run, const char *value_key, bool note)
 {
     const struct lane_job *job = run->job;
     struct error error = { 0 };
-    bool good = store_read_member_rows(job->store, job->target, job->id, value_key, take_row, run, &error) == 0 ||
+    bool good = !may_have_rows(run) ||
+                store_read_member_rows(job->store, job->target, job->id, value_key, take_row, run, &error) == 0 ||
                 lane_fail_error(run, &error);
 
     for (size_t i = 0; good && i < run->groups.count; i++)
