@@ -80,7 +80,7 @@ static int take_row(void *arg, const struct member_row *row)
         return ERROR_NOMEM;
     *value = (struct group_value){
         .group = str_dup(row->group), .key = str_dup(row->key), .value = str_dup(row->value), .state = row->state, .member = row->member,
-        .heard = row->heard, .shared = row->shared, .entry_key = str_dup(row->entry_key), .entry_locator = str_dup(row->entry_locator),
+        .shared = row->shared, .entry_key = str_dup(row->entry_key), .entry_locator = str_dup(row->entry_locator),
     };
     bool whole = value->group != NULL && (row->key == NULL || (value->key != NULL && value->value != NULL)) &&
                  (row->entry_key == NULL || value->entry_key != NULL) && (row->entry_locator == NULL || value->entry_locator != NULL);

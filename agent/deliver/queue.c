@@ -30,13 +30,10 @@ size_t queue_count(const struct lane_queue *queue)
     return count;
 }
 
-size_t queue_wish(const struct lane_queue *queue, size_t most[PRIORITY_COUNT])
+void queue_wish(const struct lane_queue *queue, size_t most[PRIORITY_COUNT])
 {
-    size_t sum = 0;
-
     for (int priority = 0; priority < PRIORITY_COUNT; priority++)
-        sum += most[priority] = queue->room - queue->count[priority];
-    return sum;
+        most[priority] = queue->room - queue->count[priority];
 }
 
 void queue_fill(struct lane_queue *queue, const size_t most[PRIORITY_COUNT], const struct lease *leases, size_t count)

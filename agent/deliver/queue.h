@@ -33,8 +33,8 @@ struct lane_queue {
 int queue_init(struct lane_queue *queue, size_t workers); /* 0 or ERROR_NOMEM */
 void queue_free(struct lane_queue *queue);
 size_t queue_count(const struct lane_queue *queue);
-/* How many to lease of each priority; their sum. */
-size_t queue_wish(const struct lane_queue *queue, size_t most[PRIORITY_COUNT]);
+/* How many to lease of each priority. */
+void queue_wish(const struct lane_queue *queue, size_t most[PRIORITY_COUNT]);
 /* Takes over what was leased for that wish. */
 void queue_fill(struct lane_queue *queue, const size_t most[PRIORITY_COUNT], const struct lease *leases, size_t count);
 /* Has one run low of which the store had more? */

@@ -33,7 +33,7 @@ struct group_value {
     char *group; /* id; NULL: a group that nobody's facts name */
     char *key, *value;
     enum member_state state;
-    bool member, heard, shared; /* as in struct member_row */
+    bool member, shared; /* as in struct member_row */
     char *entry_key, *entry_locator;
     bool seen;    /* the look found the value in the entry */
     bool by_hand; /* no row of anybody: somebody else wrote the value */
