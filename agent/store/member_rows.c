@@ -16,28 +16,20 @@ int member_rows_note(struct store *store, int64_t target, int64_t user, struct e
     return code < 0 ? code : (int)db_changes(store->writer);
 }
 
-/* Makes the lanes of the users ready whom the statement gives; `code` is what its first step came to. */
-static int touch_rows(struct store *store, size_t target, enum sql sql, sqlite3_stmt *first, int code, struct error *error)
+/* Makes the lanes of those users of the group ready whom the statement gives; `key` and `user` for SQL_MEMBER_SHARERS only. */
+static int touch_users(struct store *store, size_t target, enum sql sql, int64_t group, const char *key, int64_t user,
+                       struct error *error)
 {
     const struct lane_news news = { 0, store->now.us, PRIORITY_TOUCH, LEAVING_UNKNOWN };
-    cleanup_statement sqlite3_stmt *row = first;
+    const char *types = sql == SQL_MEMBER_SHARERS ? "iiti" : "ii";
+    cleanup_statement sqlite3_stmt *row = NULL;
     int64_t previous;
+    int code;
 
-    while (code > 0) {
-        code = lane_make_ready(store, target, row_number(row, 0), &news, &previous, error);
-        if (code == 0)
-            code = db_next(store->writer, sql, &row, error, "");
-    }
+    while ((code = db_next(store->writer, sql, &row, error, types, store->targets[target].number, group, key, user)) > 0 &&
+           (code = lane_make_ready(store, target, row_number(row, 0), &news, &previous, error)) == 0)
+        ;
     return code;
-}
-
-/* Users who have the same value in the group look again: the value may just have been removed under them. */
-static int touch_sharers(struct store *store, size_t target, int64_t group, const char *key, int64_t user, struct error *error)
-{
-    sqlite3_stmt *row = NULL;
-    int code = db_next(store->writer, SQL_MEMBER_SHARERS, &row, error, "iiti", store->targets[target].number, group, key, user);
-
-    return touch_rows(store, target, SQL_MEMBER_SHARERS, row, code, error);
 }
 
 static int is_shared(struct store *store, int64_t target, int64_t group, const char *key, int64_t user, bool *ret_shared,
@@ -64,7 +56,8 @@ static int change_row(struct store *store, size_t target, int64_t group, int64_t
         return db_run(store->writer, SQL_MEMBER_PUT, error, "iitiit", number, group, change->key, user, (int64_t)change->state,
                       change->value);
     int code = db_run(store->writer, SQL_MEMBER_DELETE, error, "iiti", number, group, change->key, user);
-    return code < 0 ? code : touch_sharers(store, target, group, change->key, user, error);
+    /* Users who have the same value look again: it may just have been removed under them. */
+    return code < 0 ? code : touch_users(store, target, SQL_MEMBER_SHARERS, group, change->key, user, error);
 }
 
 int member_rows_change(struct store *store, size_t target, enum identity_kind kind, int64_t identity,
@@ -85,18 +78,12 @@ int member_rows_change(struct store *store, size_t target, enum identity_kind ki
 
 int member_rows_settle(struct store *store, size_t target, int64_t group, struct error *error)
 {
-    sqlite3_stmt *row = NULL;
-    int code = db_next(store->writer, SQL_MEMBERS_WRONG, &row, error, "ii", store->targets[target].number, group);
-
-    return touch_rows(store, target, SQL_MEMBERS_WRONG, row, code, error);
+    return touch_users(store, target, SQL_MEMBERS_WRONG, group, NULL, 0, error);
 }
 
 int member_rows_adopt(struct store *store, size_t target, int64_t group, struct error *error)
 {
-    sqlite3_stmt *row = NULL;
-    int code = db_next(store->writer, SQL_MEMBERS_HEARD, &row, error, "ii", store->targets[target].number, group);
-
-    return touch_rows(store, target, SQL_MEMBERS_HEARD, row, code, error);
+    return touch_users(store, target, SQL_MEMBERS_HEARD, group, NULL, 0, error);
 }
 
 int member_rows_wrong(struct store *store, int64_t target, int64_t user, struct error *error)
@@ -108,12 +95,9 @@ int member_rows_wrong(struct store *store, int64_t target, int64_t user, struct 
 
 int member_rows_drop(struct store *store, size_t target, int64_t group, struct error *error)
 {
-    int64_t number = store->targets[target].number;
-    sqlite3_stmt *row = NULL;
-    int code = db_next(store->writer, SQL_MEMBERS_LEAVING, &row, error, "ii", number, group);
+    int code = touch_users(store, target, SQL_MEMBERS_LEAVING, group, NULL, 0, error);
 
-    code = touch_rows(store, target, SQL_MEMBERS_LEAVING, row, code, error);
-    return code < 0 ? code : db_run(store->writer, SQL_MEMBERS_DROP, error, "ii", number, group);
+    return code < 0 ? code : db_run(store->writer, SQL_MEMBERS_DROP, error, "ii", store->targets[target].number, group);
 }
 
 /* ---- reading ---- */
