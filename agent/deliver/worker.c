@@ -106,18 +106,16 @@ static bool work(struct worker *worker, struct lease *lease, struct mono begun)
     return failed;
 }
 
-static bool is_untried(void *arg, const struct lease *lease)
+struct turn {
+    const struct judge *judge;
+    uint64_t latest; /* refusal that a lane may have had; 0: none */
+};
+
+static bool is_in_turn(void *arg, const struct lease *lease)
 {
-    const struct target_pool *pool = arg;
+    const struct turn *turn = arg;
 
-    return judge_refused_at(&pool->judge, lease_mark(lease)) == 0;
-}
-
-static bool is_of_round(void *arg, const struct lease *lease)
-{
-    const struct target_pool *pool = arg;
-
-    return judge_refused_at(&pool->judge, lease_mark(lease)) <= pool->round;
+    return judge_refused_at(turn->judge, lease_mark(lease)) <= turn->latest;
 }
 
 /* While the target refuses, or just after it was down: lanes that it has not refused yet are tried first, then each of the others
@@ -126,9 +124,10 @@ static bool is_of_round(void *arg, const struct lease *lease)
 static bool pick_in_turn(struct target_pool *pool, struct mono now, struct lease *ret_lease)
 {
     const size_t urgent = 0;
+    struct turn untried = { &pool->judge, 0 }, of_round = { &pool->judge, pool->round };
 
-    if (queue_pick(&pool->queue, urgent, now, is_untried, pool, ret_lease) ||
-        queue_pick(&pool->queue, urgent, now, is_of_round, pool, ret_lease))
+    if (queue_pick(&pool->queue, urgent, now, is_in_turn, &untried, ret_lease) ||
+        queue_pick(&pool->queue, urgent, now, is_in_turn, &of_round, ret_lease))
         return true;
     pool->round = pool->judge.refusals;
     return false;
