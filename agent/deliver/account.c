@@ -323,13 +323,26 @@ static bool put_link(struct lane_run *run, struct link *wanted)
     return link_says(run, wanted) || lane_set_link(run, wanted);
 }
 
+/* What a person's creation has just been noted with is what is wanted: the longest text of a lane is made once. */
+static char *wanted_text(const struct lane_run *run)
+{
+    const struct lane_result *result = run->result;
+    const struct operation_record *last = result->operation_count > 0 ? &result->operations[result->operation_count - 1] : NULL;
+    bool made = run->job->kind == IDENTITY_USER && run->plan.operation_count > 0 && run->plan.operations[0].kind == OPERATION_CREATE;
+
+    if (made && last != NULL && str_equal(last->kind, operation_kind_name(OPERATION_CREATE)) &&
+        str_equal(last->outcome, outcome_name(OUTCOME_APPLIED)))
+        return str_dup(last->changes);
+    return lane_values_text(run->plan.wanted.values);
+}
+
 static bool link_present(struct lane_run *run)
 {
     const struct plan *plan = &run->plan;
     struct link wanted = {
         .key = str_dup(plan->wanted.key != NULL ? plan->wanted.key : run->found ? run->account.key : NULL),
         .locator = str_dup(plan->wanted.locator),
-        .account = lane_values_text(plan->wanted.values),
+        .account = wanted_text(run),
         .due = plan->due,
     };
     bool good = add_value(run, plan->wanted.values, &wanted) && put_link(run, &wanted);
