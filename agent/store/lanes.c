@@ -183,7 +183,8 @@ void store_touch(struct store *store, const char *target, enum identity_kind kin
 
 void store_hurry(struct store *store, const char *target, const char *outcome)
 {
-    queue_nudge((struct nudge){ { .run = hurry_run, .finish = nudge_finish }, store, .target = strdup(target), .word = strdup(outcome) });
+    queue_nudge((struct nudge){ { .run = hurry_run, .finish = nudge_finish }, store, .target = strdup(target),
+                                .word = strdup(outcome) });
 }
 
 /* ---- lease ---- */

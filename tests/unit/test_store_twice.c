@@ -260,7 +260,8 @@ static const struct operation_record operations[] = {
 
 static const struct member_change members[] = { { "g1", "old", "Old", MEMBER_NONE }, { "g1", "other", "Other", MEMBER_LEAVING } };
 
-#define LINK(of) { .key = (char *)(of), .locator = (char *)"uid=a", .account = (char *)"{}", .member = (char *)"A", .member_key = (char *)"a" }
+#define LINK(of) { .key = (char *)(of), .locator = (char *)"uid=a", .account = (char *)"{}", .member = (char *)"A", \
+                   .member_key = (char *)"a" }
 static const struct link own = LINK("key-0"), anothers = LINK("key-1"), without_key = LINK(NULL);
 
 static void complete_as(struct making *making, const struct lease *of, enum lane_end end, const struct link *link)
