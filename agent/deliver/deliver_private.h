@@ -5,7 +5,8 @@
  * Locks: `lock` guards all members below it, but for `batch`, which is the scheduler's own, and `unfinished`, which is atomic.
  * The scheduler, the workers, the store's writer (as it tells of ends) and whoever asks for the state take it, for moments: no call of
  * the store or of a connector is made with it held, but for store_hurry, which queues and tells nobody. `opening` is held through a
- * connector's open, so that a refused log-in is not tried by all workers at once; nothing but `lock` is taken under it.
+ * connector's open unless one was good just before, so that a refused log-in is not tried by all workers at once; nothing but `lock`
+ * is taken under it.
  */
 #ifndef PROVOST_DELIVER_DELIVER_PRIVATE_H
 #define PROVOST_DELIVER_DELIVER_PRIVATE_H
@@ -50,6 +51,7 @@ struct target_pool {
     enum target_state state;
     struct wall since, last_success, last_error_at;
     struct mono up_at;        /* since when it is up, or held */
+    struct mono let_in_at;    /* the last connection that was opened; 0: none since one failed */
     struct mono probe_at;     /* down or refusing: not tried before */
     int logins_refused;       /* in a row */
     struct judge judge;
@@ -77,8 +79,10 @@ void target_pool_clear(struct target_pool *pool);
 void *worker_main(void *pool);
 
 /* target.c */
-/* A connection cannot be had now: the target is down, or refuses. With `opening` held. */
+/* A connection cannot be had now: the target is down, or refuses. */
 bool target_pool_is_away(struct target_pool *pool);
+/* Opens a connection: alone, unless one was opened just before. */
+enum outcome target_pool_open(struct target_pool *pool, bool *ret_unasked, struct connector_session **ret_session, struct receipt *receipt);
 /* A server that took no work is tried by a new session: one from before may sit on an address that is passed over. */
 bool target_pool_wants_new_sessions(struct target_pool *pool);
 /* What the end of a lane says of the target; may decide the end anew. */

@@ -13,6 +13,7 @@
 #define TRIAL_MIN_US 250000    /* before the first lane is tried in a target that refuses; doubles, up to `probe` */
 #define LOGIN_WAIT_US (300 * INT64_C(1000000)) /* after a refused log-in; three times as long with each, up to … */
 #define LOGIN_WAIT_MAX_US (3600 * INT64_C(1000000))
+#define LET_IN_US 5000000 /* a log-in that was good so lately is good for the other workers, too */
 #define FALL_PROBES 10 /* probe intervals after a fall, in which the lanes of a target that works again are doubted */
 #define PAUSE_MAX_US (300 * INT64_C(1000000)) /* a target's own wish does not keep everybody waiting for longer */
 
@@ -356,14 +357,42 @@ static void prepare(const struct target_pool *pool, struct connector_session *se
     json_decref(settings);
 }
 
+static bool was_let_in_lately(struct target_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool lately = pool->let_in_at.us != 0 && clock_mono(pool->settings->clock).us - pool->let_in_at.us < LET_IN_US;
+    pthread_mutex_unlock(&pool->lock);
+    return lately;
+}
+
+enum outcome target_pool_open(struct target_pool *pool, bool *ret_unasked, struct connector_session **ret_session, struct receipt *receipt)
+{
+    enum outcome outcome = OUTCOME_TARGET_DOWN;
+
+    pthread_mutex_lock(&pool->opening);
+    bool together = was_let_in_lately(pool);
+    if (together)
+        pthread_mutex_unlock(&pool->opening);
+    bool unasked = ret_unasked != NULL && target_pool_is_away(pool);
+    if (!unasked)
+        outcome = pool->target.ops->open(pool->target.settings, pool->shared, ret_session, receipt);
+    pthread_mutex_lock(&pool->lock);
+    if (!unasked)
+        pool->let_in_at = is_fine(outcome) ? clock_mono(pool->settings->clock) : (struct mono){ 0 };
+    pthread_mutex_unlock(&pool->lock);
+    if (!together)
+        pthread_mutex_unlock(&pool->opening);
+    if (ret_unasked != NULL)
+        *ret_unasked = unasked;
+    return outcome;
+}
+
 static bool probe(struct target_pool *pool, struct receipt *receipt)
 {
     const struct connector_ops *ops = pool->target.ops;
     struct connector_session *session = NULL;
 
-    pthread_mutex_lock(&pool->opening);
-    enum outcome outcome = ops->open(pool->target.settings, pool->shared, &session, receipt);
-    pthread_mutex_unlock(&pool->opening);
+    enum outcome outcome = target_pool_open(pool, NULL, &session, receipt);
     if (is_fine(outcome))
         outcome = ops->probe(session, receipt);
     if (is_fine(outcome))

@@ -24,17 +24,12 @@ static bool open_session(struct worker *worker, struct ending *ending)
     struct target_pool *pool = worker->pool;
     struct lane_result *result = &ending->result;
     struct receipt receipt = { 0 };
-    enum outcome outcome = OUTCOME_TARGET_DOWN;
 
     if (worker->session != NULL && target_pool_wants_new_sessions(pool))
         close_session(worker);
     if (worker->session != NULL)
         return true;
-    pthread_mutex_lock(&pool->opening);
-    ending->unasked = target_pool_is_away(pool);
-    if (!ending->unasked)
-        outcome = pool->target.ops->open(pool->target.settings, pool->shared, &worker->session, &receipt);
-    pthread_mutex_unlock(&pool->opening);
+    enum outcome outcome = target_pool_open(pool, &ending->unasked, &worker->session, &receipt);
     bool good = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
     if (!good) {
         result->outcome = OUTCOME_TARGET_DOWN;

@@ -23,7 +23,8 @@ static struct {
     struct rule rule; /* of changes; `outcome` APPLIED: none */
     struct rule login;
     int takes; /* so many changes before it refuses more */
-    int opens;
+    int opens, opening, most_opening;
+    int together; /* so many opens wait for each other, after the first */
     int sent;         /* changes that were refused, or taken */
     int running, most_running;
     int64_t takes_ms; /* each change that is taken */
@@ -68,13 +69,30 @@ static enum outcome apply(struct connector_session *session, const struct operat
     return outcome;
 }
 
+/* With the lock held: until all are here, for two seconds at most. */
+static void wait_for_opens(void)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 2;
+    while (peer.most_opening < peer.together)
+        if (pthread_cond_timedwait(&peer.changed, &peer.lock, &until) != 0)
+            return;
+}
+
 static enum outcome open_session(const void *settings, struct connector_shared *shared, struct connector_session **ret_session,
                                  struct receipt *receipt)
 {
     pthread_mutex_lock(&peer.lock);
     struct rule login = peer.login;
     peer.opens++;
+    if (++peer.opening > peer.most_opening)
+        peer.most_opening = peer.opening;
     pthread_cond_broadcast(&peer.changed);
+    if (peer.together > 0 && peer.opens > 1)
+        wait_for_opens();
+    peer.opening--;
     pthread_mutex_unlock(&peer.lock);
     return login.outcome != OUTCOME_APPLIED ? refuse(&login, receipt) : memory_ops.open(settings, shared, ret_session, receipt);
 }
@@ -101,7 +119,7 @@ static int setup(void **state)
     const struct route route = { "ldap", IDENTITY_USER, ~0u, 0 };
 
     peer.rule = peer.login = no_rule;
-    peer.opens = peer.sent = peer.running = peer.most_running = peer.taken = 0;
+    peer.opens = peer.opening = peer.most_opening = peer.together = peer.sent = peer.running = peer.most_running = peer.taken = 0;
     peer.takes_ms = peer.takes = 0;
     peer.refused = 0;
     lanes_setup(state);
@@ -438,6 +456,16 @@ static void a_refused_login_is_not_tried_again_before_minutes_have_passed(void *
     assert_int_equal(count_charged(), 0);
 }
 
+static void workers_are_let_in_together_once_one_was(void **state)
+{
+    (void)state;
+    peer.together = 4;
+    send_others("ACTIVE");
+    lanes_start(4);
+    AWAIT_LINES(lanes_count(NULL, "applied") == OTHERS);
+    assert_int_equal(peer.most_opening, 4);
+}
+
 /* ---- the queue ---- */
 
 static void failed_work_waits_behind_fresh_work(void **state)
@@ -503,6 +531,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(sure_refusals_are_each_person_s_own, setup, teardown),
         cmocka_unit_test_setup_teardown(one_subtree_of_many_stops_nobody_for_long, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_login_is_not_tried_again_before_minutes_have_passed, setup, teardown),
+        cmocka_unit_test_setup_teardown(workers_are_let_in_together_once_one_was, setup, teardown),
         cmocka_unit_test_setup_teardown(failed_work_waits_behind_fresh_work, setup, teardown),
         cmocka_unit_test_setup_teardown(leavers_whose_request_hangs_keep_no_joiner_out, setup, teardown),
     };
