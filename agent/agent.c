@@ -25,6 +25,7 @@ static const struct config_loader loader = {
     .mapping_target = mapping_target,
     .mapping_kind = kind_of,
     .mapping_version = mapping_version,
+    .mapping_places = mapping_places,
 };
 
 static int load_config(const char *path, struct config **ret_config, struct error *error)

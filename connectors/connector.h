@@ -11,6 +11,7 @@
  *     check    once for each target, at start and reload; no input or output
  *     check_mapping  once for each of its mapping files; the same
  *     check_together  once for each of its mapping files, with the settings
+ *     check_places  the same, for a directory
  *     share    once for each target that is worked on: what its sessions share
  *     open     by each worker; a session belongs to that worker alone
  *     probe    after open, and while the target is suspended
@@ -51,7 +52,7 @@
 #include "base/option.h"
 #include "base/problem.h"
 
-#define CONNECTOR_ABI 4u
+#define CONNECTOR_ABI 5u
 #define CONNECTOR_SYMBOL "provost_connector"
 
 /* code, name (as in the status log), what the agent does with it */
@@ -249,6 +250,14 @@ struct connector_group {
     const char *file_member;              /* NULL: none */
 };
 
+/* A line of a directory's mapping file that names a place: each entry that it writes is below `dn`. Borrowed. { NULL, … } at the end. */
+struct connector_line {
+    const char *name; /* "account.dn" */
+    const char *dn;   /* the fixed end of it */
+    const char *file;
+    int line;
+};
+
 enum connector_capability {
     CONNECTOR_ACCOUNTS = 1u << 0,
     CONNECTOR_GROUPS = 1u << 1,
@@ -291,6 +300,11 @@ struct connector_ops {
     /* The same file beside the target that uses it: what cannot go with these
      * settings. Called when each was right by itself. NULL: all goes. */
     void (*check_together)(const void *settings, const config_setting_t *root, struct problems *problems);
+
+    /* A directory's mapping file beside the target that uses it: can these settings reach all its places? `group` is the target's
+     * `settings` (NULL: it has none), for the lines of its options. Called as check_together is. NULL: they can. */
+    void (*check_places)(const void *settings, const config_setting_t *group, const struct connector_line *places,
+                         struct problems *problems);
 
     /* What the sessions of a target share. NULL: nothing; open gets NULL.
      * `settings` outlives it. 0 or ERROR_NOMEM. */

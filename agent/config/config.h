@@ -76,6 +76,7 @@ struct config_loader {
     const char *(*mapping_target)(const struct mapping *mapping);
     const char *(*mapping_kind)(const struct mapping *mapping); /* "user", …: one file per target and kind; NULL: not checked */
     uint64_t (*mapping_version)(const struct mapping *mapping); /* another one where the file changed; NULL: not looked at */
+    const struct connector_line *(*mapping_places)(const struct mapping *mapping); /* NULL: not looked at */
 };
 
 #define CONFIG_SECRETS 1u  /* resolve them; without it they stay NULL, and a connector's check() is not called */

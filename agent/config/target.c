@@ -119,12 +119,24 @@ static void check_mapping(const struct context *context, const struct config_tar
                          target->name, target->mapping_files[i], target->mapping_files[count], loader->mapping_kind(mapping));
 }
 
+static void check_places(const struct context *context, const struct config_target *target, const struct mapping *mapping)
+{
+    const config_setting_t *group = config_setting_get_member(context->setting, "settings");
+
+    if (target->ops->check_places != NULL && context->loader->mapping_places != NULL)
+        target->ops->check_places(target->settings, group, context->loader->mapping_places(mapping), context->problems);
+}
+
 /* What goes with the settings alone: the file is read once more, since what was compiled has no settings any more. */
-static void check_together(const struct context *context, const struct config_target *target, const char *path)
+static void check_together(const struct context *context, const struct config_target *target, const struct mapping *mapping,
+                           const char *path)
 {
     config_t config;
 
-    if (target->ops->check_together == NULL || (context->flags & CONFIG_SECRETS) == 0)
+    if ((context->flags & CONFIG_SECRETS) == 0)
+        return;
+    check_places(context, target, mapping);
+    if (target->ops->check_together == NULL)
         return;
     config_init(&config);
     if (settings_read(&config, path, context->problems) == 0)
@@ -161,7 +173,7 @@ static void load_mappings(const struct context *context, struct config_target *t
         target->mappings[count] = mapping;
         check_mapping(context, target, count++, path);
         if (settings_good)
-            check_together(context, target, path);
+            check_together(context, target, mapping, path);
     }
 }
 

@@ -28,6 +28,7 @@ const struct config_loader ctl_loader = {
     .free_mapping = mapping_free,
     .mapping_target = mapping_target,
     .mapping_kind = kind_name,
+    .mapping_places = mapping_places,
 };
 
 bool ctl_has_no_config(const struct ctl *ctl)

@@ -78,6 +78,9 @@ void load_groups(struct loader *loader, const config_setting_t *root);
 /* What a session target has instead of accounts; refuses the other's words. */
 void load_sessions(struct loader *loader, const config_setting_t *root);
 
+/* After all attributes: where a directory's entries are. */
+void load_places(struct loader *loader);
+
 void load_attributes(struct loader *loader, const config_setting_t *group, bool disable);
 void load_more(struct loader *loader, const config_setting_t *list);
 void load_policy(struct loader *loader, const config_setting_t *group);

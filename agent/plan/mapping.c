@@ -61,6 +61,9 @@ void mapping_free(struct mapping *mapping)
     free(mapping->groups);
     value_free(mapping->locator);
     free(mapping->base);
+    for (struct connector_line *place = mapping->places; place != NULL && place->name != NULL; place++)
+        free((char *)place->dn);
+    free(mapping->places);
     value_free(mapping->disable_locator);
     expr_free(mapping->scope);
     free(mapping->members.attribute);
@@ -100,6 +103,11 @@ const char *const *mapping_disable_names(const struct mapping *mapping)
 const char *mapping_base(const struct mapping *mapping)
 {
     return mapping->base;
+}
+
+const struct connector_line *mapping_places(const struct mapping *mapping)
+{
+    return mapping->places;
 }
 
 const char *mapping_member_attribute(const struct mapping *group_mapping)

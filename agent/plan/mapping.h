@@ -72,6 +72,7 @@ struct mapping {
     const char *locator_name;        /* "dn"; NULL: none */
     struct value *locator;
     char *base; /* the fixed end of a directory's locator; NULL: none */
+    struct connector_line *places; /* the DNs are its own; { NULL, … } at the end */
     struct value *disable_locator;
     bool locator_once;
     struct expr *scope; /* NULL: all */

@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/settings.h"
 #include "base/str.h"
-#include "plan/dn.h"
 #include "plan/loader.h"
 
 #define FILE_BYTES_MOST ((size_t)1 << 20)
@@ -191,6 +190,7 @@ static void load_root(struct loader *loader, const config_setting_t *root)
     load_groups(loader, root);
     load_sessions(loader, root);
     load_locks(loader, root);
+    load_places(loader);
     check_whole(loader, root);
 }
 
@@ -203,16 +203,6 @@ static bool is_directory(const struct connector_ops *ops)
         if (place->escape == ESCAPE_DN)
             return true;
     return false;
-}
-
-/* The fixed end of the dn, by a text in which each interpolation is one character that no mapping has. */
-static char *fixed_end(const struct value *locator)
-{
-    cleanup_free char *sample = template_sample(locator->template, "\001");
-    const char *last = sample != NULL ? strrchr(sample, '\001') : NULL;
-    const char *end = sample != NULL ? dn_behind(sample, last != NULL ? (size_t)(last - sample) : 0) : NULL;
-
-    return str_dup(end);
 }
 
 static void list_names(struct mapping *mapping)
@@ -254,8 +244,6 @@ int mapping_load(const char *path, const struct connector_ops *ops, struct probl
             mapping->version = str_hash(mapping->version, loader.source, strlen(loader.source));
         load_root(&loader, config_root_setting(&config));
         list_names(mapping);
-        if (mapping->directory && mapping->locator != NULL && mapping->locator->kind == VALUE_TEMPLATE)
-            mapping->base = fixed_end(mapping->locator);
     }
     config_destroy(&config);
     free(loader.source);

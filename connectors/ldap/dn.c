@@ -115,6 +115,21 @@ static char *dn_text(LDAPDN dn)
     return copy;
 }
 
+char *dn_common(const char *a, const char *b)
+{
+    __attribute__((cleanup(cleanup_dn))) LDAPDN left = NULL;
+    __attribute__((cleanup(cleanup_dn))) LDAPDN right = NULL;
+    size_t same = 0;
+
+    if (ldap_str2dn(a, &left, LDAP_DN_FORMAT_LDAPV3) != LDAP_SUCCESS ||
+        ldap_str2dn(b, &right, LDAP_DN_FORMAT_LDAPV3) != LDAP_SUCCESS)
+        return NULL;
+    size_t left_count = count_rdns(left), right_count = count_rdns(right);
+    while (same < left_count && same < right_count && same_rdn(left[left_count - same - 1], right[right_count - same - 1]))
+        same++;
+    return same > 0 ? dn_text(left + (left_count - same)) : NULL;
+}
+
 int dn_split(const char *text, char **ret_rdn, char **ret_parent)
 {
     __attribute__((cleanup(cleanup_dn))) LDAPDN dn = NULL;

@@ -16,6 +16,8 @@
 bool dn_equal(const char *a, const char *b);
 /* `dn` is `base` or below it. */
 bool dn_is_within(const char *dn, const char *base);
+/* The longest end that both have, as `a` spells it. The caller's to free; NULL: none, or no DN. */
+char *dn_common(const char *a, const char *b);
 /* "uid=x" and "ou=people,dc=…" ("" for a DN of one part). ERROR_SYNTAX when
  * it is no DN, or has no part at all. */
 int dn_split(const char *dn, char **ret_rdn, char **ret_parent);

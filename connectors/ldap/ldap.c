@@ -34,6 +34,7 @@ const struct connector_ops provost_connector = {
     .locks = lock_names,
     .check = ldap_settings_check,
     .check_mapping = lock_check_mapping,
+    .check_places = ldap_settings_check_places,
     .share = shared_new,
     .unshare = shared_free,
     .open = open_session,

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "connectors/ldap/dn.h"
 
 #define SECOND INT64_C(1000000)
 
@@ -29,7 +30,7 @@ const struct option_row ldap_options[] = {
                   "external: log in as the Unix user that runs the agent, over ldapi://"),
     OPTION_STRING(
         struct ldap_settings, base_dn, "base_dn", 0, NULL,
-        "below which accounts and groups are looked for; default: for an account the server's naming context that its mapping names, "
+        "below which accounts and groups are looked for; all places of the mapping files must be in it; default: for an account the server's naming context that its mapping names, "
         "for the groups of a member all of them"),
     OPTION_STRING(struct ldap_settings, key_attribute, "key_attribute", 0, "entryUUID",
                   "attribute that names an entry for ever, through renames; accounts are linked by it"),
@@ -142,4 +143,36 @@ void ldap_settings_check(const void *arg, const char *file, int line, struct pro
         PROBLEM(&check, "bind_dn is given without a password; add password = \"file:PATH\" (a log-in without one is nobody's)");
     if (settings->key_attribute != NULL && !is_attribute_name(settings->key_attribute))
         PROBLEM(&check, "key_attribute \"%s\" is no attribute's name; right would be \"entryUUID\"", settings->key_attribute);
+}
+
+/* ---- beside a mapping file ---- */
+
+/* What contains base_dn and all places. The caller's to free; NULL: nothing does. */
+static char *wide_base(const char *base_dn, const struct connector_line *places)
+{
+    char *wide = str_dup(base_dn);
+
+    for (; wide != NULL && places->name != NULL; places++) {
+        char *wider = dn_common(wide, places->dn);
+        free(wide);
+        wide = wider;
+    }
+    return wide;
+}
+
+void ldap_settings_check_places(const void *arg, const config_setting_t *group, const struct connector_line *places,
+                                struct problems *problems)
+{
+    const struct ldap_settings *settings = arg;
+    const config_setting_t *line = group != NULL ? config_setting_get_member(group, "base_dn") : NULL;
+
+    if (settings->base_dn == NULL || line == NULL)
+        return;
+    cleanup_free char *wide = wide_base(settings->base_dn, places);
+    for (const struct connector_line *place = places; place->name != NULL; place++)
+        if (!dn_is_within(place->dn, settings->base_dn))
+            problems_add(problems, place->file, place->line, 0,
+                         "%s: entries below \"%s\" are outside base_dn \"%s\" (%s:%d) and would never be found again; there, %s%s%s",
+                         place->name, place->dn, settings->base_dn, setting_file(line), setting_line(line),
+                         wide != NULL ? "write base_dn = \"" : "remove base_dn", wide != NULL ? wide : "", wide != NULL ? "\";" : "");
 }

@@ -6,6 +6,7 @@
 #define PROVOST_CONNECTORS_LDAP_SETTINGS_H
 
 #include "base/option.h"
+#include "connectors/connector.h"
 
 enum ldap_sasl { LDAP_SASL_OFF, LDAP_SASL_BY_SOCKET };
 
@@ -29,6 +30,10 @@ extern const struct option_row ldap_options[];
 
 /* The rules between options. No I/O. */
 void ldap_settings_check(const void *settings, const char *file, int line, struct problems *problems);
+
+/* Does base_dn contain all places of a mapping file? */
+void ldap_settings_check_places(const void *settings, const config_setting_t *group, const struct connector_line *places,
+                                struct problems *problems);
 
 /* Calls `each` with every URI of the list, until it returns other than 0 (the
  * result); negative: out of memory. */

@@ -36,7 +36,7 @@ static const char *kind_of(const struct mapping *mapping)
     return identity_kind_name(mapping_kind(mapping));
 }
 
-static const struct config_loader loader = { mapping_load, mapping_free, mapping_target, kind_of, mapping_version };
+static const struct config_loader loader = { mapping_load, mapping_free, mapping_target, kind_of, mapping_version, mapping_places };
 
 static void check_bounds(const struct config *config, unsigned flags)
 {

@@ -57,7 +57,7 @@ static const char *mapping_kind(const struct mapping *mapping)
     return mapping->kind;
 }
 
-static const struct config_loader loader = { load_mapping, free_mapping, mapping_target, mapping_kind, NULL };
+static const struct config_loader loader = { load_mapping, free_mapping, mapping_target, mapping_kind, NULL, NULL };
 
 /* ---- files ---- */
 
@@ -342,7 +342,7 @@ static void a_connector_of_another_version_is_refused(void **state)
 
     (void)state;
     assert_int_equal(connector_load("sample_old", NULL, &ops, &error), ERROR_VERSION);
-    assert_non_null(strstr(error.text, "was built for version 99 of the connector interface, this agent has version 4"));
+    assert_non_null(strstr(error.text, "was built for version 99 of the connector interface, this agent has version 5"));
     assert_null(ops);
 }
 
