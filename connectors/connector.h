@@ -132,6 +132,7 @@ struct account_query {
     const char *locator;        /* where it should stand (rendered), or NULL */
     const char *base;           /* below which the mapping puts its entries (the fixed end of its dn), or NULL */
     const char *const *match;   /* rendered filters, tried in order; NULL-terminated or NULL */
+    const char *const *places;  /* of a directory: the places below which `match` finds; NULL-terminated; NULL: anywhere */
     const char *const *names;   /* attributes to read; NULL-terminated */
     const json_t *settings;     /* the connector's own groups of the mapping, see struct connector_group; or NULL */
 };

@@ -201,6 +201,19 @@ bool dn_same(const char *a, const char *b)
     return strcmp(normal_a, normal_b) == 0;
 }
 
+bool dn_within(const char *dn, const char *base)
+{
+    cleanup_free char *normal = NULL;
+    cleanup_free char *end = NULL;
+
+    if (dn_normalize(dn, &normal) < 0 || dn_normalize(base, &end) < 0)
+        return false;
+    size_t length = strlen(normal), end_length = strlen(end);
+    if (end_length == 0 || end_length >= length)
+        return end_length == 0 || strcmp(normal, end) == 0;
+    return strcmp(normal + length - end_length, end) == 0 && normal[length - end_length - 1] == ',';
+}
+
 int dn_first_rdn(const char *dn, json_t **ret_object)
 {
     json_t *object = json_object();

@@ -21,6 +21,9 @@
 /* A spelling that is equal exactly where the DNs are the same. */
 int dn_normalize(const char *dn, char **ret_normal);
 
+/* `dn` is `base` or below it; both are DNs. */
+bool dn_within(const char *dn, const char *base);
+
 /* Text that is no DN is compared without case. */
 bool dn_same(const char *a, const char *b);
 

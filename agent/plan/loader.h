@@ -78,8 +78,8 @@ void load_groups(struct loader *loader, const config_setting_t *root);
 /* What a session target has instead of accounts; refuses the other's words. */
 void load_sessions(struct loader *loader, const config_setting_t *root);
 
-/* After all attributes: where a directory's entries are. */
-void load_places(struct loader *loader);
+/* After all attributes: where a directory's entries are, and are looked for. */
+void load_places(struct loader *loader, const config_setting_t *root);
 
 void load_attributes(struct loader *loader, const config_setting_t *group, bool disable);
 void load_more(struct loader *loader, const config_setting_t *list);

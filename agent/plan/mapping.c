@@ -64,6 +64,9 @@ void mapping_free(struct mapping *mapping)
     for (struct connector_line *place = mapping->places; place != NULL && place->name != NULL; place++)
         free((char *)place->dn);
     free(mapping->places);
+    for (const char **base = mapping->bases; base != NULL && *base != NULL; base++)
+        free((char *)*base);
+    free(mapping->bases);
     value_free(mapping->disable_locator);
     expr_free(mapping->scope);
     free(mapping->members.attribute);

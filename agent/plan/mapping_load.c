@@ -12,7 +12,7 @@
 
 static const char *const key_names[] = { "target", "kind",   "scope", "match",   "account", "more",
                                          "policy", "on",     "disable", "members", "required", "while_disabled",
-                                         "sign_out", "request_timeout", "deny", "mirror", "disable_locks", NULL };
+                                         "sign_out", "request_timeout", "deny", "mirror", "disable_locks", "base", NULL };
 
 static const struct reaction default_reactions[IDENTITY_KIND_COUNT][ON_COUNT] = {
     [IDENTITY_USER] = { [ON_CREATED] = { ACTION_PROVISION, 0 },
@@ -190,7 +190,7 @@ static void load_root(struct loader *loader, const config_setting_t *root)
     load_groups(loader, root);
     load_sessions(loader, root);
     load_locks(loader, root);
-    load_places(loader);
+    load_places(loader, root);
     check_whole(loader, root);
 }
 

@@ -110,7 +110,7 @@ unsigned mapping_facts(const struct mapping *mapping); /* FACT_BITs that touch i
 unsigned mapping_triggers(const struct mapping *mapping); /* TRIGGER_BITs of sessions void that do; 0: it keeps accounts */
 uint64_t mapping_version(const struct mapping *mapping); /* of the file and those it takes in: another one where they changed */
 const char *mapping_base(const struct mapping *mapping); /* the fixed end of its dn: "ou=people,dc=example,dc=org"; NULL: it has none */
-/* The lines that say where its entries are: of a directory, the fixed ends of account.dn and disable.dn. */
+/* The lines that say where its entries are: of a directory, the fixed ends of account.dn and disable.dn, and `base`. */
 const struct connector_line *mapping_places(const struct mapping *mapping);
 const char *const *mapping_disable_names(const struct mapping *mapping); /* NULL-terminated; NULL: none of them is a lock, see ops->locks */
 bool mapping_ends_sessions(const struct mapping *mapping); /* instead of keeping accounts */

@@ -167,6 +167,52 @@ static enum outcome find(struct connector_session *session, const struct account
     return take_hits(session, &request, &answer, query, ret_account, receipt);
 }
 
+/* Below one of the mapping's places. One that does not exist holds nobody; whether the whole context is away has been judged before. */
+static enum outcome find_below(struct connector_session *session, const struct account_query *query, const char *place,
+                               const char *filter, struct account *ret_account, struct receipt *receipt)
+{
+    enum outcome outcome = find(session, query, place, LDAP_SCOPE_SUBTREE, filter, ret_account, receipt);
+
+    if (outcome != OUTCOME_REJECTED || receipt->remote_code != LDAP_NO_SUCH_OBJECT || query->places == NULL)
+        return outcome;
+    return receipt_set(receipt, OUTCOME_GONE, 0, "there is nothing below \"%s\", which does not exist", place);
+}
+
+static enum outcome tell_two(const char *filter, const struct account *one, const struct account *other, struct receipt *receipt)
+{
+    return receipt_set(receipt, OUTCOME_AMBIGUOUS, 0, "more than one entry matches %s: \"%s\", \"%s\"; make the filter select one", filter,
+                       one->locator, other->locator);
+}
+
+/* The hits of all places together. */
+static enum outcome find_in_places(struct connector_session *session, const struct account_query *query, const char *base,
+                                   const char *filter, struct account *ret_account, struct receipt *receipt)
+{
+    const char *const anywhere[] = { base, NULL };
+    struct account found = { 0 }, account = { 0 };
+    enum outcome outcome = OUTCOME_GONE, here;
+
+    for (const char *const *place = query->places != NULL ? query->places : anywhere; *place != NULL; place++) {
+        here = find_below(session, query, *place, filter, &account, receipt);
+        if (here == OUTCOME_GONE)
+            continue;
+        if (here == OUTCOME_APPLIED && outcome == OUTCOME_APPLIED)
+            here = tell_two(filter, &found, &account, receipt);
+        outcome = here;
+        if (outcome != OUTCOME_APPLIED)
+            break;
+        found = account;
+        account = (struct account){ 0 };
+    }
+    account_clear(&account);
+    if (outcome != OUTCOME_APPLIED) {
+        account_clear(&found);
+        return outcome;
+    }
+    *ret_account = found;
+    return receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+}
+
 /* One search with all filters replaces one search per filter when it finds at most one entry: one round trip for the many joiners whom
  * nothing matches. False: it takes the filters one by one to tell. */
 static bool find_by_any(struct connector_session *session, const struct account_query *query, const char *base,
@@ -176,7 +222,7 @@ static bool find_by_any(struct connector_session *session, const struct account_
 
     if (filter == NULL)
         return false;
-    enum outcome outcome = find(session, query, base, LDAP_SCOPE_SUBTREE, filter, ret_account, receipt);
+    enum outcome outcome = find_in_places(session, query, base, filter, ret_account, receipt);
     bool one_may_differ = outcome == OUTCOME_AMBIGUOUS || outcome == OUTCOME_REJECTED ||
                           (outcome == OUTCOME_RETRY && receipt->remote_code > 0); /* a limit that only one of them meets */
     if (one_may_differ)
@@ -192,7 +238,7 @@ static enum outcome find_by_match(struct connector_session *session, const struc
     if (find_by_any(session, query, base, ret_account, receipt))
         return receipt->outcome;
     for (const char *const *filter = query->match; *filter != NULL && outcome == OUTCOME_GONE; filter++)
-        outcome = find(session, query, base, LDAP_SCOPE_SUBTREE, *filter, ret_account, receipt);
+        outcome = find_in_places(session, query, base, *filter, ret_account, receipt);
     return outcome;
 }
 
@@ -202,7 +248,7 @@ enum outcome ldap_read(struct connector_session *session, const struct account_q
     bool by_match = query->key == NULL && query->match != NULL && query->match[0] != NULL;
     cleanup_free char *base = session_base(session, query->locator != NULL ? query->locator : query->base);
 
-    if ((query->key != NULL || by_match) && base == NULL)
+    if ((query->key != NULL || (by_match && query->places == NULL)) && base == NULL)
         return receipt_set(receipt, OUTCOME_REJECTED, 0, "the server names no naming context to search; set base_dn");
     if (query->key != NULL) {
         cleanup_free char *filter = filter_key(session->settings->key_attribute, query->key);

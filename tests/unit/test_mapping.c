@@ -135,6 +135,42 @@ static void unknown_keys_name_the_nearest(void **state)
     assert_one_mistake(HEAD ACCOUNT DISABLE "required = [ \"uidd\" ];\n", 5, 0, "did you mean \"uid\"?");
 }
 
+#define LEAVERS "disable: { dn = \"uid={id},ou=b,dc=x\"; description = \"off\"; };\n"
+
+static void assert_bases(const char *text, const char *first, const char *second)
+{
+    struct mapping *mapping = load_good(text);
+
+    assert_true(str_equal(mapping->bases[0], first));
+    assert_true(first == NULL || str_equal(mapping->bases[1], second));
+    assert_true(first == NULL || second == NULL || mapping->bases[2] == NULL);
+    mapping_free(mapping);
+}
+
+static void the_base_is_where_the_dns_end_unless_it_is_said(void **state)
+{
+    (void)state;
+    assert_bases(HEAD ACCOUNT DISABLE, "dc=x", NULL);
+    assert_bases(HEAD "account: { dn = \"uid={id},ou=a,dc=x\"; };\n" LEAVERS, "ou=a,dc=x", "ou=b,dc=x");
+    assert_bases(HEAD ACCOUNT LEAVERS, "dc=x", NULL); /* one within the other */
+    assert_bases(HEAD "account: { dn = \"{profile.dn}\"; };\n" LEAVERS, NULL, NULL);
+    assert_bases(HEAD ACCOUNT DISABLE "base = \"DC=X\";\n", "DC=X", NULL);
+    assert_bases(HEAD "account: { dn = \"uid={id},ou=a,dc=x\"; };\n" DISABLE "base = [ \"ou=A, dc=x\", \"ou=c,dc=x\" ];\n", "ou=A, dc=x",
+                 "ou=c,dc=x");
+}
+
+static void a_base_that_leaves_places_out_is_refused(void **state)
+{
+    (void)state;
+    assert_one_mistake(HEAD "account: { dn = \"uid={id},ou=a,dc=x\"; };\n" DISABLE "base = \"ou=b,dc=x\";\n", 5, 0,
+                       "base does not contain \"ou=a,dc=x\", where account.dn (line 3) puts entries; add it: base = [ \"ou=b,dc=x\", ");
+    assert_one_mistake(HEAD "account: { dn = \"uid={id},ou=a,dc=x\"; };\n" LEAVERS "base = \"ou=a,dc=x\";\n", 5, 0,
+                       "\"ou=b,dc=x\", where disable.dn (line 4)");
+    assert_one_mistake(HEAD "account: { dn = \"uid={id},oou=a,dc=x\"; };\n" DISABLE "base = \"ou=a,dc=x\";\n", 5, 0, "\"oou=a,dc=x\"");
+    assert_one_mistake(HEAD ACCOUNT DISABLE "base = \"people\";\n", 5, 0, "base: \"people\" is no distinguished name");
+    assert_one_mistake(HEAD ACCOUNT DISABLE "base = 3;\n", 5, 0, "base is a DN, or a list");
+}
+
 static void wrong_values_say_what_is_possible(void **state)
 {
     (void)state;
@@ -398,6 +434,8 @@ int main(void)
         cmocka_unit_test(facts_are_those_that_expressions_use),
         cmocka_unit_test(a_mistake_in_an_expression_has_line_and_column),
         cmocka_unit_test(unknown_keys_name_the_nearest),
+        cmocka_unit_test(the_base_is_where_the_dns_end_unless_it_is_said),
+        cmocka_unit_test(a_base_that_leaves_places_out_is_refused),
         cmocka_unit_test(wrong_values_say_what_is_possible),
         cmocka_unit_test(what_is_missing_is_said),
         cmocka_unit_test(every_mistake_is_told_at_once),
