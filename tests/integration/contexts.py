@@ -148,12 +148,13 @@ def check_names_what_cannot_be_searched(world):
 
 
 @test
-def check_refuses_a_place_of_groups_that_is_not_there(world):
-    directory = world.own_directory("--nosync")
-    agent = world.agent(directory=directory, start=False, settings={"base_dn": PEOPLE}, mappings_=mappings(groups=[("ou=groups,", "ou=teams,")]))
+def check_refuses_a_place_of_groups_that_cannot_be_searched(world):
+    directory, agent = start(world, *SECOND, start=False)
+    agent.write_mapping("openldap-groups.conf", agent.mapping_texts["openldap-groups.conf"].replace(f"ou=groups,{SUFFIX}", f"ou=teams,{OTHER}"))
     code, out, _ = agent.ctl("check", "--connect")
-    assert code == 1 and "a removed member may stay in: " in out and f"ou=teams,{SUFFIX}" in out, out
-    directory.add(f"ou=teams,{SUFFIX}", objectClass="organizationalUnit", ou="teams")
+    assert code == 1 and "a removed member may stay in: " in out and f"ou=teams,{OTHER}" in out, out
+    directory.add(OTHER, objectClass="organization", o="other")
+    directory.add(f"ou=teams,{OTHER}", objectClass="organizationalUnit", ou="teams")
     code, out, _ = agent.ctl("check", "--connect")
     assert code == 0 and "stay in" not in out and "everywhere" not in out, out
 
