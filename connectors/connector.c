@@ -64,6 +64,7 @@ void account_clear(struct account *account)
 {
     free(account->key);
     free(account->locator);
+    free(account->protected_by);
     json_decref(account->values);
     *account = (struct account){ 0 };
 }

@@ -116,12 +116,14 @@ enum outcome receipt_set(struct receipt *receipt, enum outcome outcome, int remo
  *            is {"base64": "…"}. A connector of sessions has the markers that
  *            it keeps for applications: "denied", "signed_in".
  *   disabled 1, 0, or -1 where the target does not tell
+ *   protected_by  read: the part of query->protect that describes it; NULL: none does
  */
 struct account {
     char *key;
     char *locator;
     json_t *values;
     int disabled;
+    char *protected_by;
 };
 void account_clear(struct account *account);
 
@@ -134,6 +136,7 @@ struct account_query {
     const char *const *match;   /* rendered filters, tried in order; NULL-terminated or NULL */
     const char *const *places;  /* of a directory: the places below which `match` finds; NULL-terminated; NULL: anywhere */
     const char *const *names;   /* attributes to read; NULL-terminated */
+    const char *protect;        /* of a directory: a filter; what it describes is found, and told so. NULL: nothing is */
     const json_t *settings;     /* the connector's own groups of the mapping, see struct connector_group; or NULL */
 };
 
@@ -184,6 +187,7 @@ struct operation {
     char *attribute;     /* MEMBER_*: the group's attribute */
     char *value;         /* MEMBER_*: the one value */
     char *placeholder;   /* MEMBER_REMOVE: put in when the last value goes; NULL: none */
+    const char *protect; /* of a directory: a filter; the entry is not touched where it describes that: REJECTED. Borrowed; NULL: nothing is */
     struct wall before;  /* REVOKE: sessions from before this time are void; those that tell a later one stay */
     int sweep;           /* REVOKE: 1, and 2 for the one after the longest request */
     json_t *settings;    /* the connector's own groups of the mapping, see struct connector_group; owned; NULL: none */

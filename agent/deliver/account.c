@@ -32,6 +32,21 @@ static enum outcome read_any(struct lane_run *run, struct receipt *receipt, stru
     return read_by(run, NULL, receipt, error);
 }
 
+/* Found by `match`, and never to be touched. */
+static bool is_forbidden(const struct lane_run *run)
+{
+    bool ours = lane_is_linked(run) && str_equal(run->link.key, run->account.key);
+
+    return !ours && run->account.protected_by != NULL;
+}
+
+static void leave_alone(struct lane_run *run)
+{
+    run->occupant = run->account;
+    run->account = (struct account){ 0 };
+    run->found = false;
+}
+
 enum step account_read(struct lane_run *run)
 {
     struct receipt receipt = { 0 };
@@ -43,6 +58,8 @@ enum step account_read(struct lane_run *run)
     run->found = outcome == OUTCOME_APPLIED && (run->foreign == NULL || !str_equal(run->foreign, run->account.key));
     if (outcome == OUTCOME_APPLIED && !run->found)
         account_clear(&run->account);
+    if (run->found && is_forbidden(run))
+        leave_alone(run);
     run->looked = outcome == OUTCOME_APPLIED || outcome == OUTCOME_GONE;
     run->result->looked = run->result->looked || run->looked;
     if (error.code != 0)
@@ -123,11 +140,35 @@ static bool is_our_place(struct lane_run *run)
            lane_fail_error(run, &error);
 }
 
+/* Nothing is created beside it: who has the name would be taken for the other. */
+static enum step refuse_occupant(struct lane_run *run)
+{
+    const struct account *occupant = &run->occupant;
+    const char *kind = run->job->kind == IDENTITY_GROUP ? "group" : "person";
+    cleanup_free char *reason =
+        str_printf("cannot create %s: \"%s\" is there already and is protected (%s), so it is never touched; rename one of the two, leave this "
+                   "%s out of scope, or change `protected` in %s",
+                   run->result->subject != NULL ? run->result->subject : run->job->id, occupant->locator, occupant->protected_by, kind,
+                   mapping_path(run->mapping));
+
+    run->blocked = true;
+    run->doing = operation_kind_name(OPERATION_CREATE);
+    run->result->action = run->doing;
+    return step_if(lane_fail(run, OUTCOME_REJECTED, reason != NULL ? reason : "out of memory"));
+}
+
+static bool creates(const struct lane_run *run)
+{
+    return run->planned && run->plan.operation_count > 0 && run->plan.operations[0].kind == OPERATION_CREATE;
+}
+
 enum step account_adopt(struct lane_run *run)
 {
     bool known = lane_is_linked(run) && str_equal(run->link.key, run->account.key);
     bool wanted = run->planned && (run->plan.present || run->plan.operation_count > 0);
 
+    if (run->occupant.locator != NULL && creates(run))
+        return refuse_occupant(run);
     if (!run->found || known || !wanted)
         return STEP_NEXT;
     if (is_foreign(run))

@@ -73,6 +73,7 @@ void lane_result_clear(struct lane_result *result)
 static void end_round(struct lane_run *run)
 {
     account_clear(&run->account);
+    account_clear(&run->occupant);
     plan_clear(&run->plan);
     groups_clear(run);
     members_clear(run);

@@ -66,6 +66,7 @@ struct lane_run {
     /* of one round */
     struct account account; /* as read, when found */
     bool looked, found;
+    struct account occupant; /* what was found, is not ours, and must not become so; without a locator: nothing */
     struct plan plan;
     bool planned;
     bool blocked;           /* the account is not ours to change */

@@ -1,4 +1,4 @@
-/* Where a directory's mapping file has its entries, and where `match` finds any. */
+/* Where a directory's mapping file has its entries, where `match` finds any, and which are never touched. */
 #include "base/str.h"
 #include "plan/dn.h"
 #include "plan/loader.h"
@@ -86,6 +86,34 @@ static void check_places(struct loader *loader, const config_setting_t *setting)
             loader_complain(loader, setting, "base does not contain \"%s\", where %s (line %d) puts entries; add it: base = [ \"%s\", \"%s\" ];",
                             place->dn, place->name, place->line, mapping->bases[0], place->dn);
 }
+
+/* ---- protected ---- */
+
+/* The connector has looked at the filters. */
+void load_protected(struct loader *loader, const config_setting_t *setting)
+{
+    struct mapping *mapping = loader->mapping;
+    bool one = config_setting_type(setting) == CONFIG_TYPE_STRING;
+    int count = one ? 1 : config_setting_is_aggregate(setting) && !config_setting_is_group(setting) ? config_setting_length(setting) : 0;
+    struct buf filter = { 0 };
+
+    if (!mapping->directory && mapping->ops != NULL)
+        loader_complain(loader, setting, "protected is for directories; remove it");
+    buf_add_str(&filter, "(|");
+    for (int i = 0; i < count; i++) {
+        const char *text = one ? config_setting_get_string(setting) : config_setting_get_string_elem(setting, i);
+        count = text != NULL ? count : 0;
+        buf_add_str(&filter, text != NULL ? text : "");
+    }
+    buf_add_str(&filter, ")");
+    if (count == 0)
+        loader_complain(loader, setting, "protected is a filter, or a list of filters: protected = [ \"(adminCount=1)\" ];");
+    mapping->protect = buf_take(&filter);
+    if (mapping->protect == NULL)
+        abort();
+}
+
+/* ---- the whole ---- */
 
 void load_places(struct loader *loader, const config_setting_t *root)
 {

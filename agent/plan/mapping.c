@@ -67,6 +67,7 @@ void mapping_free(struct mapping *mapping)
     for (const char **base = mapping->bases; base != NULL && *base != NULL; base++)
         free((char *)*base);
     free(mapping->bases);
+    free(mapping->protect);
     value_free(mapping->disable_locator);
     expr_free(mapping->scope);
     free(mapping->members.attribute);

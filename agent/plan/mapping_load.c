@@ -12,7 +12,7 @@
 
 static const char *const key_names[] = { "target", "kind",   "scope", "match",   "account", "more",
                                          "policy", "on",     "disable", "members", "required", "while_disabled",
-                                         "sign_out", "request_timeout", "deny", "mirror", "disable_locks", "base", NULL };
+                                         "sign_out", "request_timeout", "deny", "mirror", "disable_locks", "base", "protected", NULL };
 
 static const struct reaction default_reactions[IDENTITY_KIND_COUNT][ON_COUNT] = {
     [IDENTITY_USER] = { [ON_CREATED] = { ACTION_PROVISION, 0 },
@@ -62,6 +62,7 @@ static const struct {
 } parts[] = {
     { "scope", load_scope },       { "match", load_match },     { "policy", load_policy }, { "required", load_required },
     { "on", load_on },             { "members", load_members }, { "while_disabled", load_while_disabled },
+    { "protected", load_protected },
 };
 
 /* groupOfNames cannot be without a member; the directory would say so only for the first empty group. */

@@ -70,6 +70,7 @@ int plan_member_operation(const struct mapping *group_mapping, enum operation_ki
         .locator = str_dup(locator),
         .attribute = strdup(attribute),
         .value = strdup(value),
+        .protect = group_mapping->protect,
         .placeholder = removes ? str_dup(group_mapping->members.placeholder) : NULL,
         .before_image = removes ? json_pack("{s:[s]}", attribute, value) : json_pack("{s:[]}", attribute),
     };

@@ -24,6 +24,7 @@ static struct operation *add_operation(struct plan *plan, enum operation_kind ki
         .group = planning->mapping->kind == IDENTITY_GROUP,
         .key = str_dup(key),
         .locator = str_dup(locator),
+        .protect = planning->mapping->protect,
     };
     if ((key != NULL && operation->key == NULL) || (locator != NULL && operation->locator == NULL)) {
         operation_clear(operation);

@@ -75,6 +75,7 @@ int plan_query(const struct mapping *mapping, const struct identity *identity, c
         .key = key,
         .locator = query.locator,
         .base = mapping->base,
+        .protect = mapping->protect,
         .places = mapping->bases != NULL && mapping->bases[0] != NULL ? mapping->bases : NULL,
         .match = query.match[0] != NULL ? (const char *const *)query.match : NULL,
         .names = (const char *const *)query.names,

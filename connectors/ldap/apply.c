@@ -7,6 +7,7 @@
 #include "connectors/ldap/lock.h"
 #include "connectors/ldap/lock_settle.h"
 #include "connectors/ldap/outcome.h"
+#include "connectors/ldap/protect.h"
 #include "connectors/ldap/read.h"
 #include "connectors/ldap/value.h"
 
@@ -22,6 +23,35 @@ static bool has_key(const struct connector_session *session, const struct answer
     cleanup_free char *there = entry != NULL ? read_key(session, entry) : NULL;
 
     return key == NULL || str_equal(there, key);
+}
+
+/* read_entry, and REJECTED where it is the operation's entry and protected. */
+static enum outcome read_unprotected(struct connector_session *session, const struct operation *operation, const char *dn,
+                                     const char *const *names, struct answer *answer, struct receipt *receipt)
+{
+    const char **with = protect_names(names, operation->protect);
+    enum outcome outcome = with != NULL ? read_entry(session, dn, with, answer, receipt) : NOMEM(receipt);
+
+    protect_free_names(names, with);
+    if (outcome != OUTCOME_APPLIED || !has_key(session, answer, operation->key))
+        return outcome;
+    cleanup_free char *mark = protect_mark(session->ld, answer_entry(session, answer), operation->protect);
+    if (mark == NULL)
+        return outcome;
+    answer_clear(answer);
+    return protect_tell(dn, mark, receipt);
+}
+
+/* For a change that is made without a look at the entry. True: the receipt says why not. */
+static bool is_forbidden(struct connector_session *session, const struct operation *operation, struct receipt *receipt)
+{
+    const char *const names[] = { session->settings->key_attribute, NULL };
+    cleanup_answer struct answer answer = { 0 };
+
+    if (operation->protect == NULL)
+        return false;
+    enum outcome outcome = read_unprotected(session, operation, operation->locator, names, &answer, receipt);
+    return outcome != OUTCOME_APPLIED;
 }
 
 /* ---- changes: only what is not so already ---- */
@@ -49,7 +79,7 @@ static enum outcome read_touched(struct connector_session *session, const struct
     for (size_t i = 0; i < operation->change_count; i++)
         touched->names[i] = lock_attribute(operation->changes[i].name);
     touched->names[operation->change_count] = session->settings->key_attribute;
-    return read_entry(session, dn, touched->names, &touched->answer, receipt);
+    return read_unprotected(session, operation, dn, touched->names, &touched->answer, receipt);
 }
 
 static enum outcome modify(struct connector_session *session, const struct operation *operation, const char *dn,
@@ -165,7 +195,7 @@ static enum outcome find_before_move(struct connector_session *session, const st
     const char *const names[] = { session->settings->key_attribute, NULL };
     cleanup_answer struct answer old = { 0 }, new = { 0 };
 
-    enum outcome outcome = read_entry(session, operation->locator, names, &old, receipt);
+    enum outcome outcome = read_unprotected(session, operation, operation->locator, names, &old, receipt);
     if (outcome == OUTCOME_APPLIED && has_key(session, &old, operation->key))
         return OUTCOME_APPLIED;
     if (outcome != OUTCOME_APPLIED && outcome != OUTCOME_GONE)
@@ -233,7 +263,10 @@ static enum outcome apply_create(struct connector_session *session, const struct
                                  struct account *ret_account, struct receipt *receipt)
 {
     struct operation real = *operation;
+    cleanup_free char *mark = protect_mark_new(operation->locator, operation->values, operation->protect);
 
+    if (mark != NULL)
+        return protect_tell(operation->locator, mark, receipt);
     real.values = lock_new_values(operation->values);
     if (real.values == NULL)
         return NOMEM(receipt);
@@ -251,7 +284,7 @@ static enum outcome apply_remove(struct connector_session *session, const struct
     cleanup_answer struct answer answer = { 0 };
 
     (void)ret_account;
-    if (!change_ask(session, &request, &answer, receipt))
+    if (is_forbidden(session, operation, receipt) || !change_ask(session, &request, &answer, receipt))
         return receipt->outcome;
     return answer.code == LDAP_SUCCESS ? receipt_set(receipt, OUTCOME_APPLIED, 0, NULL)
                                        : session_refused(&answer, operation->kind, "remove", operation->locator, receipt);
@@ -300,6 +333,8 @@ static enum outcome apply_member(struct connector_session *session, const struct
     bool is_placeholder = remove && operation->placeholder != NULL && dn_equal(operation->value, operation->placeholder);
 
     (void)ret_account;
+    if (is_forbidden(session, operation, receipt))
+        return receipt->outcome;
     enum outcome outcome = change_member(session, operation, NULL, receipt);
     if (remove && !is_placeholder && receipt->remote_code == LDAP_OBJECT_CLASS_VIOLATION && operation->placeholder != NULL)
         outcome = change_member(session, operation, operation->placeholder, receipt);

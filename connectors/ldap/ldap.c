@@ -4,6 +4,7 @@
 #include "connectors/ldap/lock.h"
 #include "connectors/ldap/lock_check.h"
 #include "connectors/ldap/lock_mapping.h"
+#include "connectors/ldap/protect.h"
 #include "connectors/ldap/read.h"
 #include "connectors/ldap/session.h"
 #include "connectors/ldap/shared.h"
@@ -14,6 +15,12 @@ static const struct connector_place places[] = {
     { "member", ESCAPE_DN },       { "uniqueMember", ESCAPE_DN }, { "owner", ESCAPE_DN },   { "seeAlso", ESCAPE_DN },
     { "roleOccupant", ESCAPE_DN }, { NULL, ESCAPE_NONE },
 };
+
+static void check_mapping(const config_setting_t *root, bool group, struct problems *problems)
+{
+    lock_check_mapping(root, group, problems);
+    protect_check(root, problems);
+}
 
 static enum outcome open_session(const void *settings, struct connector_shared *shared, struct connector_session **ret_session,
                                  struct receipt *receipt)
@@ -33,7 +40,7 @@ const struct connector_ops provost_connector = {
     .locator_attribute = "dn",
     .locks = lock_names,
     .check = ldap_settings_check,
-    .check_mapping = lock_check_mapping,
+    .check_mapping = check_mapping,
     .check_places = ldap_settings_check_places,
     .share = shared_new,
     .unshare = shared_free,

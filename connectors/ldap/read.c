@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "connectors/ldap/lock.h"
 #include "connectors/ldap/outcome.h"
+#include "connectors/ldap/protect.h"
 #include "connectors/ldap/value.h"
 
 #define HITS_MOST 6 /* enough to say that it is ambiguous, and with whom */
@@ -96,7 +97,7 @@ static enum outcome take_account(const struct connector_session *session, LDAPMe
                                  struct account *ret_account, struct receipt *receipt)
 {
     char *dn = ldap_get_dn(session->ld, entry);
-    struct account account = { read_key(session, entry), str_dup(dn), take_attributes(session, entry, names), -1 };
+    struct account account = { read_key(session, entry), str_dup(dn), take_attributes(session, entry, names), -1, NULL };
 
     ldap_memfree(dn);
     if (account.locator == NULL || account.values == NULL) {
@@ -145,13 +146,15 @@ static enum outcome take_hits(const struct connector_session *session, const str
         return receipt_set(receipt, OUTCOME_AMBIGUOUS, 0, "more than one entry matches %s: %s; make the filter select one",
                            request->filter, list.bytes != NULL ? list.bytes : "?");
     }
-    return take_account(session, first, query->names, ret_account, receipt);
+    enum outcome outcome = take_account(session, first, query->names, ret_account, receipt);
+    if (outcome == OUTCOME_APPLIED)
+        ret_account->protected_by = protect_mark(session->ld, first, query->protect);
+    return outcome;
 }
 
-static enum outcome find(struct connector_session *session, const struct account_query *query, const char *base, int scope,
-                         const char *filter, struct account *ret_account, struct receipt *receipt)
+static enum outcome find_with(struct connector_session *session, const struct account_query *query, const char *base, int scope,
+                              const char *filter, const char *const *names, struct account *ret_account, struct receipt *receipt)
 {
-    cleanup_free const char **names = names_to_ask(session, query->names);
     cleanup_answer struct answer answer = { 0 };
     struct request request = { .kind = REQUEST_SEARCH,
                                .dn = base,
@@ -165,6 +168,17 @@ static enum outcome find(struct connector_session *session, const struct account
     if (!session_ask(session, &request, &answer, receipt))
         return receipt->outcome;
     return take_hits(session, &request, &answer, query, ret_account, receipt);
+}
+
+static enum outcome find(struct connector_session *session, const struct account_query *query, const char *base, int scope,
+                         const char *filter, struct account *ret_account, struct receipt *receipt)
+{
+    cleanup_free const char **own = names_to_ask(session, query->names);
+    const char **names = own != NULL ? protect_names(own, query->protect) : NULL;
+    enum outcome outcome = find_with(session, query, base, scope, filter, names, ret_account, receipt);
+
+    protect_free_names(own, names);
+    return outcome;
 }
 
 /* Below one of the mapping's places. One that does not exist holds nobody; whether the whole context is away has been judged before. */

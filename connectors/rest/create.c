@@ -7,7 +7,7 @@
 static enum outcome tell_made(const char *key, enum outcome outcome, int status, struct account *ret_account,
                               struct receipt *receipt)
 {
-    struct account account = { str_dup(key), str_dup(key), NULL, -1 };
+    struct account account = { str_dup(key), str_dup(key), NULL, -1, NULL };
 
     if (account.key == NULL || account.locator == NULL) {
         account_clear(&account);

@@ -146,7 +146,7 @@ static enum outcome take_account(const struct found *found, const json_t *settin
                                  struct account *ret_account, struct receipt *receipt)
 {
     struct account account = { str_dup(found->key), str_dup(found->key), take_values(settings, found->item, names),
-                               found->disabled };
+                               found->disabled, NULL };
 
     if (account.key == NULL || account.locator == NULL || account.values == NULL) {
         account_clear(&account);

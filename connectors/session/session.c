@@ -153,7 +153,7 @@ static enum outcome read_account(struct connector_session *session, const struct
     if (outcome == OUTCOME_APPLIED)
         outcome = read_marks(session, query->settings, &layout, &marks, receipt);
     if (outcome == OUTCOME_APPLIED) {
-        *ret_account = (struct account){ str_dup(layout.user), str_dup(layout.user), values_of(&marks), -1 };
+        *ret_account = (struct account){ str_dup(layout.user), str_dup(layout.user), values_of(&marks), -1, NULL };
         receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
         if (ret_account->key == NULL || ret_account->locator == NULL || ret_account->values == NULL) {
             account_clear(ret_account);

@@ -12,7 +12,7 @@ import okta
 from agent import mappings
 from bounded import await_condition
 from directory import FORMER, GROUPS, PEOPLE, SUFFIX
-from okta import User
+from okta import Group, User
 from tap import run, test
 
 MOVES = ('passwordLock = "TRUE";', f'passwordLock = "TRUE"; dn = "uid={{login | before \'@\' | lower}},{FORMER}";')
@@ -172,6 +172,80 @@ def who_is_linked_is_found_wherever_somebody_has_moved_the_entry(world):
     agent.settle()
     assert [directory.uuid(dn) for dn in directory.people()] == [uuid], directory.people()
     assert "disabled" in directory.entry(f"uid=bob,{PEOPLE}")["description"][0]
+
+
+# --- protected
+
+def refused(agent, **wanted):
+    line = agent.await_log(**wanted, outcome="rejected")
+    assert "is protected (" in line["reason"], line
+    return line["reason"]
+
+
+def add_group(directory, cn, parent=GROUPS, members=(f"cn=nobody,{SUFFIX}",), **attributes):
+    dn = f"cn={cn},{parent}"
+    directory.add(dn, objectClass="groupOfNames", cn=cn, member=list(members), **attributes)
+    return dn
+
+
+def changes_nothing(directory, dn):
+    found = directory.search(dn, directory.ldap.SCOPE_BASE, attributes=["*", "+"])
+    return found[0] if found else None
+
+
+@test
+def an_administrators_group_is_never_adopted_changed_or_removed(world):
+    directory, agent = world.directory(), world.agent()
+    dn = add_group(directory, "Directory Administrators")
+    before = changes_nothing(directory, dn)
+    group = Group("00gadm", "directory  administrators")
+    agent.send(okta.create(ANN), okta.activate(ANN), okta.group_create(group), okta.member_add(ANN, group))
+    assert dn in refused(agent, id=group.id)
+    agent.send(okta.member_remove(ANN, group), okta.group_delete(group))
+    agent.settle()
+    assert changes_nothing(directory, dn) == before
+
+
+@test
+def a_group_that_became_protected_keeps_its_members_and_its_place(world):
+    directory, agent = world.directory(), world.agent()
+    staff = Group("00gstaff", "Staff")
+    agent.send(okta.create(ANN), okta.activate(ANN), okta.create(BOB), okta.activate(BOB), okta.group_create(staff), okta.member_add(ANN, staff))
+    agent.settle()
+    dn = f"cn=Staff,{GROUPS}"
+    directory.connection().modify_s(dn, [(directory.ldap.MOD_ADD, "cn", [b"wheel"])])
+    before = changes_nothing(directory, dn)
+    agent.send(okta.member_add(BOB, staff), okta.member_remove(ANN, staff))
+    assert "(cn=wheel)" in refused(agent, id=BOB.id, action="member_add")
+    refused(agent, id=ANN.id, action="member_remove")
+    agent.send(okta.group_rename(Group(staff.id, "Crew")))
+    refused(agent, id=staff.id, action="rename")
+    agent.send(okta.group_delete(staff))
+    refused(agent, id=staff.id, action="remove")
+    assert changes_nothing(directory, dn) == before
+    leavers = agent.target_status()["leavers"]
+    assert leavers["not_out"] == 1, leavers
+
+
+@test
+def a_protected_person_is_neither_adopted_nor_touched(world):
+    directory, agent = world.directory(), world.agent()
+    dn = directory.add_person("root", mail="ann@example.com")
+    before = changes_nothing(directory, dn)
+    agent.send(okta.create(ANN), okta.activate(ANN))
+    assert dn in refused(agent, id=ANN.id)
+    agent.send(okta.deactivate(ANN))
+    agent.settle()
+    assert changes_nothing(directory, dn) == before
+    assert directory.people() == [dn]
+
+
+@test
+def no_protected_entry_is_created(world):
+    directory, agent = world.directory(), world.agent()
+    agent.send(okta.group_create(Group("00gwheel", "Wheel")))
+    assert f"cn=Wheel,{GROUPS}" in refused(agent, id="00gwheel", action="create")
+    assert directory.entry(f"cn=Wheel,{GROUPS}") is None
 
 
 run()

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "connectors/ldap/dn.h"
 #include "connectors/ldap/outcome.h"
+#include "connectors/ldap/protect.h"
 #include "connectors/ldap/settings.h"
 #include "connectors/ldap/value.h"
 
@@ -309,6 +310,105 @@ static void a_value_that_cannot_be_one_is_refused_without_being_told(void **stat
     json_decref(json);
 }
 
+/* ---- what is protected ---- */
+
+#define ADMINS "cn=Domain Admins,ou=Groups,dc=example,dc=org"
+
+/* What the filter says of this entry. */
+static const struct {
+    const char *filter;
+    const char *mark; /* NULL: it is not protected */
+} marks[] = {
+    { "(cn=domain admins)", "(cn=domain admins)" },
+    { "(cn=DOMAIN   Admins )", "(cn=DOMAIN   Admins )" },
+    { "(cn=domain)", NULL },
+    { "(cn=domain*)", "(cn=domain*)" },
+    { "(cn=*admins)", "(cn=*admins)" },
+    { "(cn=*main*ad*s)", "(cn=*main*ad*s)" },
+    { "(cn=do*main*admins*x)", NULL },
+    { "(cn=admins*)", NULL },
+    { "(cn=*domain)", NULL },
+    { "(cn=\\64omain admins)", "(cn=\\64omain admins)" },
+    { "(cn=domain\\2a)", NULL },
+    { "(commonName=domain admins)", "(commonName=domain admins)" },
+    { "(adminCount=1)", "(adminCount=1)" },
+    { "(adminCount=10)", NULL },
+    { "(adminCount=*)", "(adminCount=*)" },
+    { "(isCriticalSystemObject=*)", NULL },
+    { "(isCriticalSystemObject=TRUE)", NULL },
+    { "(member=UID=root, ou=People,dc=example,dc=org)", "(member=UID=root, ou=People,dc=example,dc=org)" },
+    { "(entryDN=*,ou=groups,dc=example,dc=org)", "(entryDN=*,ou=groups,dc=example,dc=org)" },
+    { "(distinguishedName=CN=Domain Admins, OU=groups,dc=example,dc=org)",
+      "(distinguishedName=CN=Domain Admins, OU=groups,dc=example,dc=org)" },
+    { "(entryDN=ou=groups,dc=example,dc=org)", NULL },
+    { "(|(cn=x)(adminCount=1)(cn=*))", "(adminCount=1)" },
+    { "(|(cn=x)(&(adminCount=1)(!(cn=x))))", "(&(adminCount=1)(!(cn=x)))" },
+    { "(&(adminCount=1)(cn=x))", NULL },
+    { "(!(isCriticalSystemObject=TRUE))", "(!(isCriticalSystemObject=TRUE))" }, /* what is not shown may be so: the safe side */
+    { "( & (cn=*) (adminCount=1) )", "( & (cn=*) (adminCount=1) )" },
+    { NULL, NULL },
+};
+
+static void a_filter_says_what_is_protected_and_which_part_of_it_does(void **state)
+{
+    json_t *values = json_pack("{s:[s,s], s:s, s:[s]}", "cn", "Other", "Domain  Admins", "adminCount", "1", "member",
+                               "uid=root,ou=people,dc=example,dc=org");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        cleanup_free char *mark = protect_mark_new(ADMINS, values, marks[i].filter);
+        if (!str_equal(mark, marks[i].mark))
+            fail_msg("%s: %s", marks[i].filter, mark != NULL ? mark : "not protected");
+    }
+    json_decref(values);
+}
+
+static size_t count_filter_problems(const char *filter)
+{
+    struct problems problems = { 0 };
+    config_t config;
+
+    config_init(&config);
+    config_setting_set_string(config_setting_add(config_root_setting(&config), "protected", CONFIG_TYPE_STRING), filter);
+    protect_check(config_root_setting(&config), &problems);
+    for (size_t i = 0; i < problems.count; i++)
+        assert_non_null(strstr(problems.list[i].text, "right would be \"(adminCount=1)\""));
+    size_t count = problems.count;
+    problems_free(&problems);
+    config_destroy(&config);
+    return count;
+}
+
+static void a_filter_that_cannot_be_judged_is_refused_when_it_is_loaded(void **state)
+{
+    static const char *const wrong[] = {
+        "", "cn=x", "(cn=x", "(cn=x))", "(cn)", "(cn=)", "(=x)", "(|)", "(&cn=x)", "(cn=a)(cn=b)", "(cn>=x)", "(cn~=x)",
+        "(userAccountControl:1.2.840.113556.1.4.803:=2)", "(cn=\\zz)", "(cn=\\4)", "(!(cn=x)",
+        "(!(!(!(!(!(!(!(!(!(!(!(!(!(!(!(!(!(!(cn=x)))))))))))))))))))",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        if (count_filter_problems(wrong[i]) != 1)
+            fail_msg("\"%s\" was not refused", wrong[i]);
+    for (size_t i = 0; marks[i].filter != NULL; i++)
+        if (count_filter_problems(marks[i].filter) != 0)
+            fail_msg("\"%s\" was refused", marks[i].filter);
+}
+
+static void the_attributes_of_a_filter_are_read_beside_those_that_are_wanted(void **state)
+{
+    static const char *const wanted[] = { "mail", NULL };
+    const char **names = protect_names(wanted, "(|(cn=x)(!(adminCount=1))(entryDN=*))");
+
+    (void)state;
+    assert_string_equal(names[0], "mail");
+    assert_string_equal(names[1], "cn");
+    assert_string_equal(names[2], "adminCount");
+    assert_null(names[3]);
+    protect_free_names(wanted, names);
+}
+
 /* ---- settings ---- */
 
 static size_t count_problems(const struct ldap_settings *settings, const char *word)
@@ -392,6 +492,9 @@ int main(void)
         cmocka_unit_test(nothing_breaks_out_of_a_filter),
         cmocka_unit_test(values_that_are_no_text_go_there_and_back_as_base64),
         cmocka_unit_test(a_value_that_cannot_be_one_is_refused_without_being_told),
+        cmocka_unit_test(a_filter_says_what_is_protected_and_which_part_of_it_does),
+        cmocka_unit_test(a_filter_that_cannot_be_judged_is_refused_when_it_is_loaded),
+        cmocka_unit_test(the_attributes_of_a_filter_are_read_beside_those_that_are_wanted),
         cmocka_unit_test(a_password_does_not_go_over_a_plain_connection_unasked),
         cmocka_unit_test(options_that_exclude_each_other_are_refused),
     };
