@@ -4,7 +4,7 @@
 #include "agent_private.h"
 #include "base/str.h"
 
-#define LEAVERS_NAMED 3
+#define NAMED_MOST 3
 
 static json_t *time_or_null(struct wall wall)
 {
@@ -76,32 +76,36 @@ static json_t *mappings_json(const struct config_target *target)
 }
 
 /* Whoever waits for longest is named. */
-static json_t *leavers_first(const struct agent *agent, const char *target)
+static json_t *first_names(const struct agent *agent, const char *target, enum waiting waiting)
 {
     json_t *lanes = NULL, *first = json_array();
     size_t index;
     const json_t *lane;
 
-    if (store_list_leavers(agent->store, target, LEAVERS_NAMED, &lanes, NULL) < 0)
+    if (store_list_waiting(agent->store, target, waiting, NAMED_MOST, &lanes, NULL) < 0)
         return first;
     json_array_foreach(lanes, index, lane) {
-        json_t *name = json_object_get(lane, "user");
-        json_array_append(first, json_is_string(name) ? name : json_object_get(lane, "id"));
+        static const char *const keys[] = { "user", "group", "id" };
+        json_t *name = NULL;
+        for (size_t i = 0; name == NULL && i < sizeof(keys) / sizeof(keys[0]); i++)
+            name = json_object_get(lane, keys[i]);
+        json_array_append(first, name);
     }
     json_decref(lanes);
     return first;
 }
 
-static json_t *leavers_json(const struct agent *agent, const char *target)
+/* Where the store cannot be asked the count is null: nobody may read that as none. */
+static json_t *waiting_json(const struct agent *agent, const char *target, enum waiting waiting, const char *counted)
 {
     int64_t count = 0, wait_us = 0;
     struct wall since = { 0 };
+    bool known = store_count_waiting(agent->store, target, waiting, &count, &since, NULL) == 0;
 
-    store_count_leavers(agent->store, target, &count, &since, NULL);
     if (since.us != 0)
         wait_us = clock_wall(clock_system()).us - since.us;
-    return json_pack("{s:I, s:o, s:I, s:o}", "not_out", (json_int_t)count, "since", time_or_null(since), "waited_s",
-                     (json_int_t)(wait_us > 0 ? wait_us / 1000000 : 0), "first", count > 0 ? leavers_first(agent, target) : json_array());
+    return json_pack("{s:o, s:o, s:I, s:o}", counted, known ? json_integer(count) : json_null(), "since", time_or_null(since), "waited_s",
+                     (json_int_t)(wait_us > 0 ? wait_us / 1000000 : 0), "first", count > 0 ? first_names(agent, target, waiting) : json_array());
 }
 
 static json_t *revokes_json(const struct deliver_status *status)
@@ -118,13 +122,14 @@ static json_t *target_json(struct agent *agent, const struct config_target *targ
     store_count_lanes(agent->store, target->name, &lanes, NULL);
     if (agent->deliverer != NULL)
         deliver_read_status(agent->deliverer, target->name, &status);
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "name", target->name, "connector",
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "name", target->name, "connector",
                      target->connector, "state", target_state_name(status.state), "since", time_or_null(status.since), "ready",
                      (json_int_t)lanes.ready, "leased", (json_int_t)lanes.leased, "waiting", (json_int_t)lanes.waiting, "due",
                      (json_int_t)lanes.due, "held", (json_int_t)lanes.held, "dead", (json_int_t)lanes.dead, "last_success",
                      time_or_null(status.last_success), "last_error", text_or_null(status.last_error), "last_error_at",
                      time_or_null(status.last_error_at), "workers", (json_int_t)status.workers, "mappings", mappings_json(target),
-                     "leavers", leavers_json(agent, target->name), "revokes", revokes_json(&status));
+                     "leavers", waiting_json(agent, target->name, WAITING_LEAVERS, "not_out"), "failing",
+                     waiting_json(agent, target->name, WAITING_FAILING, "lanes"), "revokes", revokes_json(&status));
 }
 
 static json_t *clock_json(const struct store_clock *clock)
@@ -148,6 +153,97 @@ static json_t *read_status(void *arg)
     return json_pack("{s:o, s:o, s:o, s:o, s:[{s:s, s:o}], s:o}", "clock", clock_json(&status.clock), "agent", self, "store", store_json(agent, &status), "endpoint", endpoint,
                      "sources", "name", "okta", "complete_up_to", time_or_null(status.complete_up_to), "targets", targets);
 }
+
+/* ---- what waits ---- */
+
+/* Work waits for its target, whatever came of its last attempt. */
+static const struct {
+    enum target_state state;
+    const char *why, *next;
+} target_waits[] = {
+    { TARGET_STARTING, "the target has not answered yet", "when it answers" },
+    { TARGET_DOWN, "the target is down", "when it answers" },
+    { TARGET_REFUSING, "the target refuses everybody's changes", "when it takes a change" },
+    { TARGET_HELD, "the target is held", "after provostctl resume" },
+};
+
+/* When work is tried next that does not wait for its target; NULL: `retry_at` tells. */
+static const char *next_of(const char *lane_state)
+{
+    static const struct {
+        const char *state, *next;
+    } rows[] = { { "ready", "at once" }, { "leased", "being tried" }, { "dead", "after provostctl retry" }, { "held", "after provostctl resume" } };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (str_equal(rows[i].state, lane_state))
+            return rows[i].next;
+    return NULL;
+}
+
+static void tell_target_waits(json_t *lane, const struct deliver_status *status)
+{
+    for (size_t i = 0; i < sizeof(target_waits) / sizeof(target_waits[0]); i++) {
+        if (target_waits[i].state != status->state)
+            continue;
+        bool said = status->state != TARGET_HELD && status->last_error[0] != '\0';
+        cleanup_free char *why = str_printf("%s%s%s", target_waits[i].why, said ? ": " : "", said ? status->last_error : "");
+        json_object_set_new(lane, "why", text_or_null(why));
+        json_object_set_new(lane, "next", json_string(target_waits[i].next));
+    }
+}
+
+/* Why it waits, and when it is tried next: a time, or in words. */
+static void tell_waiting(json_t *lane, const struct deliver_status *status)
+{
+    const char *state = json_string_value(json_object_get(lane, "state")), *next = next_of(state);
+    json_t *reason = json_object_get(lane, "reason");
+
+    json_object_set(lane, "why", reason != NULL ? reason : json_null());
+    if (next != NULL)
+        json_object_set_new(lane, "next", json_string(next));
+    else
+        json_object_set(lane, "next", json_object_get(lane, "retry_at"));
+    if (!str_equal(state, "dead"))
+        tell_target_waits(lane, status);
+}
+
+static int add_waiting(struct agent *agent, const char *target, enum waiting waiting, size_t most, json_t *array, struct error *error)
+{
+    struct deliver_status status = { 0 };
+    json_t *lanes = NULL, *lane;
+    size_t index;
+    int code = store_list_waiting(agent->store, target, waiting, most, &lanes, error);
+
+    if (agent->deliverer != NULL)
+        deliver_read_status(agent->deliverer, target, &status);
+    json_array_foreach(lanes, index, lane)
+        tell_waiting(lane, &status);
+    json_array_extend(array, lanes);
+    json_decref(lanes);
+    return code;
+}
+
+/* Targets in the order of the configuration; `most` in all. */
+static int list_waiting(void *arg, const char *target, bool leavers, size_t most, json_t **ret_array, struct error *error)
+{
+    struct agent *agent = arg;
+    json_t *array = json_array();
+    int code = 0;
+
+    pthread_rwlock_rdlock(&agent->lock);
+    for (size_t i = 0; i < agent->config->target_count && code == 0 && json_array_size(array) < most; i++)
+        if (target == NULL || str_equal(target, agent->config->targets[i].name))
+            code = add_waiting(agent, agent->config->targets[i].name, leavers ? WAITING_LEAVERS : WAITING_ALL,
+                               most - json_array_size(array), array, error);
+    pthread_rwlock_unlock(&agent->lock);
+    if (code < 0)
+        json_decref(array);
+    else
+        *ret_array = array;
+    return code;
+}
+
+/* ---- what people ask for ---- */
 
 static bool knows_target(void *arg, const char *target)
 {
@@ -198,6 +294,7 @@ int control_open(struct agent *agent, struct error *error)
         .store = agent->store,
         .arg = agent,
         .status = read_status,
+        .waiting = list_waiting,
         .hold = hold,
         .knows_target = knows_target,
         .wake = wake,

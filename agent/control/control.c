@@ -124,6 +124,16 @@ static unsigned get_dead(struct request *request, json_t **ret_json, struct erro
     return status_of(code < 0 ? code : check_empty(request, &filter, ret_json, error));
 }
 
+static unsigned get_waiting(struct request *request, json_t **ret_json, struct error *error)
+{
+    const struct control_settings *settings = &request->control->settings;
+    const char *target = argument(request, "target");
+    int code = check_target(request, target, error);
+
+    return status_of(code < 0 ? code : settings->waiting(settings->arg, target, argument(request, "leavers") != NULL,
+                                                         (size_t)number_argument(request, "most", 100), ret_json, error));
+}
+
 static unsigned get_quarantine(struct request *request, json_t **ret_json, struct error *error)
 {
     size_t most = (size_t)number_argument(request, "most", 20);
@@ -219,6 +229,7 @@ static const struct route_row {
     { "GET", "/v1/events", get_events },
     { "GET", "/v1/show", get_show },
     { "GET", "/v1/dead", get_dead },
+    { "GET", "/v1/waiting", get_waiting },
     { "GET", "/v1/quarantine", get_quarantine },
     { "POST", "/v1/retry", post_retry },
     { "POST", "/v1/drop", post_drop },

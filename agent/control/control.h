@@ -7,6 +7,7 @@
  *   GET  /v1/events?target=&user=&type=&outcome=&before=&most=
  *   GET  /v1/show?id=
  *   GET  /v1/dead?target=&user=
+ *   GET  /v1/waiting?target=&leavers=&most=
  *   GET  /v1/quarantine?most=
  *   POST /v1/retry?target=&user=     {"lanes": N}
  *   POST /v1/drop?target=&user=      {"lanes": N}
@@ -34,6 +35,8 @@ struct control_settings {
     struct store *store;
     void *arg;
     json_t *(*status)(void *arg);                                            /* a new object */
+    /* Rows as of store_list_waiting, each with `why` and `next`. */
+    int (*waiting)(void *arg, const char *target, bool leavers, size_t most, json_t **ret_array, struct error *error);
     int (*hold)(void *arg, const char *target, bool held, struct error *error);
     bool (*knows_target)(void *arg, const char *target);
     void (*wake)(void *arg, const char *target);                             /* NULL: all */

@@ -85,6 +85,7 @@ int ctl_log(struct ctl *ctl);
 int ctl_events(struct ctl *ctl);
 int ctl_show(struct ctl *ctl);
 int ctl_dead(struct ctl *ctl);
+int ctl_waiting(struct ctl *ctl);
 int ctl_retry(struct ctl *ctl);
 int ctl_drop(struct ctl *ctl);
 int ctl_hold(struct ctl *ctl);

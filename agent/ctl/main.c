@@ -37,6 +37,12 @@ static const struct ctl_option dead_options[] = {
     { 'n', "most", "N", "at most N (default 100)" },
     { 0, NULL, NULL, NULL },
 };
+static const struct ctl_option waiting_options[] = {
+    { 't', "target", "TARGET", "of this target only" },
+    { 0, "leavers", NULL, "only people who still have access that must end" },
+    { 'n', "most", "N", "at most N (default 100)" },
+    { 0, NULL, NULL, NULL },
+};
 static const struct ctl_option lane_options[] = {
     { 't', "target", "TARGET", "the same as naming it" },
     { 'u', "user", "USER", "of this user or group only (login, name or id)" },
@@ -71,8 +77,7 @@ static const struct ctl_option send_options[] = {
 
 static const struct ctl_command commands[] = {
     { "status", "", 0, 0, "the agent, its store and its targets",
-      "Exits 1 when something needs a person: a target that is down or refuses all changes, dead letters, a leaver who\n"
-      "is not out after a minute, a store that cannot commit.", NULL, ctl_status },
+      "Exits 1 when something needs a person; provostctl(8) lists what.", NULL, ctl_status },
     { "log", "", 0, 0, "the status log",
       "Reads the file that the configuration names, or asks the journal. provost-log(5) describes the lines.", log_options, ctl_log },
     { "events", "", 0, 0, "events, newest first", "", event_options, ctl_events },
@@ -88,6 +93,8 @@ static const struct ctl_command commands[] = {
       "Runs NAME.test.conf beside each mapping; without an operand, those in the configured folder.", test_options, ctl_test },
     { "dead", "[TARGET]", 0, 1, "dead letters, with the reason of each",
       "Those of leavers who still have access are marked not_out.", dead_options, ctl_dead },
+    { "waiting", "[TARGET]", 0, 1, "what waits: who, why, since when, and when it is tried next",
+      "Leavers who still have access come first, then what failed, each with the longest wait first.", waiting_options, ctl_waiting },
     { "retry", "[TARGET]", 0, 1, "tries dead letters again", "Names a target, a user or both; or --all.", lane_options, ctl_retry },
     { "drop", "[TARGET]", 0, 1, "gives dead letters up",
       "Names a target, a user or both; or --all. A newer event of the same user brings the work back.\n"

@@ -6,6 +6,7 @@
 static const char *const event_columns[] = { "row", "time", "type", "user", "result", "effect", "deliveries", "event", NULL };
 static const char *const dead_columns[] = { "target", "user", "id", "time", "attempt", "action", "outcome", "step", "leaver", "reason", "type",
                                             "event", NULL };
+static const char *const waiting_columns[] = { "target", "user", "group", "leaver", "since", "next", "attempt", "why", NULL };
 static const char *const any_columns[] = { "operation", "time", "target", "action", "outcome", "account", "reason", NULL };
 
 /* "corp-ldap applied (create), payroll retry" */
@@ -108,6 +109,24 @@ int ctl_dead(struct ctl *ctl)
         { NULL, NULL },
     };
     return print_list(ctl, "/v1/dead", params, dead_columns, "No dead letters.");
+}
+
+int ctl_waiting(struct ctl *ctl)
+{
+    char most[32];
+    long long number;
+    bool leavers = ctl_value(ctl, "leavers") != NULL;
+
+    if (!ctl_number(ctl, "most", 100, 10000, &number))
+        return CTL_USAGE;
+    snprintf(most, sizeof(most), "%lld", number);
+    const struct api_param params[] = {
+        { "target", ctl->count > 0 ? ctl->operands[0] : ctl_value(ctl, "target") },
+        { "leavers", leavers ? "1" : NULL },
+        { "most", most },
+        { NULL, NULL },
+    };
+    return print_list(ctl, "/v1/waiting", params, waiting_columns, leavers ? "No leaver waits." : "Nothing waits.");
 }
 
 /* ---- show: anything, indented ---- */

@@ -129,14 +129,26 @@ static void put_targets(const struct ctl *ctl, const json_t *targets)
     table_free(&table);
 }
 
-/* A leaver is out within moments; one who waits longer needs a person, whatever he waits for. */
+/* A leaver is out within moments; one who waits longer needs a person, whatever he waits for. Other work may fail for a while. */
 #define LEAVER_WAIT_MOST_S 60
+#define FAILING_MOST_S 600
+
+/* A count that is not a number could not be read: that is late, too. */
+static bool is_late(const json_t *waiting, const char *counted, int64_t most_s)
+{
+    if (!json_is_integer(json_object_get(waiting, counted)))
+        return true;
+    return number_of(waiting, counted) > 0 && number_of(waiting, "waited_s") >= most_s;
+}
 
 static bool leavers_are_late(const json_t *target)
 {
-    const json_t *leavers = json_object_get(target, "leavers");
+    return is_late(json_object_get(target, "leavers"), "not_out", LEAVER_WAIT_MOST_S);
+}
 
-    return number_of(leavers, "not_out") > 0 && number_of(leavers, "waited_s") >= LEAVER_WAIT_MOST_S;
+static bool work_fails_for_long(const json_t *target)
+{
+    return is_late(json_object_get(target, "failing"), "lanes", FAILING_MOST_S);
 }
 
 static void advise(const struct ctl *ctl, enum ctl_colour colour, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -154,31 +166,48 @@ static void advise(const struct ctl *ctl, enum ctl_colour colour, const char *fo
 }
 
 /* "ann@example.com, bob@example.com, …" */
-static char *names_of(const json_t *leavers)
+static char *names_of(const json_t *waiting, const char *counted)
 {
-    const json_t *first = json_object_get(leavers, "first"), *name;
+    const json_t *first = json_object_get(waiting, "first"), *name;
     struct buf text = { 0 };
     size_t index;
 
     json_array_foreach(first, index, name)
         buf_printf(&text, "%s%s", index > 0 ? ", " : "", json_string_value(name) != NULL ? json_string_value(name) : "?");
-    if (number_of(leavers, "not_out") > (int64_t)json_array_size(first))
+    if (number_of(waiting, counted) > (int64_t)json_array_size(first))
         buf_printf(&text, ", …");
     return buf_take(&text);
 }
 
-/* A leaver is whoever has access that must end: somebody who was taken out of a group counts, too. */
+/* A leaver is whoever has access that must end: somebody who was taken out of a group counts, too. Whether anything was said. */
 static bool advise_leavers(const struct ctl *ctl, const json_t *target)
 {
     const json_t *leavers = json_object_get(target, "leavers");
-    cleanup_free char *names = names_of(leavers);
+    cleanup_free char *names = names_of(leavers, "not_out");
+    const char *name = text_of(target, "name");
     int64_t count = number_of(leavers, "not_out");
 
+    if (!json_is_integer(json_object_get(leavers, "not_out")))
+        advise(ctl, COLOUR_BAD, "Who is not out of %s could not be read from the store: the agent's log tells why.", name);
     if (count > 0)
         advise(ctl, leavers_are_late(target) ? COLOUR_BAD : COLOUR_WARN,
-               "%" PRId64 " leaver%s not out of %s yet (%s), the oldest since %s: `provostctl log --target %s` tells why.", count,
-               count == 1 ? " is" : "s are", text_of(target, "name"), names != NULL ? names : "?", text_of(leavers, "since"),
-               text_of(target, "name"));
+               "%" PRId64 " leaver%s not out of %s yet (%s), the oldest since %s: `provostctl waiting --leavers --target %s` tells why.",
+               count, count == 1 ? " is" : "s are", name, names != NULL ? names : "?", text_of(leavers, "since"), name);
+    return count > 0 || leavers_are_late(target);
+}
+
+static bool advise_failing(const struct ctl *ctl, const json_t *target)
+{
+    const json_t *failing = json_object_get(target, "failing");
+    cleanup_free char *names = names_of(failing, "lanes");
+    const char *name = text_of(target, "name");
+    int64_t count = number_of(failing, "lanes");
+
+    if (count > 0)
+        advise(ctl, work_fails_for_long(target) ? COLOUR_BAD : COLOUR_WARN,
+               "Work for %" PRId64 " user%s or group%s fails in %s and is tried again (%s), the oldest since %s: `provostctl waiting --target %s` "
+               "tells why.", count, count == 1 ? "" : "s", count == 1 ? "" : "s", name, names != NULL ? names : "?",
+               text_of(failing, "since"), name);
     return count > 0;
 }
 
@@ -213,11 +242,12 @@ static bool advise_target(const struct ctl *ctl, const json_t *target)
                "goes on once that is taken.", name, text_of(target, "since"), text_of(target, "last_error"));
     if (held)
         advise(ctl, COLOUR_WARN, "%s is held: nothing is written to it until `provostctl resume %s`.", name, name);
-    bool leavers = advise_leavers(ctl, target);
+    bool waits = advise_leavers(ctl, target);
+    waits = advise_failing(ctl, target) || waits;
     if (dead > 0)
         advise(ctl, COLOUR_BAD, "%s has %" PRId64 " dead letter%s: `provostctl dead --target %s` tells why, `provostctl retry %s` tries again.",
                name, dead, dead == 1 ? "" : "s", name, name);
-    return down || refusing || held || leavers || dead > 0;
+    return down || refusing || held || waits || dead > 0;
 }
 
 /* Whether anything was said. */
@@ -261,6 +291,14 @@ static bool advise_all(const struct ctl *ctl, const json_t *status)
     return advised;
 }
 
+static bool target_is_well(const json_t *target)
+{
+    const char *state = text_of(target, "state");
+
+    return !str_equal(state, "down") && !str_equal(state, "refusing") && number_of(target, "dead") == 0 && !leavers_are_late(target) &&
+           !work_fails_for_long(target);
+}
+
 /* Nothing needs a person; what was advised may still be worth a look. */
 static bool is_well(const json_t *status)
 {
@@ -271,7 +309,7 @@ static bool is_well(const json_t *status)
         number_of(json_object_get(status, "clock"), "skew_s") != 0)
         return false;
     json_array_foreach(json_object_get(status, "targets"), index, target)
-        if (str_equal(text_of(target, "state"), "down") || str_equal(text_of(target, "state"), "refusing") || number_of(target, "dead") > 0 || leavers_are_late(target))
+        if (!target_is_well(target))
             return false;
     return true;
 }

@@ -11,6 +11,7 @@ struct lane_row {
     int priority, attempt;
     int64_t delivery, deliveries, generation, since, oldest;
     int64_t leaver; /* since when somebody who shall be out is not; 0: nobody */
+    int64_t failing; /* since when its work fails; 0: it does not */
     bool again;     /* touched while leased */
 };
 
@@ -26,7 +27,7 @@ static int read_lane(struct store *store, int64_t key, struct lane_row *lane, st
         .state = (enum lane_state)row_number(row, 0), .priority = (int)row_number(row, 1), .delivery = row_number(row, 2),
         .deliveries = row_number(row, 3), .generation = row_number(row, 4), .attempt = (int)row_number(row, 5),
         .since = row_number(row, 6), .oldest = row_number(row, 7), .again = row_number(row, 8) != 0,
-        .leaver = row_number(row, 9),
+        .leaver = row_number(row, 9), .failing = row_number(row, 10),
     };
     return 1;
 }
@@ -493,6 +494,14 @@ static int64_t leaver_after(const struct completion *c, const struct lane_row *l
     return leaver_since(c->end == LANE_DONE ? LEAVING_NO : c->leaving, lane->leaver, lane->oldest != 0 ? lane->oldest : now);
 }
 
+/* From the first attempt that failed until one goes well, whatever is heard meanwhile. */
+static int64_t failing_after(const struct completion *c, const struct lane_row *lane, int64_t now)
+{
+    if (c->end == LANE_DONE)
+        return 0;
+    return lane->failing != 0 || c->end == LANE_RELEASE || c->end == LANE_HELD ? lane->failing : now;
+}
+
 /* `noted`: member rows came that are to be sent, or one is wrong. */
 static int end_lane(struct store *store, const struct completion *c, bool noted, int64_t key, struct lane_row *lane,
                     struct error *error)
@@ -516,9 +525,10 @@ static int end_lane(struct store *store, const struct completion *c, bool noted,
     lane_count(store, key >> LANE_IDENTITY_BITS, LANE_STATE_LEASED, -1);
     lane_count(store, key >> LANE_IDENTITY_BITS, end.state, 1);
     int64_t rank = end.state != LANE_STATE_READY ? 0 : end.attempt > 0 ? PRIORITY_AGAIN : lane->priority;
-    return db_run(store->writer, SQL_LANE_END, error, "iiiiiiiittttii", (int64_t)end.state, rank, end.at, end.at, (int64_t)end.attempt,
+    return db_run(store->writer, SQL_LANE_END, error, "iiiiiiiittttiii", (int64_t)end.state, rank, end.at, end.at, (int64_t)end.attempt,
                   lane->delivery, lane->deliveries, newer != 0 ? lane->oldest : c->end == LANE_DONE ? 0 : lane->oldest, c->outcome,
-                  c->action, c->reason, c->undone, leaver_after(c, lane, news, store->now.us), key);
+                  c->action, c->reason, c->undone, leaver_after(c, lane, news, store->now.us),
+                  failing_after(c, lane, store->now.us), key);
 }
 
 static int end_run(struct store *store, struct request *request, struct error *error)

@@ -305,6 +305,28 @@ json_t *lane_json(sqlite3_stmt *row)
     return lane;
 }
 
+/* Since when it waits: since access had to end, or since the oldest event of it came, or it failed first, or was made ready. */
+static int64_t waits_since(sqlite3_stmt *row)
+{
+    static const int columns[] = { 15, 18, 17, 19 };
+    int64_t since = 0;
+
+    for (size_t i = 0; since == 0 && i < sizeof(columns) / sizeof(columns[0]); i++)
+        since = row_number(row, columns[i]);
+    return since;
+}
+
+static json_t *waiting_json(sqlite3_stmt *row)
+{
+    json_t *lane = lane_json(row);
+
+    json_put_time(lane, "since", waits_since(row));
+    json_put_time(lane, "failing_since", row_number(row, 17));
+    if (row_number(row, 5) == LANE_STATE_WAITING)
+        json_put_time(lane, "retry_at", row_number(row, 6));
+    return lane;
+}
+
 static bool wanted_lane(sqlite3_stmt *row, const struct store_filter *filter)
 {
     if (filter->user != NULL && !str_equal(row_text(row, 3), filter->user) && !str_equal(row_text(row, 4), filter->user))
@@ -313,15 +335,31 @@ static bool wanted_lane(sqlite3_stmt *row, const struct store_filter *filter)
            (filter->outcome == NULL || str_equal(row_text(row, 9), filter->outcome));
 }
 
-int store_list_leavers(struct store *store, const char *target, size_t most, json_t **ret_array, struct error *error)
+/* Appends rows of one target until the array has `most`. */
+static int add_waiting(struct db *db, enum sql sql, int64_t target, size_t most, json_t *array, struct error *error)
 {
-    cleanup_reader_give struct reader reader = { 0 };
     cleanup_statement sqlite3_stmt *row = NULL;
+    size_t there = json_array_size(array);
+    int code = 0;
+
+    while (there < most && (code = db_next(db, sql, &row, error, "ii", target, (int64_t)(most - there))) > 0)
+        json_array_append_new(array, waiting_json(row));
+    return code;
+}
+
+int store_list_waiting(struct store *store, const char *target, enum waiting waiting, size_t most, json_t **ret_array, struct error *error)
+{
+    static const enum sql lists[][2] = {
+        [WAITING_ALL] = { SQL_LEAVERS, SQL_WAITING }, [WAITING_LEAVERS] = { SQL_LEAVERS, SQL_COUNT },
+        [WAITING_FAILING] = { SQL_FAILING, SQL_COUNT },
+    };
+    cleanup_reader_give struct reader reader = { 0 };
+    int64_t number = target_number(store, target);
     json_t *array;
     int code = open_list(&reader, store, &array, error);
 
-    while (code >= 0 && (code = db_next(reader.db, SQL_LEAVERS, &row, error, "ii", target_number(store, target), (int64_t)most)) > 0)
-        json_array_append_new(array, lane_json(row));
+    for (size_t i = 0; code == 0 && i < 2 && lists[waiting][i] != SQL_COUNT; i++)
+        code = add_waiting(reader.db, lists[waiting][i], number, most, array, error);
     return give_array(code, array, ret_array);
 }
 

@@ -19,11 +19,12 @@
 #define MAY_HAVE_BEEN_MADE "NOT (answered AND key = '')"
 #define LANE_COLUMNS                                                                                                           \
     "l.key, t.name, i.kind, i.id, coalesce(i.login, i.name), l.state, l.at, l.attempt, l.deliveries, l.outcome, l.action, "    \
-    "l.reason, l.priority, e.uuid, e.type, l.leaver, l.undone"
+    "l.reason, l.priority, e.uuid, e.type, l.leaver, l.undone, l.failing, l.oldest, l.since"
 #define LANE_TABLES                                                                                                            \
     " FROM lane l JOIN target t ON t.id = l.target JOIN identity i ON i.n = " IDENTITY_OF_LANE "l.key)"                        \
     " LEFT JOIN delivery d ON d.id = l.delivery LEFT JOIN event e ON e.id = d.event "
 
+#define IS_FAILING "failing > 0 AND leaver = 0 AND state <> 5" /* as in the index lane_failing: dead letters and leavers are counted apart */
 #define WRITTEN_FOR "INDEXED BY member_value_user " /* else all the rows of a target would be read: nothing is known of how many */
 
 static const char *const sql_texts[SQL_COUNT] = {
@@ -87,7 +88,7 @@ static const char *const sql_texts[SQL_COUNT] = {
                                 "WHERE d.id BETWEEN ? AND ? ORDER BY d.id",
 
     [SQL_LANE_READ] = "SELECT state, priority, delivery, deliveries, generation, attempt, since, oldest, again, "
-                      "leaver FROM lane WHERE key = ?",
+                      "leaver, failing FROM lane WHERE key = ?",
     [SQL_LANE_ADD] = "INSERT INTO lane (key, target, state, rank, at, priority, delivery, deliveries, since, oldest, leaver) "
                      "VALUES (?,?,0,?,?,?,?,?,?,?,?)",
     [SQL_LANE_WRITE] = "UPDATE lane SET state=?, rank=?, at=?, priority=?, attempt=?, delivery=?, deliveries=?, since=?, oldest=?, "
@@ -97,7 +98,7 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_LANE_DELETE] = "DELETE FROM lane WHERE key = ?",
     [SQL_LANE_LEASE] = "UPDATE lane SET state=1, rank=0, at=?, generation=?, owner=?, again=0 WHERE key = ?",
     [SQL_LANE_END] = "UPDATE lane SET state=?, rank=?, at=?, since=?, attempt=?, delivery=?, deliveries=?, oldest=?, again=0, owner=NULL, "
-                     "outcome=?, action=?, reason=?, undone=?, leaver=? WHERE key = ?",
+                     "outcome=?, action=?, reason=?, undone=?, leaver=?, failing=? WHERE key = ?",
     [SQL_LANES_COUNT] = "SELECT target, state, count(*) FROM lane GROUP BY target, state",
     [SQL_LANES_OF_OWNER] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = 1 AND rank = 0 AND owner = ? LIMIT ?",
     [SQL_LANES_PAST] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = ? AND rank = 0 AND at <= ? ORDER BY at LIMIT ?",
@@ -110,7 +111,11 @@ static const char *const sql_texts[SQL_COUNT] = {
                        "ORDER BY at LIMIT ?",
     [SQL_LANES_LEAVING] = "SELECT count(*), min(leaver) FROM lane WHERE target = ? AND leaver > 0",
     [SQL_LANES_LEAVING_DEAD] = "SELECT count(*) FROM lane WHERE target = ? AND leaver > 0 AND state = 5",
+    [SQL_LANES_FAILING] = "SELECT count(*), min(failing) FROM lane WHERE target = ? AND " IS_FAILING,
     [SQL_LEAVERS] = "SELECT " LANE_COLUMNS LANE_TABLES "WHERE l.target = ? AND l.leaver > 0 ORDER BY l.leaver LIMIT ?",
+    [SQL_FAILING] = "SELECT " LANE_COLUMNS LANE_TABLES "WHERE l.target = ? AND " IS_FAILING " ORDER BY l.failing LIMIT ?",
+    [SQL_WAITING] = "SELECT " LANE_COLUMNS LANE_TABLES "WHERE l.target = ? AND l.leaver = 0 AND l.state IN (0, 1, 2, 4) "
+                    "ORDER BY l.failing = 0, l.failing, CASE WHEN l.oldest > 0 THEN l.oldest ELSE l.since END LIMIT ?",
     [SQL_LANE_DETAIL] = "SELECT " LANE_COLUMNS LANE_TABLES "WHERE l.key = ?",
     [SQL_DEAD_BEFORE] = "SELECT " LANE_COLUMNS LANE_TABLES "WHERE l.target = ? AND l.state = 5 AND l.rank = 0 "
                         "AND (l.at, l.key) < (?, ?) ORDER BY l.at DESC, l.key DESC LIMIT ?",

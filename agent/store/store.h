@@ -396,12 +396,17 @@ struct store_lane_counts {
 /* Cheap: kept as counters, not counted. */
 int store_count_lanes(struct store *store, const char *target, struct store_lane_counts *ret_counts, struct error *error);
 
-/* Leavers who are not out yet, from the event that says so (or from when the
- * work failed, where none does) to the end of their lane. *ret_since: the
- * oldest; 0: none. */
-int store_count_leavers(struct store *store, const char *target, int64_t *ret_count, struct wall *ret_since, struct error *error);
-/* The `most` of them that wait for longest: rows as of store_list_dead. The caller's array. */
-int store_list_leavers(struct store *store, const char *target, size_t most, json_t **ret_array, struct error *error);
+enum waiting {
+    WAITING_ALL,     /* leavers, then what fails, then all else that is pending, but for dead letters and due dates */
+    WAITING_LEAVERS, /* who are not out yet, from the event that says so (or from when the work failed, where none does) to the end of their
+                      * lane, dead letters, too */
+    WAITING_FAILING, /* work that failed and is tried again, from the first failure until it goes well; without the leavers' */
+};
+/* How many of them (not of WAITING_ALL); *ret_since: the oldest; 0: none. */
+int store_count_waiting(struct store *store, const char *target, enum waiting waiting, int64_t *ret_count, struct wall *ret_since,
+                        struct error *error);
+/* The `most` of them that wait for longest: rows as of store_list_dead, with since, failing_since and retry_at. The caller's array. */
+int store_list_waiting(struct store *store, const char *target, enum waiting waiting, size_t most, json_t **ret_array, struct error *error);
 
 struct store_status {
     int64_t events, duplicates, identities, quarantined; /* events: since the store was made */

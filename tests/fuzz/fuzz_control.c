@@ -57,6 +57,12 @@ static int hold(void *arg, const char *target, bool held, struct error *error)
     return store_hold(store, target, held, error);
 }
 
+static int waiting(void *arg, const char *target, bool leavers, size_t most, json_t **ret_array, struct error *error)
+{
+    (void)arg;
+    return store_list_waiting(store, target != NULL ? target : "corp", leavers ? WAITING_LEAVERS : WAITING_ALL, most, ret_array, error);
+}
+
 static bool knows_target(void *arg, const char *target)
 {
     (void)arg;
@@ -132,7 +138,8 @@ static void start(void)
     socket_path = str_printf("%s/control.sock", scratch());
     demand(store_open(&settings, &store, &error) == 0, error.text);
     make_lanes();
-    const struct control_settings controls = { socket_path, store, NULL, status, hold, knows_target, wake, reload };
+    const struct control_settings controls = { .socket = socket_path, .store = store, .status = status, .waiting = waiting, .hold = hold,
+                                               .knows_target = knows_target, .wake = wake, .reload = reload };
     demand(control_start(&controls, &control, &error) == 0, error.text);
     atexit(stop);
 }

@@ -10,7 +10,7 @@
 
 #include "tests/property/model.h"
 
-/* NULL: nobody. `found`: the directory; `leavers`: as of store_list_leavers. */
+/* NULL: nobody. `found`: the directory; `leavers`: as of store_list_waiting. */
 char *left_unnamed(const struct model *model, const struct life *life, const json_t *found, const json_t *leavers);
 /* The entries at the places of groups of this name, or of one that passed between the same groups, may be late where it is closed. */
 bool left_depends_on(const struct life *life, const char *closed, const char *dn);

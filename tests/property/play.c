@@ -377,7 +377,7 @@ static enum verdict judge_now(struct player *player, const struct life *life, st
     ending->found = memory_target_dump(player->target);
     if (!without_strangers(ending->found))
         return TOUCHED;
-    if (store_list_leavers(player->store, TARGET, 100, &leavers, NULL) < 0)
+    if (store_list_waiting(player->store, TARGET, WAITING_LEAVERS, 100, &leavers, NULL) < 0)
         errx(1, "the leavers could not be read");
     enum verdict verdict = say(player, left_unnamed(&model, life, ending->found, leavers), LEFT_IN);
     json_decref(leavers);

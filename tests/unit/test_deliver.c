@@ -684,7 +684,7 @@ static int64_t leavers(void)
     int64_t count = -1;
     struct wall since;
 
-    assert_int_equal(store_count_leavers(fx.store, "fake", &count, &since, NULL), 0);
+    assert_int_equal(store_count_waiting(fx.store, "fake", WAITING_LEAVERS, &count, &since, NULL), 0);
     return count;
 }
 

@@ -168,7 +168,7 @@ static int64_t leavers(void)
     int64_t count = -1;
     struct wall since;
 
-    assert_int_equal(store_count_leavers(lanes.world->store, "ldap", &count, &since, NULL), 0);
+    assert_int_equal(store_count_waiting(lanes.world->store, "ldap", WAITING_LEAVERS, &count, &since, NULL), 0);
     return count;
 }
 
@@ -848,7 +848,7 @@ static json_t *list_leavers(void)
 {
     json_t *list = NULL;
 
-    assert_int_equal(store_list_leavers(lanes.world->store, "ldap", 10, &list, NULL), 0);
+    assert_int_equal(store_list_waiting(lanes.world->store, "ldap", WAITING_LEAVERS, 10, &list, NULL), 0);
     return list;
 }
 

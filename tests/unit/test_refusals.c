@@ -402,13 +402,13 @@ static void a_leaver_is_out_once_it_is_mended_and_is_no_dead_letter(void **state
     AWAIT(&peer.lock, &peer.changed, peer.sent >= OTHERS + 10);
     int64_t not_out = 0;
     struct wall since;
-    assert_int_equal(store_count_leavers(lanes.world->store, "ldap", &not_out, &since, NULL), 0);
+    assert_int_equal(store_count_waiting(lanes.world->store, "ldap", WAITING_LEAVERS, &not_out, &since, NULL), 0);
     assert_int_equal(not_out, OTHERS);
     send("new", "ACTIVE");
     set_rule(no_rule);
     AWAIT_LINES(lanes_count(NULL, "applied") == 2 * OTHERS + 1);
     assert_int_equal(lanes_count(NULL, "dead") + lanes_count(NULL, "rejected"), 0);
-    assert_int_equal(store_count_leavers(lanes.world->store, "ldap", &not_out, &since, NULL), 0);
+    assert_int_equal(store_count_waiting(lanes.world->store, "ldap", WAITING_LEAVERS, &not_out, &since, NULL), 0);
     assert_int_equal(not_out, 0);
 }
 

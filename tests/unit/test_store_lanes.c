@@ -665,7 +665,7 @@ static int64_t leavers(struct world *w, int64_t *ret_since_s)
     int64_t count = -1;
     struct wall since;
 
-    assert_int_equal(store_count_leavers(w->store, "ldap", &count, &since, &w->error), 0);
+    assert_int_equal(store_count_waiting(w->store, "ldap", WAITING_LEAVERS, &count, &since, &w->error), 0);
     *ret_since_s = since.us == 0 ? -1 : (since.us - START) / SECOND;
     return count;
 }
@@ -799,6 +799,49 @@ static void a_leaver_is_dropped_only_when_it_is_said(void **state)
     assert_int_equal(store_drop_dead(w->store, "ldap", NULL, true, &kept, &w->error), 1);
     assert_int_equal(kept, 0);
     assert_int_equal(leavers(w, &since), 0);
+}
+
+/* ---- work that fails ---- */
+
+static int64_t failing_since(struct world *w, int64_t *ret_count)
+{
+    struct wall since;
+
+    assert_int_equal(store_count_waiting(w->store, "ldap", WAITING_FAILING, ret_count, &since, &w->error), 0);
+    return since.us == 0 ? -1 : (since.us - START) / SECOND;
+}
+
+static void work_fails_from_the_first_failure_until_it_goes_well_whatever_is_heard(void **state)
+{
+    struct world *w = *state;
+    int64_t count;
+
+    world_route(w);
+    end_as(w, "a", "ACTIVE", (struct completion){ .end = LANE_RELEASE, .outcome = "target_down" });
+    assert_int_equal(failing_since(w, &count), -1);
+    world_advance(w, 5 * SECOND);
+    end_as(w, NULL, NULL, (struct completion){ .end = LANE_RETRY, .outcome = "retry", .retry_at = { START + 6 * SECOND } });
+    world_advance(w, 5 * SECOND);
+    end_as(w, "b", "PROVISIONED", (struct completion){ .end = LANE_RELEASE, .outcome = "target_down" });
+    world_reopen(w);
+    world_route(w);
+    assert_int_equal(failing_since(w, &count), 5);
+    assert_int_equal(count, 1);
+    end_as(w, NULL, NULL, (struct completion){ .end = LANE_DONE, .outcome = "applied", .due = { START + DAY } });
+    assert_int_equal(failing_since(w, &count), -1);
+}
+
+static void leavers_and_dead_letters_are_not_counted_as_work_that_is_tried_again(void **state)
+{
+    struct world *w = *state;
+    int64_t count;
+
+    world_route(w);
+    kill_lane(w, "x", "u2");
+    end_as(w, "a", "DEPROVISIONED", (struct completion){ .end = LANE_RETRY, .outcome = "retry", .leaving = LEAVING_YES,
+                                                         .retry_at = { START + DAY } });
+    assert_int_equal(failing_since(w, &count), -1);
+    assert_int_equal(count, 0);
 }
 
 /* ---- intents ---- */
@@ -940,6 +983,8 @@ int main(void)
         TEST(who_was_taken_out_of_a_group_counts_until_he_is_out_of_it),
         TEST(who_came_back_and_is_in_a_group_still_counts),
         TEST(a_leaver_is_dropped_only_when_it_is_said),
+        TEST(work_fails_from_the_first_failure_until_it_goes_well_whatever_is_heard),
+        TEST(leavers_and_dead_letters_are_not_counted_as_work_that_is_tried_again),
         TEST(an_intent_keeps_its_key_until_its_end_is_known),
         TEST(a_key_that_is_a_day_old_is_replaced_but_its_intent_is_known),
         TEST(what_was_sent_under_another_digest_is_told_and_how_long_it_may_yet_show),

@@ -153,7 +153,7 @@ static int64_t leavers(struct world *w)
     struct wall since;
     int64_t count;
 
-    assert_int_equal(store_count_leavers(w->store, "ldap", &count, &since, &w->error), 0);
+    assert_int_equal(store_count_waiting(w->store, "ldap", WAITING_LEAVERS, &count, &since, &w->error), 0);
     return count;
 }
 
@@ -558,7 +558,7 @@ static void a_pending_removal_is_counted_and_named_like_a_leaver(void **state)
         world_take(w, "x", 100, STATUS("u1", "ACTIVE"), NAME("u1", "Ann Lee")); /* whatever else happens to the person */
         world_reopen(w);
         assert_int_equal(leavers(w), 1);
-        assert_int_equal(store_list_leavers(w->store, "ldap", 5, &list, &w->error), 0);
+        assert_int_equal(store_list_waiting(w->store, "ldap", WAITING_LEAVERS, 5, &list, &w->error), 0);
         const json_t *row = json_array_get(list, 0);
         assert_string_equal(json_string_value(json_object_get(row, "id")), "u1");
         assert_string_equal(json_string_value(json_object_get(row, "reason")), "no right");

@@ -524,8 +524,8 @@ static const struct call {
     { "list_quarantine", { { 0 } } },
     { "show", { { 0 } } },
     { "count_lanes", { { 0 } } },
-    { "count_leavers", { { 0 } } },
-    { "list_leavers", { { 0 } } },
+    { "count_waiting", { { 0 } } },
+    { "list_waiting", { { 0 } } },
     { "read_status", { { 0 } } },
     { "retain", { { much_is_old, retain }, { only_keys_are_old, retain_all } } },
 };

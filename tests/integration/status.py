@@ -1,0 +1,126 @@
+#!/usr/bin/python3
+"""What status, waiting and check say about leavers, about work that waits, about the door and about targets that are gone: nothing is called
+well that is not."""
+
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import okta
+from agent import TARGET
+from agent_clock import clocked_agent
+from bounded import await_condition
+from directory import PEOPLE
+from okta import User
+from tap import run, test
+
+ANN = User("00uann", "ann@example.com", "Ann Lee")
+BOB = User("00ubob", "bob@example.com", "Bob Roe")
+LEAVERS = [User(f"00uleaver{i}", f"leaver{i}@example.com", f"Leaver {i}") for i in range(4)]
+MINUTE_US = 60_000_000
+PATIENT = {"retry": {"base": "50 ms", "most": "1 s", "attempts": 10000}}
+
+
+def out_of(agent, *arguments, code=0):
+    """Standard output of provostctl, which must exit so."""
+    seen, out, err = agent.ctl(*arguments)
+    assert seen == code, f"provostctl {' '.join(arguments)}: exit {seen} instead of {code}\n{out}\n{err}"
+    return out
+
+
+def advice(agent, code):
+    """What status tells people to look at, a line each."""
+    return [line for line in out_of(agent, "status", code=code).splitlines() if line.startswith("* ")]
+
+
+def the_line(lines, *words):
+    found = [line for line in lines if all(word in line for word in words)]
+    assert len(found) == 1, f"not one line with {words}:\n" + "\n".join(lines)
+    return found[0]
+
+
+def join(agent, *users):
+    agent.send(*(okta.create(user) for user in users), *(okta.activate(user) for user in users))
+    agent.settle()
+
+
+def leave(agent, *users):
+    agent.send(*(okta.deactivate(user) for user in users))
+    await_condition("they are to go", lambda: agent.target_status()["leavers"]["not_out"] == len(users))
+
+
+# --- what waits
+
+@test
+def while_a_target_is_down_its_leavers_are_named_with_the_reason(world):
+    directory = world.own_directory()
+    agent = world.agent(directory=directory)
+    join(agent, *LEAVERS)
+    directory.stop()
+    leave(agent, *LEAVERS)
+    await_condition("it is down", lambda: agent.target_status()["state"] == "down")
+    line = the_line(advice(agent, 1), "4 leavers are not out", "waiting --leavers")
+    assert all(user.login in line for user in LEAVERS[:3]) and "…" in line, line
+    rows = agent.ctl_json("waiting", "--leavers", "-t", TARGET)
+    assert [row["user"] for row in rows] == [user.login for user in LEAVERS], rows
+    for row in rows:
+        assert row["why"].startswith("the target is down: ") and row["next"] == "when it answers" and row["since"] and row["leaver"], row
+    text = out_of(agent, "waiting", "--leavers")
+    assert all(user.login in text for user in LEAVERS) and "the target is down" in text, text
+
+
+@test
+def a_held_target_is_why_its_work_waits_and_resume_is_what_helps(world):
+    agent = world.agent()
+    join(agent, ANN)
+    out_of(agent, "hold", TARGET)
+    leave(agent, ANN)
+    agent.send(okta.create(BOB))
+    await_condition("both wait", lambda: agent.target_status()["ready"] == 2)
+    rows = agent.ctl_json("waiting")
+    assert [row["user"] for row in rows] == [ANN.login, BOB.login], rows  # leavers first
+    assert {row["why"] for row in rows} == {"the target is held"} and {row["next"] for row in rows} == {"after provostctl resume"}, rows
+    assert [row["user"] for row in agent.ctl_json("waiting", "--leavers")] == [ANN.login]
+    out_of(agent, "resume", TARGET)
+    agent.settle()
+    assert agent.ctl_json("waiting") == []
+    assert "Nothing waits" in out_of(agent, "waiting") and "No leaver waits" in out_of(agent, "waiting", "--leavers")
+    assert "elsewhere" in agent.ctl("waiting", "-t", "elsewhere")[2]
+
+
+@test
+def a_name_that_is_taken_is_not_called_well_for_an_hour(world):
+    world.directory().add_person("ann", employeeNumber="another")
+    with clocked_agent(world, target=PATIENT) as (clock, agent):
+        agent.send(okta.create(ANN))
+        await_condition("it is tried again", lambda: agent.log(id=ANN.id, outcome="retry"))
+        rows = await_condition("it waits", lambda: [row for row in agent.ctl_json("waiting") if row["state"] == "waiting"])
+        assert rows[0]["user"] == ANN.login and f"uid=ann,{PEOPLE}" in rows[0]["why"] and rows[0]["next"] == rows[0]["retry_at"], rows
+        the_line(advice(agent, 0), "is tried again", ANN.login)
+        clock.let_pass(11 * MINUTE_US)
+        lines = advice(agent, 1)
+        assert ANN.login in the_line(lines, "is tried again", f"waiting --target {TARGET}")
+        assert not [line for line in lines if "is well" in line], lines
+        world.directory().delete(f"uid=ann,{PEOPLE}")
+        await_condition("she has her account", lambda: agent.log(id=ANN.id, outcome="applied"))
+        assert advice(agent, 0) == ["* All is well."]
+
+
+@test
+def a_dead_letter_of_a_leaver_waits_for_a_person(world):
+    agent = world.agent(start=False)
+    text = agent.mapping_texts["openldap-people.conf"]
+    lock = 'passwordLock = "TRUE";'
+    assert text.count(lock) == 1, "the shipped mapping has changed: mend this test"
+    agent.write_mapping("openldap-people.conf", text.replace(lock, 'pwdAccountLockedTime = "000001010000Z";'))  # there is no ppolicy
+    agent.start()
+    join(agent, ANN)
+    agent.send(okta.deactivate(ANN))
+    agent.await_log(id=ANN.id, outcome="rejected")
+    row, = agent.ctl_json("waiting", "--leavers")
+    assert row["state"] == "dead" and row["next"] == "after provostctl retry" and "pwdAccountLockedTime" in row["why"], row
+
+
+run()
