@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "plan/plan.h"
+#include "record/gone.h"
 
 #define LEASE_US (2 * 3600 * 1000000LL) /* longer than the longest sweep through a session store; those of a crash end with the next start */
 #define RECEIVE_DRAIN_US 5000000
@@ -323,6 +324,29 @@ static int start_stages(struct agent *agent, const struct agent_settings *settin
     return code;
 }
 
+void find_gone_targets(struct agent *agent, struct problems *problems)
+{
+    struct store_target *known = NULL;
+    size_t count = 0;
+    struct error error = { 0 };
+
+    if (store_read_targets(agent->store, &known, &count, &error) < 0)
+        problems_add(problems, agent->config->path, 0, 0, "whether work waits for targets that are not configured could not be read: %s",
+                     error.text);
+    gone_targets_tell(agent->config, known, count, problems);
+    store_targets_free(known, count);
+}
+
+static void say_what_is_gone(struct agent *agent)
+{
+    struct problems problems = { 0 };
+
+    find_gone_targets(agent, &problems);
+    for (size_t i = 0; i < problems.count; i++)
+        log_warning("%s:%d: %s", problems.list[i].file, problems.list[i].line, problems.list[i].text);
+    problems_free(&problems);
+}
+
 static void say_what_is_not_used(const struct config *config)
 {
     if (config->okta.org != NULL)
@@ -343,8 +367,10 @@ int agent_start(const struct agent_settings *settings, struct agent **ret_agent,
     agent->started = clock_wall(clock_system());
     pthread_mutex_lock(&agent->reload_lock); /* the control socket answers before all is there */
     int code = start_stages(agent, settings, error);
-    if (code == 0)
+    if (code == 0) {
         say_what_is_not_used(agent->config);
+        say_what_is_gone(agent);
+    }
     pthread_mutex_unlock(&agent->reload_lock);
     if (code < 0) {
         agent_stop(agent);
@@ -419,6 +445,7 @@ static int reload_locked(struct agent *agent, struct error *error)
     if (code < 0)
         return error_prefix(error, "the new configuration is right, but not all of its targets could be started; restart the agent");
     say_what_is_not_used(config);
+    say_what_is_gone(agent);
     log_notice("reloaded %s", agent->config_path);
     return 0;
 }

@@ -42,6 +42,9 @@ struct agent {
     char *listening;             /* URL; the same */
 };
 
+/* agent.c: what the store has for targets that the configuration does not name. With `lock` or `reload_lock`. */
+void find_gone_targets(struct agent *agent, struct problems *problems);
+
 /* timekeeping.c: for store_on_clock. */
 void clock_changed(void *agent, const struct store_clock *before, const struct store_clock *now);
 

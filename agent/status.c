@@ -2,7 +2,9 @@
 #include <unistd.h>
 
 #include "agent_private.h"
+#include "base/log.h"
 #include "base/str.h"
+#include "record/gone.h"
 
 #define NAMED_MOST 3
 
@@ -132,6 +134,38 @@ static json_t *target_json(struct agent *agent, const struct config_target *targ
                      waiting_json(agent, target->name, WAITING_FAILING, "lanes"), "revokes", revokes_json(&status));
 }
 
+/* A target that is not configured any more, with work that nobody does. */
+static json_t *gone_json(struct agent *agent, const char *target)
+{
+    struct store_lane_counts lanes = { 0 };
+
+    store_count_lanes(agent->store, target, &lanes, NULL);
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "name", target, "connector", "-", "state", "gone", "ready",
+                     (json_int_t)lanes.ready, "leased", (json_int_t)lanes.leased, "waiting", (json_int_t)lanes.waiting, "due",
+                     (json_int_t)lanes.due, "held", (json_int_t)lanes.held, "dead", (json_int_t)lanes.dead, "leavers",
+                     waiting_json(agent, target, WAITING_LEAVERS, "not_out"), "failing",
+                     waiting_json(agent, target, WAITING_FAILING, "lanes"));
+}
+
+/* The configured ones, then those that the store alone has work for. With the lock. */
+static json_t *targets_json(struct agent *agent)
+{
+    json_t *targets = json_array();
+    struct store_target *known = NULL;
+    size_t count = 0;
+    struct error error = { 0 };
+
+    for (size_t i = 0; i < agent->config->target_count; i++)
+        json_array_append_new(targets, target_json(agent, &agent->config->targets[i]));
+    if (store_read_targets(agent->store, &known, &count, &error) < 0)
+        log_warning("which targets have work could not be read: %s", error.text);
+    for (size_t i = 0; i < count; i++)
+        if (known[i].lanes > 0 && target_is_gone(agent->config, known[i].name))
+            json_array_append_new(targets, gone_json(agent, known[i].name));
+    store_targets_free(known, count);
+    return targets;
+}
+
 static json_t *clock_json(const struct store_clock *clock)
 {
     return json_pack("{s:I, s:I, s:o}", "skew_s", (json_int_t)(clock->skew_us / 1000000), "removals_held_s",
@@ -142,12 +176,10 @@ static json_t *read_status(void *arg)
 {
     struct agent *agent = arg;
     struct store_status status;
-    json_t *targets = json_array();
 
     store_read_status(agent->store, &status);
     pthread_rwlock_rdlock(&agent->lock);
-    for (size_t i = 0; i < agent->config->target_count; i++)
-        json_array_append_new(targets, target_json(agent, &agent->config->targets[i]));
+    json_t *targets = targets_json(agent);
     json_t *self = agent_json(agent), *endpoint = endpoint_json(agent);
     pthread_rwlock_unlock(&agent->lock);
     return json_pack("{s:o, s:o, s:o, s:o, s:[{s:s, s:o}], s:o}", "clock", clock_json(&status.clock), "agent", self, "store", store_json(agent, &status), "endpoint", endpoint,
@@ -207,6 +239,12 @@ static void tell_waiting(json_t *lane, const struct deliver_status *status)
         tell_target_waits(lane, status);
 }
 
+static void tell_gone(json_t *lane)
+{
+    json_object_set_new(lane, "why", json_string("the target is not configured any more"));
+    json_object_set_new(lane, "next", json_string("never"));
+}
+
 static int add_waiting(struct agent *agent, const char *target, enum waiting waiting, size_t most, json_t *array, struct error *error)
 {
     struct deliver_status status = { 0 };
@@ -216,26 +254,32 @@ static int add_waiting(struct agent *agent, const char *target, enum waiting wai
 
     if (agent->deliverer != NULL)
         deliver_read_status(agent->deliverer, target, &status);
+    bool gone = target_is_gone(agent->config, target);
     json_array_foreach(lanes, index, lane)
-        tell_waiting(lane, &status);
+        if (gone)
+            tell_gone(lane);
+        else
+            tell_waiting(lane, &status);
     json_array_extend(array, lanes);
     json_decref(lanes);
     return code;
 }
 
-/* Targets in the order of the configuration; `most` in all. */
+/* Of all targets that the store has work for, configured or not; `most` in all. */
 static int list_waiting(void *arg, const char *target, bool leavers, size_t most, json_t **ret_array, struct error *error)
 {
     struct agent *agent = arg;
     json_t *array = json_array();
-    int code = 0;
+    struct store_target *known = NULL;
+    size_t count = 0;
+    int code = store_read_targets(agent->store, &known, &count, error);
 
     pthread_rwlock_rdlock(&agent->lock);
-    for (size_t i = 0; i < agent->config->target_count && code == 0 && json_array_size(array) < most; i++)
-        if (target == NULL || str_equal(target, agent->config->targets[i].name))
-            code = add_waiting(agent, agent->config->targets[i].name, leavers ? WAITING_LEAVERS : WAITING_ALL,
-                               most - json_array_size(array), array, error);
+    for (size_t i = 0; i < count && code == 0 && json_array_size(array) < most; i++)
+        if (target == NULL || str_equal(target, known[i].name))
+            code = add_waiting(agent, known[i].name, leavers ? WAITING_LEAVERS : WAITING_ALL, most - json_array_size(array), array, error);
     pthread_rwlock_unlock(&agent->lock);
+    store_targets_free(known, count);
     if (code < 0)
         json_decref(array);
     else
@@ -245,16 +289,23 @@ static int list_waiting(void *arg, const char *target, bool leavers, size_t most
 
 /* ---- what people ask for ---- */
 
-static bool knows_target(void *arg, const char *target)
+static int find_target(void *arg, const char *target, enum control_target *ret_found, struct error *error)
 {
     struct agent *agent = arg;
-    bool known = false;
+    struct store_target *known = NULL;
+    size_t count = 0;
+    int code = store_read_targets(agent->store, &known, &count, error);
 
+    if (code < 0)
+        return code;
     pthread_rwlock_rdlock(&agent->lock);
-    for (size_t i = 0; i < agent->config->target_count; i++)
-        known = known || str_equal(agent->config->targets[i].name, target);
+    *ret_found = target_is_gone(agent->config, target) ? CONTROL_TARGET_UNKNOWN : CONTROL_TARGET_HERE;
     pthread_rwlock_unlock(&agent->lock);
-    return known;
+    for (size_t i = 0; i < count; i++)
+        if (*ret_found == CONTROL_TARGET_UNKNOWN && str_equal(known[i].name, target))
+            *ret_found = CONTROL_TARGET_GONE;
+    store_targets_free(known, count);
+    return 0;
 }
 
 static int hold(void *arg, const char *target, bool held, struct error *error)
@@ -282,9 +333,22 @@ static void wake(void *arg, const char *target)
     pthread_rwlock_unlock(&agent->lock);
 }
 
-static int reload(void *arg, struct error *error)
+static int reload(void *arg, json_t **ret_warnings, struct error *error)
 {
-    return agent_reload(arg, error);
+    struct agent *agent = arg;
+    struct problems problems = { 0 };
+    int code = agent_reload(agent, error);
+
+    if (code < 0)
+        return code;
+    pthread_rwlock_rdlock(&agent->lock);
+    find_gone_targets(agent, &problems);
+    pthread_rwlock_unlock(&agent->lock);
+    *ret_warnings = json_array();
+    for (size_t i = 0; i < problems.count; i++)
+        json_array_append_new(*ret_warnings, json_sprintf("%s:%d: %s", problems.list[i].file, problems.list[i].line, problems.list[i].text));
+    problems_free(&problems);
+    return 0;
 }
 
 int control_open(struct agent *agent, struct error *error)
@@ -296,7 +360,7 @@ int control_open(struct agent *agent, struct error *error)
         .status = read_status,
         .waiting = list_waiting,
         .hold = hold,
-        .knows_target = knows_target,
+        .find_target = find_target,
         .wake = wake,
         .reload = reload,
     };

@@ -30,6 +30,8 @@ struct config_retry {
 
 struct config_target {
     char *name;
+    const char *name_file;     /* where the name stands */
+    int name_line;
     char *connector;
     const struct connector_ops *ops;
     void *settings;            /* ops->settings_bytes, filled by its option table */
@@ -68,6 +70,8 @@ struct config {
     } okta;
     struct config_target *targets;
     size_t target_count;
+    const char *targets_file;  /* where the list stands */
+    int targets_line;
 };
 
 struct config_loader {

@@ -259,6 +259,9 @@ static void load_target(const struct context *context, size_t index, struct conf
                      "%s: base is longer than most; the first wait cannot exceed the longest", where_retry);
     entry.target.settings_file = setting_file(entry.settings != NULL ? entry.settings : context->setting);
     entry.target.settings_line = setting_line(entry.settings != NULL ? entry.settings : context->setting);
+    const config_setting_t *named = config_setting_get_member(context->setting, "name");
+    entry.target.name_file = setting_file(named != NULL ? named : context->setting);
+    entry.target.name_line = setting_line(named != NULL ? named : context->setting);
     if (entry.target.name != NULL)
         check_name(context, entry.target.name);
     load_parts(context, &entry);
@@ -271,6 +274,8 @@ void targets_load(struct config *config, const config_setting_t *list, unsigned 
 {
     int count = config_setting_length(list);
 
+    config->targets_file = setting_file(list);
+    config->targets_line = setting_line(list);
     if (!config_setting_is_list(list)) {
         problems_add(problems, setting_file(list), setting_line(list), 0,
                      "targets: a list of groups is expected, ( { name = \"…\"; … }, { … } )");

@@ -80,13 +80,35 @@ static unsigned get_status(struct request *request, json_t **ret_json, struct er
     return *ret_json != NULL ? MHD_HTTP_OK : status_of(error_nomem(error));
 }
 
-static int check_target(const struct request *request, const char *target, struct error *error)
+static int find_target(const struct request *request, const char *target, enum control_target *ret_found, struct error *error)
 {
     const struct control_settings *settings = &request->control->settings;
 
-    if (target == NULL || settings->knows_target(settings->arg, target))
-        return 0;
+    *ret_found = CONTROL_TARGET_HERE;
+    int code = target == NULL ? 0 : settings->find_target(settings->arg, target, ret_found, error);
+    if (code < 0 || *ret_found != CONTROL_TARGET_UNKNOWN)
+        return code;
     return error_set(error, ERROR_NOTFOUND, "there is no target \"%s\" in the configuration", target);
+}
+
+/* For what can be asked of a target that is gone, too. */
+static int check_target(const struct request *request, const char *target, struct error *error)
+{
+    enum control_target found;
+
+    return find_target(request, target, &found, error);
+}
+
+/* For what a target that is gone cannot do. */
+static int check_target_is_here(const struct request *request, const char *target, struct error *error)
+{
+    enum control_target found;
+    int code = find_target(request, target, &found, error);
+
+    if (code < 0 || found == CONTROL_TARGET_HERE)
+        return code;
+    return error_set(error, ERROR_NOTFOUND, "the target \"%s\" is not configured any more: add it to the configuration again, or give its "
+                     "work up with `provostctl drop %s`", target, target);
 }
 
 /* An empty list is no answer about a target or user that was never heard of: a typing error would read as "all is well". */
@@ -150,39 +172,54 @@ static unsigned get_show(struct request *request, json_t **ret_json, struct erro
     return status_of(store_show(request->control->settings.store, id, ret_json, error));
 }
 
-/* Every id of the word's user, or all when no user was named. */
-static unsigned handle_dead(struct request *request, bool retry, json_t **ret_json, struct error *error)
+/* Whose work is meant: the target and the user's id, each NULL where it was not named. */
+static int read_whose(struct request *request, const char **ret_target, char **ret_id, struct error *error)
 {
-    const struct control_settings *settings = &request->control->settings;
-    const char *target = argument(request, "target"), *user = argument(request, "user");
-    cleanup_free char *id = NULL;
+    const char *user = argument(request, "user");
     enum identity_kind kind;
 
-    if (target == NULL && user == NULL)
-        return status_of(error_set(error, ERROR_INVALID, "name a target, a user or both"));
-    int code = check_target(request, target, error);
-    if (code == 0 && user != NULL)
-        code = store_find_identity(settings->store, user, &kind, &id, error);
-    if (code < 0)
-        return status_of(code);
-    int64_t kept = 0;
-    int lanes = retry ? store_retry_dead(settings->store, target, id, error)
-                      : store_drop_dead(settings->store, target, id, argument(request, "leavers") != NULL, &kept, error);
-    if (lanes < 0)
-        return status_of(lanes);
-    settings->wake(settings->arg, target);
-    *ret_json = json_pack("{s:i, s:I}", "lanes", lanes, "kept", (json_int_t)kept);
-    return MHD_HTTP_OK;
+    *ret_target = argument(request, "target");
+    if (*ret_target == NULL && user == NULL)
+        return error_set(error, ERROR_INVALID, "name a target, a user or both");
+    return user == NULL ? 0 : store_find_identity(request->control->settings.store, user, &kind, ret_id, error);
 }
 
 static unsigned post_retry(struct request *request, json_t **ret_json, struct error *error)
 {
-    return handle_dead(request, true, ret_json, error);
+    const struct control_settings *settings = &request->control->settings;
+    const char *target;
+    cleanup_free char *id = NULL;
+    int code = read_whose(request, &target, &id, error);
+
+    if (code == 0)
+        code = check_target_is_here(request, target, error);
+    if (code == 0)
+        code = store_retry_dead(settings->store, target, id, error);
+    if (code < 0)
+        return status_of(code);
+    settings->wake(settings->arg, target);
+    *ret_json = json_pack("{s:i, s:i}", "lanes", code, "kept", 0);
+    return MHD_HTTP_OK;
 }
 
 static unsigned post_drop(struct request *request, json_t **ret_json, struct error *error)
 {
-    return handle_dead(request, false, ret_json, error);
+    struct store *store = request->control->settings.store;
+    bool leavers = argument(request, "leavers") != NULL;
+    enum control_target found;
+    const char *target;
+    cleanup_free char *id = NULL;
+    int64_t kept = 0;
+    int code = read_whose(request, &target, &id, error);
+
+    if (code == 0)
+        code = find_target(request, target, &found, error);
+    if (code == 0)
+        code = (found == CONTROL_TARGET_GONE ? store_drop_work : store_drop_dead)(store, target, id, leavers, &kept, error);
+    if (code < 0)
+        return status_of(code);
+    *ret_json = json_pack("{s:i, s:I}", "lanes", code, "kept", (json_int_t)kept);
+    return MHD_HTTP_OK;
 }
 
 static unsigned hold(struct request *request, bool held, json_t **ret_json, struct error *error)
@@ -192,7 +229,7 @@ static unsigned hold(struct request *request, bool held, json_t **ret_json, stru
 
     if (target == NULL)
         return status_of(error_set(error, ERROR_INVALID, "name the target"));
-    int code = check_target(request, target, error);
+    int code = check_target_is_here(request, target, error);
     if (code == 0)
         code = settings->hold(settings->arg, target, held, error);
     if (code == 0)
@@ -213,10 +250,11 @@ static unsigned post_resume(struct request *request, json_t **ret_json, struct e
 static unsigned post_reload(struct request *request, json_t **ret_json, struct error *error)
 {
     const struct control_settings *settings = &request->control->settings;
-    int code = settings->reload(settings->arg, error);
+    json_t *warnings = NULL;
+    int code = settings->reload(settings->arg, &warnings, error);
 
     if (code == 0)
-        *ret_json = json_pack("{s:b}", "reloaded", 1);
+        *ret_json = json_pack("{s:b, s:o}", "reloaded", 1, "warnings", warnings);
     return status_of(code);
 }
 

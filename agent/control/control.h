@@ -13,7 +13,7 @@
  *   POST /v1/drop?target=&user=      {"lanes": N}
  *   POST /v1/hold?target=            {"target": …, "held": true}
  *   POST /v1/resume?target=
- *   POST /v1/reload
+ *   POST /v1/reload                  {"reloaded": true, "warnings": […]}
  * An error is {"error": "sentence"} with 400, 404, 405, 409 or 503.
  *
  * Calling sequence: control_start → control_stop. Ownership: settings are
@@ -30,6 +30,12 @@
 
 struct control;
 
+enum control_target {
+    CONTROL_TARGET_UNKNOWN,
+    CONTROL_TARGET_HERE, /* configured */
+    CONTROL_TARGET_GONE, /* not any more, but the store knows it: it can be looked at, and its work given up */
+};
+
 struct control_settings {
     const char *socket;
     struct store *store;
@@ -38,9 +44,9 @@ struct control_settings {
     /* Rows as of store_list_waiting, each with `why` and `next`. */
     int (*waiting)(void *arg, const char *target, bool leavers, size_t most, json_t **ret_array, struct error *error);
     int (*hold)(void *arg, const char *target, bool held, struct error *error);
-    bool (*knows_target)(void *arg, const char *target);
+    int (*find_target)(void *arg, const char *target, enum control_target *ret_found, struct error *error);
     void (*wake)(void *arg, const char *target);                             /* NULL: all */
-    int (*reload)(void *arg, struct error *error);
+    int (*reload)(void *arg, json_t **ret_warnings, struct error *error); /* a new list of sentences */
 };
 
 int control_start(const struct control_settings *settings, struct control **ret_control, struct error *error);

@@ -6,6 +6,15 @@
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 #include "plan/plan.h"
+#include "record/gone.h"
+#include "store/look.h"
+
+/* What a check finds. */
+struct findings {
+    struct problems mistakes; /* the agent would not start, nor take it by a reload */
+    struct problems warnings; /* it would, and people are left in, or out */
+    struct problems notes;    /* worth knowing, and what could not be looked at */
+};
 
 /* The endpoint's own check happens when it starts; here it happens before. */
 static void check_certificate(const struct config *config, struct problems *problems)
@@ -31,6 +40,22 @@ static json_t *problems_json(const struct problems *problems)
                                               problem->column, "text", problem->text));
     }
     return list;
+}
+
+/* Does work wait for targets that are not configured (any more)? No store yet: none does. */
+static void check_store(const struct config *config, struct findings *findings)
+{
+    struct store_target *targets = NULL;
+    size_t count = 0;
+    struct error error = { 0 };
+    int code = store_look(config->store, &targets, &count, &error);
+
+    if (code < 0 && code != ERROR_NOTFOUND)
+        problems_add(&findings->notes, config->path, 0, 0, "whether work waits for targets that are not configured any more is not known: %s",
+                     error.text);
+    if (code == 0)
+        gone_targets_tell(config, targets, count, &findings->warnings);
+    store_targets_free(targets, count);
 }
 
 /* ---- targets ---- */
@@ -248,7 +273,6 @@ static void print_summary(const struct ctl *ctl, const struct config *config, co
     const json_t *target;
     bool v6 = strchr(config->listen.address, ':') != NULL;
 
-    printf("%s is right.\n", config->path);
     printf("  listens at http%s://%s%s%s:%lld%s, secret in the header %s%s\n", config->listen.certificate != NULL ? "s" : "",
            v6 ? "[" : "", config->listen.address, v6 ? "]" : "", (long long)config->listen.port, config->hook.path, config->hook.header,
            config->hook.previous_secret != NULL ? " (the previous one too)" : "");
@@ -259,36 +283,51 @@ static void print_summary(const struct ctl *ctl, const struct config *config, co
         printf("  no targets: events are taken and kept, nothing is written\n");
 }
 
-static int report(const struct ctl *ctl, const struct config *config, const struct problems *problems)
+static void print_findings(const struct ctl *ctl, const struct config *config, const struct findings *findings, const json_t *targets)
 {
-    bool well = problems->count == 0, connect = ctl_value(ctl, "connect") != NULL;
-    json_t *targets = config != NULL && well ? targets_json(config, connect, &well) : json_array();
+    if (findings->mistakes.count > 0) {
+        problems_print(&findings->mistakes, stdout);
+        printf("%zu mistake%s.\n", findings->mistakes.count, findings->mistakes.count == 1 ? "" : "s");
+        return;
+    }
+    printf(findings->warnings.count == 0 ? "%s is right.\n" : "%s can be loaded, but see the warning below.\n", config->path);
+    print_summary(ctl, config, targets);
+    problems_print(&findings->notes, stdout);
+    printf("%s", ctl_paint(ctl, COLOUR_BAD));
+    problems_print(&findings->warnings, stdout);
+    printf("%s", ctl_paint(ctl, COLOUR_NONE));
+}
+
+static int report(const struct ctl *ctl, const struct config *config, const struct findings *findings)
+{
+    bool loads = findings->mistakes.count == 0, well = loads && findings->warnings.count == 0;
+    json_t *targets = config != NULL && loads ? targets_json(config, ctl_value(ctl, "connect") != NULL, &well) : json_array();
 
     if (ctl->json) {
-        ctl_print_json(json_pack("{s:b, s:o, s:o}", "ok", well, "problems", problems_json(problems), "targets", targets));
-        return well ? CTL_OK : CTL_UNWELL;
-    }
-    if (problems->count > 0) {
-        problems_print(problems, stdout);
-        printf("%zu mistake%s.\n", problems->count, problems->count == 1 ? "" : "s");
+        ctl_print_json(json_pack("{s:b, s:o, s:o, s:o, s:o}", "ok", well, "problems", problems_json(&findings->mistakes), "warnings",
+                                 problems_json(&findings->warnings), "notes", problems_json(&findings->notes), "targets", targets));
     } else {
-        print_summary(ctl, config, targets);
+        print_findings(ctl, config, findings, targets);
+        json_decref(targets);
     }
-    json_decref(targets);
     return well ? CTL_OK : CTL_UNWELL;
 }
 
 int ctl_check(struct ctl *ctl)
 {
-    struct problems problems = { 0 };
+    struct findings findings = { 0 };
     struct config *config = NULL;
 
-    if (config_load(ctl->config_path, CONFIG_SECRETS | CONFIG_MAPPINGS, &ctl_loader, &problems, &config) == 0)
-        check_certificate(config, &problems);
-    else if (problems.count == 0)
-        problems_add(&problems, ctl->config_path, 0, 0, "cannot be loaded: out of memory");
-    int code = report(ctl, config, &problems);
+    if (config_load(ctl->config_path, CONFIG_SECRETS | CONFIG_MAPPINGS, &ctl_loader, &findings.mistakes, &config) == 0) {
+        check_certificate(config, &findings.mistakes);
+        check_store(config, &findings);
+    } else if (findings.mistakes.count == 0) {
+        problems_add(&findings.mistakes, ctl->config_path, 0, 0, "cannot be loaded: out of memory");
+    }
+    int code = report(ctl, config, &findings);
     config_free(config);
-    problems_free(&problems);
+    problems_free(&findings.mistakes);
+    problems_free(&findings.warnings);
+    problems_free(&findings.notes);
     return code;
 }

@@ -1,6 +1,7 @@
 /* provostctl retry, drop, hold, resume, reload: what people ask the agent to do. */
 #include "base/str.h"
 #include "ctl/api.h"
+#include "ctl/table.h"
 
 static int call(struct ctl *ctl, const char *path, const struct api_param *params, json_t **ret_json)
 {
@@ -38,7 +39,7 @@ static int handle_all(const struct ctl *ctl, const char *path, struct handled *h
     int code = api_call(ctl, "GET", "/v1/status", NULL, &status);
 
     json_array_foreach(json_object_get(status, "targets"), index, target)
-        if (code == 0)
+        if (code == 0 && !str_equal(json_string_value(json_object_get(target, "state")), "gone")) /* that is asked for by name */
             code = handle_target(ctl, path, json_string_value(json_object_get(target, "name")), handled);
     json_decref(status);
     return code;
@@ -115,6 +116,17 @@ static void print_mistakes(const struct ctl *ctl)
     config_free(config);
 }
 
+static void print_warnings(const json_t *warnings)
+{
+    size_t index;
+    const json_t *warning;
+
+    json_array_foreach(warnings, index, warning) {
+        table_put_text(json_string_value(warning));
+        putchar('\n');
+    }
+}
+
 int ctl_reload(struct ctl *ctl)
 {
     json_t *json = NULL;
@@ -122,8 +134,10 @@ int ctl_reload(struct ctl *ctl)
 
     if (code == CTL_UNWELL)
         print_mistakes(ctl);
-    if (code == 0 && !ctl->json)
+    if (code == 0 && !ctl->json) {
         printf("The agent works by the new configuration.\n");
+        print_warnings(json_object_get(json, "warnings"));
+    }
     json_decref(json);
     return code;
 }

@@ -93,7 +93,7 @@ static enum ctl_colour state_colour(const char *state)
 {
     if (str_equal(state, "up"))
         return COLOUR_GOOD;
-    return str_equal(state, "down") || str_equal(state, "refusing") ? COLOUR_BAD : COLOUR_WARN;
+    return str_equal(state, "down") || str_equal(state, "refusing") || str_equal(state, "gone") ? COLOUR_BAD : COLOUR_WARN;
 }
 
 static const char *const lane_columns[] = { "ready", "leased", "waiting", "due", "held", "dead" };
@@ -227,6 +227,19 @@ static void put_revokes(const json_t *targets)
     }
 }
 
+/* Nobody works on it: a person decides. */
+static void advise_gone(const struct ctl *ctl, const json_t *target)
+{
+    const char *name = text_of(target, "name");
+    int64_t lanes = 0, leavers = number_of(json_object_get(target, "leavers"), "not_out");
+
+    for (size_t i = 0; i < LANE_COLUMNS; i++)
+        lanes += number_of(target, lane_columns[i]);
+    advise(ctl, COLOUR_BAD, "%s is not configured any more, but work for %" PRId64 " user%s or group%s waits for it: add it to the "
+           "configuration again under this name, or give the work up with `provostctl drop %s%s`; `provostctl check` says more.", name, lanes,
+           lanes == 1 ? "" : "s", lanes == 1 ? "" : "s", name, leavers > 0 ? " --leavers" : "");
+}
+
 /* Whether anything was said. */
 static bool advise_target(const struct ctl *ctl, const json_t *target)
 {
@@ -234,6 +247,11 @@ static bool advise_target(const struct ctl *ctl, const json_t *target)
     bool down = str_equal(state, "down"), held = str_equal(state, "held"), refusing = str_equal(state, "refusing");
     int64_t dead = number_of(target, "dead");
 
+    if (str_equal(state, "gone")) {
+        advise_gone(ctl, target);
+        advise_leavers(ctl, target);
+        return true;
+    }
     if (down)
         advise(ctl, COLOUR_BAD, "%s is down since %s: %s. Work waits and goes on by itself; `provostctl check --connect` probes it.", name,
                text_of(target, "since"), text_of(target, "last_error"));
@@ -295,7 +313,7 @@ static bool target_is_well(const json_t *target)
 {
     const char *state = text_of(target, "state");
 
-    return !str_equal(state, "down") && !str_equal(state, "refusing") && number_of(target, "dead") == 0 && !leavers_are_late(target) &&
+    return !str_equal(state, "down") && !str_equal(state, "refusing") && !str_equal(state, "gone") && number_of(target, "dead") == 0 && !leavers_are_late(target) &&
            !work_fails_for_long(target);
 }
 

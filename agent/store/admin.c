@@ -12,6 +12,7 @@
 struct lane_list {
     int64_t keys[STEP_MOST];
     int64_t priorities[STEP_MOST];
+    enum lane_state states[STEP_MOST]; /* of those to be dropped */
     size_t count;
 };
 
@@ -93,9 +94,19 @@ struct dead_call {
     const char *id;      /* NULL: all */
     bool drop;
     bool leavers;        /* drop these too */
+    bool any;            /* not dead lanes alone: nobody works on this target */
     int64_t until;
     int64_t kept;        /* leavers that were not dropped */
 };
+
+static int next_dropped(struct store *store, const struct dead_call *call, sqlite3_stmt **row, struct error *error)
+{
+    int64_t leaver_most = call->leavers ? INT64_MAX : (int64_t)0;
+
+    if (call->any)
+        return db_next(store->writer, SQL_LANES_DROP_ANY, row, error, "iii", call->target, leaver_most, (int64_t)STEP_MOST);
+    return db_next(store->writer, SQL_LANES_DROP, row, error, "iiii", call->target, call->until, leaver_most, (int64_t)STEP_MOST);
+}
 
 static int list_dropped(struct store *store, const struct dead_call *call, struct lane_list *list, struct error *error)
 {
@@ -103,22 +114,23 @@ static int list_dropped(struct store *store, const struct dead_call *call, struc
     int code;
 
     list->count = 0;
-    while ((code = db_next(store->writer, SQL_LANES_DROP, &row, error, "iiii", call->target, call->until,
-                           call->leavers ? INT64_MAX : (int64_t)0, (int64_t)STEP_MOST)) > 0)
+    while ((code = next_dropped(store, call, &row, error)) > 0) {
+        list->states[list->count] = call->any ? (enum lane_state)row_number(row, 1) : LANE_STATE_DEAD;
         list->keys[list->count++] = row_number(row, 0);
+    }
     return code;
 }
 
 static int count_kept(struct store *store, struct dead_call *call, struct error *error)
 {
     cleanup_statement sqlite3_stmt *row = NULL;
-    int code = db_next(store->writer, SQL_LANES_LEAVING_DEAD, &row, error, "i", call->target);
+    int code = db_next(store->writer, call->any ? SQL_LANES_LEAVING : SQL_LANES_LEAVING_DEAD, &row, error, "i", call->target);
 
     call->kept = code > 0 ? row_number(row, 0) : 0;
     return code < 0 ? code : 0;
 }
 
-static int drop_lane(struct store *store, int64_t key, struct error *error)
+static int drop_lane(struct store *store, int64_t key, enum lane_state state, struct error *error)
 {
     static const struct ending dropped = { "dropped", "none", NULL, 0 };
     int64_t newest = 0, count = 0, oldest;
@@ -131,7 +143,12 @@ static int drop_lane(struct store *store, int64_t key, struct error *error)
         count = row_number(row, 3);
     }
     int code = deliveries_finish(store, newest, 0, count, &dropped, &oldest, error);
-    return code < 0 ? code : lane_delete(store, key, LANE_STATE_DEAD, error);
+    return code < 0 ? code : lane_delete(store, key, state, error);
+}
+
+static bool takes_state(const struct dead_call *call, int64_t state)
+{
+    return call->any ? state != LANE_STATE_LEASED : state == LANE_STATE_DEAD;
 }
 
 static int list_of_identity(struct store *store, struct dead_call *call, struct lane_list *list, struct error *error)
@@ -147,12 +164,13 @@ static int list_of_identity(struct store *store, struct dead_call *call, struct 
         int code = identity == 0 ? 0 : db_next(store->writer, SQL_LANE_READ, &row, error, "i", key);
         if (code < 0)
             return code;
-        if (code == 0 || row_number(row, 0) != LANE_STATE_DEAD)
+        if (code == 0 || !takes_state(call, row_number(row, 0)))
             continue;
         if (call->drop && !call->leavers && row_number(row, 9) != 0) {
             call->kept++;
         } else {
             list->keys[list->count] = key;
+            list->states[list->count] = (enum lane_state)row_number(row, 0);
             list->priorities[list->count++] = row_number(row, 1);
         }
     }
@@ -179,7 +197,7 @@ static int dead_work(struct store *store, void *arg, struct error *error)
         call->until = store->now.us;
     int code = list_dead(store, call, &list, error);
     for (size_t i = 0; i < list.count && code == 0; i++)
-        code = call->drop ? drop_lane(store, list.keys[i], error)
+        code = call->drop ? drop_lane(store, list.keys[i], list.states[i], error)
                           : lane_move(store, list.keys[i], LANE_STATE_DEAD, LANE_STATE_READY, (int)list.priorities[i], store->now.us, error);
     return code < 0 ? code : (int)list.count;
 }
@@ -230,12 +248,21 @@ int store_retry_dead(struct store *store, const char *target, const char *id, st
     return handle_dead(store, target, &call, error);
 }
 
-int store_drop_dead(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error)
+static int drop(struct store *store, const char *target, struct dead_call call, int64_t *ret_kept, struct error *error)
 {
-    struct dead_call call = { .id = id, .drop = true, .leavers = leavers };
     int code = handle_dead(store, target, &call, error);
 
     if (code >= 0)
         *ret_kept = call.kept;
     return code;
+}
+
+int store_drop_dead(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error)
+{
+    return drop(store, target, (struct dead_call){ .id = id, .drop = true, .leavers = leavers }, ret_kept, error);
+}
+
+int store_drop_work(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error)
+{
+    return drop(store, target, (struct dead_call){ .id = id, .drop = true, .leavers = leavers, .any = true }, ret_kept, error);
 }

@@ -42,6 +42,9 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_DAY_TRIM] = "DELETE FROM day WHERE day < ?",
 
     [SQL_TARGETS_READ] = "SELECT id, name, held FROM target ORDER BY id",
+    [SQL_TARGETS_WORK] = "SELECT t.name, (SELECT count(*) FROM lane WHERE target = t.id), "
+                         "(SELECT count(*) FROM lane WHERE target = t.id AND leaver > 0), "
+                         "EXISTS (SELECT 1 FROM link WHERE target = t.id AND NOT gone) FROM target t ORDER BY t.id",
     [SQL_TARGET_ADD] = "INSERT INTO target (id, name) VALUES (?, ?)",
     [SQL_TARGET_HOLD] = "UPDATE target SET held = ? WHERE id = ?",
 
@@ -109,6 +112,7 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_LANES_BACK] = "UPDATE lane SET at = ? WHERE target = ? AND state = ? AND rank = 0 AND at > ? AND at <= ?",
     [SQL_LANES_DROP] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = 5 AND rank = 0 AND at <= ? AND leaver <= ? "
                        "ORDER BY at LIMIT ?",
+    [SQL_LANES_DROP_ANY] = "SELECT key, state FROM lane WHERE target = ? AND state <> 1 AND leaver <= ? LIMIT ?",
     [SQL_LANES_LEAVING] = "SELECT count(*), min(leaver) FROM lane WHERE target = ? AND leaver > 0",
     [SQL_LANES_LEAVING_DEAD] = "SELECT count(*) FROM lane WHERE target = ? AND leaver > 0 AND state = 5",
     [SQL_LANES_FAILING] = "SELECT count(*), min(failing) FROM lane WHERE target = ? AND " IS_FAILING,

@@ -339,6 +339,9 @@ bool store_is_held(struct store *store, const char *target);
 int store_retry_dead(struct store *store, const char *target, const char *id, struct error *error);
 int store_drop_dead(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error);
 
+/* All that is pending in a target that nobody works on any more, whatever its state; else as store_drop_dead. */
+int store_drop_work(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error);
+
 /* ---- reads ---- */
 
 /* ERROR_NOTFOUND when never heard of. With memberships and their group names. */
@@ -395,6 +398,15 @@ struct store_lane_counts {
 };
 /* Cheap: kept as counters, not counted. */
 int store_count_lanes(struct store *store, const char *target, struct store_lane_counts *ret_counts, struct error *error);
+
+/* A target that the store has ever had work for. */
+struct store_target {
+    char *name;
+    int64_t lanes, leavers; /* pending in whatever state; those of leavers */
+    bool linked;            /* accounts in it are known */
+};
+int store_read_targets(struct store *store, struct store_target **ret_targets, size_t *ret_count, struct error *error);
+void store_targets_free(struct store_target *targets, size_t count);
 
 enum waiting {
     WAITING_ALL,     /* leavers, then what fails, then all else that is pending, but for dead letters and due dates */

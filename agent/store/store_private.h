@@ -192,6 +192,8 @@ int store_load(struct store *store, struct error *error);
 int target_intern(struct store *store, const char *name, size_t *ret_index, struct error *error);
 /* Its number in the database, 0 when never heard of. Any thread. */
 int64_t target_number(struct store *store, const char *name);
+/* What all of them have pending, from whatever connection. The list is the caller's. */
+int targets_read(struct db *db, struct store_target **ret_targets, size_t *ret_count, struct error *error);
 int target_add(struct store *store, int64_t number, const char *name, bool held, struct error *error);
 void targets_roll_back(struct store *store);
 void targets_commit(struct store *store);

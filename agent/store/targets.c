@@ -161,6 +161,47 @@ int store_count_waiting(struct store *store, const char *target, enum waiting wa
     return 0;
 }
 
+void store_targets_free(struct store_target *targets, size_t count)
+{
+    for (size_t i = 0; targets != NULL && i < count; i++)
+        free(targets[i].name);
+    free(targets);
+}
+
+int targets_read(struct db *db, struct store_target **ret_targets, size_t *ret_count, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    struct store_target *targets = NULL;
+    size_t count = 0;
+    int code;
+
+    while ((code = db_next(db, SQL_TARGETS_WORK, &row, error, "")) > 0) {
+        struct store_target *grown = realloc(targets, (count + 1) * sizeof(*grown));
+        char *name = grown != NULL ? str_dup(row_text(row, 0)) : NULL;
+        targets = grown != NULL ? grown : targets;
+        if (name == NULL) {
+            code = error_nomem(error);
+            break;
+        }
+        targets[count++] = (struct store_target){ name, row_number(row, 1), row_number(row, 2), row_number(row, 3) != 0 };
+    }
+    if (code < 0) {
+        store_targets_free(targets, count);
+        return code;
+    }
+    *ret_targets = targets;
+    *ret_count = count;
+    return 0;
+}
+
+int store_read_targets(struct store *store, struct store_target **ret_targets, size_t *ret_count, struct error *error)
+{
+    cleanup_reader_give struct reader reader = { 0 };
+    int code = reader_open(&reader, store, error);
+
+    return code < 0 ? code : targets_read(reader.db, ret_targets, ret_count, error);
+}
+
 bool store_is_held(struct store *store, const char *target)
 {
 

@@ -63,10 +63,12 @@ static int waiting(void *arg, const char *target, bool leavers, size_t most, jso
     return store_list_waiting(store, target != NULL ? target : "corp", leavers ? WAITING_LEAVERS : WAITING_ALL, most, ret_array, error);
 }
 
-static bool knows_target(void *arg, const char *target)
+static int find_target(void *arg, const char *target, enum control_target *ret_found, struct error *error)
 {
     (void)arg;
-    return strcmp(target, "corp") == 0;
+    (void)error;
+    *ret_found = strcmp(target, "corp") == 0 ? CONTROL_TARGET_HERE : strcmp(target, "gone") == 0 ? CONTROL_TARGET_GONE : CONTROL_TARGET_UNKNOWN;
+    return 0;
 }
 
 static void wake(void *arg, const char *target)
@@ -75,9 +77,10 @@ static void wake(void *arg, const char *target)
     (void)target;
 }
 
-static int reload(void *arg, struct error *error)
+static int reload(void *arg, json_t **ret_warnings, struct error *error)
 {
     (void)arg;
+    (void)ret_warnings;
     return error_set(error, ERROR_SYNTAX, "provost.conf:1: there is none");
 }
 
@@ -139,7 +142,7 @@ static void start(void)
     demand(store_open(&settings, &store, &error) == 0, error.text);
     make_lanes();
     const struct control_settings controls = { .socket = socket_path, .store = store, .status = status, .waiting = waiting, .hold = hold,
-                                               .knows_target = knows_target, .wake = wake, .reload = reload };
+                                               .find_target = find_target, .wake = wake, .reload = reload };
     demand(control_start(&controls, &control, &error) == 0, error.text);
     atexit(stop);
 }

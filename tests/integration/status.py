@@ -3,6 +3,8 @@
 well that is not."""
 
 import os
+import re
+import sqlite3
 import sys
 
 sys.dont_write_bytecode = True
@@ -121,6 +123,103 @@ def a_dead_letter_of_a_leaver_waits_for_a_person(world):
     agent.await_log(id=ANN.id, outcome="rejected")
     row, = agent.ctl_json("waiting", "--leavers")
     assert row["state"] == "dead" and row["next"] == "after provostctl retry" and "pwdAccountLockedTime" in row["why"], row
+
+
+# --- targets that are gone
+
+def rename_target(agent, new):
+    agent.target = {"name": new}
+    for name, text in agent.mapping_texts.items():
+        agent.write_mapping(name, re.sub(r'target\s*=\s*"[^"]*"', f'target = "{new}"', text, count=1))
+    agent.write_config()
+
+
+def a_leaver_waits(world):
+    """Ann's work waits in the held target."""
+    agent = world.agent()
+    join(agent, ANN)
+    out_of(agent, "hold", TARGET)
+    leave(agent, ANN)
+    return agent
+
+
+def line_of(agent, text):
+    lines = agent.read("provost.conf").splitlines()
+    return f"provost.conf:{1 + next(i for i, line in enumerate(lines) if text in line)}:"
+
+
+@test
+def a_target_that_is_renamed_while_a_leaver_waits_is_told_by_check_reload_and_status(world):
+    agent = a_leaver_waits(world)
+    rename_target(agent, "corp-ad")
+    words = (line_of(agent, '"corp-ad"'), f'"{TARGET}" is not configured any more', '"corp-ad" is its new name', f'name = "{TARGET}";',
+             "1 of them still with access", f"provostctl drop {TARGET} --leavers")
+    the_line(out_of(agent, "check", code=1).splitlines(), *words)  # before it is loaded, while the agent runs
+    the_line(out_of(agent, "reload").splitlines(), *words)
+    assert agent.said(f'"{TARGET}" is not configured any more')
+    lines = advice(agent, 1)
+    the_line(lines, f"{TARGET} is not configured any more", f"drop {TARGET} --leavers")
+    the_line(lines, "1 leaver is not out", ANN.login)
+    row, = agent.ctl_json("waiting", "--leavers")
+    assert (row["target"], row["user"], row["next"]) == (TARGET, ANN.login, "never"), row
+    found = agent.ctl_json("check")
+    assert not found["ok"] and found["warnings"][0]["line"] > 0 and not found["problems"], found
+    agent.target = {}
+    agent.write_config()
+    for name, text in agent.mapping_texts.items():
+        agent.write_mapping(name, text)
+    out_of(agent, "reload")
+    out_of(agent, "check")
+    out_of(agent, "resume", TARGET)
+    agent.settle()
+    assert advice(agent, 0) == ["* All is well."]
+
+
+@test
+def a_target_that_is_removed_keeps_status_unwell_until_its_work_is_given_up(world):
+    agent = a_leaver_waits(world)
+    agent.send(okta.create(BOB))
+    agent.top = {"targets": ()}
+    agent.write_config()
+    assert f"drop {TARGET} --leavers" in the_line(out_of(agent, "reload").splitlines(), line_of(agent, "targets ="), "2 users or groups waits")
+    out_of(agent, "drop", "--all")  # nothing that was not named
+    assert "is not configured any more" in agent.ctl("retry", TARGET)[2] and "is not configured any more" in agent.ctl("hold", TARGET)[2]
+    the_line(advice(agent, 1), f"{TARGET} is not configured any more", "2 users or groups")
+    assert "--leavers" in out_of(agent, "drop", TARGET, code=1)  # Bob's
+    the_line(advice(agent, 1), f"{TARGET} is not configured any more", "1 user or group")
+    out_of(agent, "drop", TARGET, "--leavers")
+    assert agent.ctl_json("waiting") == [] and "not configured any more" not in agent.ctl("status")[1]
+    out_of(agent, "check")
+
+
+@test
+def check_looks_into_the_store_of_an_agent_that_does_not_run_and_leaves_no_trace(world):
+    agent = a_leaver_waits(world)
+    rename_target(agent, "corp-ad")
+    agent.kill()  # what it did last is in the log beside the file
+    assert os.path.getsize(agent.path("provost.db-wal")) > 0
+    the_line(out_of(agent, "check", code=1).splitlines(), f'"{TARGET}" is not configured any more')
+    agent.start()
+    the_line(agent.read("stderr").splitlines(), f'"{TARGET}" is not configured any more')  # a start says so, too
+    agent.stop()
+    before = sorted(os.listdir(agent.folder))
+    the_line(out_of(agent, "check", code=1).splitlines(), f'"{TARGET}" is not configured any more')
+    assert sorted(os.listdir(agent.folder)) == before
+
+
+@test
+def where_check_cannot_look_into_the_store_it_says_so(world):
+    agent = world.agent()
+    agent.stop()
+    path = agent.path("provost.db")
+    store = sqlite3.connect(path)
+    store.execute("PRAGMA user_version = 999")
+    store.close()
+    assert "is not known" in the_line(out_of(agent, "check").splitlines(), "cannot be looked into", "version 999")
+    agent.write("provost.db", "no database " * 100)
+    assert "is not known" in the_line(out_of(agent, "check").splitlines(), path, "no database")
+    os.unlink(path)
+    assert "not known" not in out_of(agent, "check")  # there is none yet: nothing waits
 
 
 run()

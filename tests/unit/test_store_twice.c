@@ -437,6 +437,14 @@ static void drop_all_but_leavers(struct making *making)
     buf_printf(&making->told, "%lld kept\n", (long long)kept);
 }
 
+static void drop_work(struct making *making)
+{
+    struct error error = { 0 };
+    int64_t kept = 0;
+
+    tell(making, store_drop_work(making->world->store, "ldap", NULL, true, &kept, &error), &error);
+}
+
 static void set_routes(struct making *making)
 {
     const struct route routes[] = { { "new", IDENTITY_USER, ~0u, TRIGGERS_ALL }, { "ldap", IDENTITY_GROUP, ~0u, 0 } };
@@ -512,6 +520,7 @@ static const struct call {
     { "is_held", { { 0 } } },
     { "retry_dead", { { people_are_dead, retry_dead } } },
     { "drop_dead", { { people_are_dead, drop_dead }, { people_are_dead, drop_all_but_leavers } } },
+    { "drop_work", { { people_wait, drop_work }, { people_are_dead, drop_work } } },
     { "read_identity", { { 0 } } },
     { "find_identity", { { 0 } } },
     { "read_link", { { 0 } } },
@@ -524,6 +533,7 @@ static const struct call {
     { "list_quarantine", { { 0 } } },
     { "show", { { 0 } } },
     { "count_lanes", { { 0 } } },
+    { "read_targets", { { 0 } } },
     { "count_waiting", { { 0 } } },
     { "list_waiting", { { 0 } } },
     { "read_status", { { 0 } } },
