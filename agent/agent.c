@@ -128,6 +128,18 @@ static void answered(void *arg, int status, const char *peer, const char *reason
                 reason != NULL ? reason : "");
 }
 
+static void broken_off(void *arg, const char *peer, const char *reason)
+{
+    struct agent *agent = arg;
+    long left_out = 0;
+
+    if (!may_log_refusal(agent, &left_out))
+        return;
+    if (left_out > 0)
+        log_warning("%ld more refused requests were not logged", left_out);
+    log_warning("no request came from %s: %s", peer, reason);
+}
+
 static void ready(void *arg, const char *target)
 {
     struct agent *agent = arg;
@@ -280,7 +292,7 @@ static int start_receiver(struct agent *agent, struct error *error)
         .threads = config->listen.threads,
         .clock = clock_system(),
     };
-    struct receive_sink sink = { agent, take, quarantine, answered };
+    struct receive_sink sink = { agent, take, quarantine, answered, broken_off };
 
     struct receiver *receiver = NULL;
 

@@ -61,11 +61,40 @@ static json_t *endpoint_json(const struct agent *agent)
 
     if (agent->receiver != NULL)
         receive_read_counts(agent->receiver, &counts);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)counts.requests, "verified",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)counts.requests, "verified",
                      (json_int_t)counts.verified, "accepted", (json_int_t)counts.accepted, "unauthorized",
                      (json_int_t)counts.unauthorized, "malformed", (json_int_t)counts.malformed, "too_big", (json_int_t)counts.too_big,
                      "wrong_type", (json_int_t)counts.wrong_type, "unavailable", (json_int_t)counts.unavailable, "not_found",
-                     (json_int_t)counts.not_found, "wrong_method", (json_int_t)counts.wrong_method);
+                     (json_int_t)counts.not_found, "wrong_method", (json_int_t)counts.wrong_method, "tls_failed",
+                     (json_int_t)counts.tls_failed);
+}
+
+/* What is accepted and refused at the endpoint. The store knows of what was accepted before this start; nobody knows of refusals before it. */
+static json_t *door_json(const struct agent *agent, const struct store_status *status)
+{
+    struct receive_counts counts = { 0 };
+
+    if (agent->receiver != NULL)
+        receive_read_counts(agent->receiver, &counts);
+    return json_pack("{s:o, s:o, s:s, s:I}", "last_accepted",
+                     time_or_null(counts.last_accepted.us != 0 ? counts.last_accepted : status->last_received), "last_refused",
+                     time_or_null(counts.last_refused), "last_refusal", counts.refused_by_tls ? "tls" : "secret",
+                     "refused_since_accepted", (json_int_t)counts.refused_in_a_row);
+}
+
+/* What is served, which is what was there at the start; null without TLS. */
+static json_t *certificate_json(const struct agent *agent)
+{
+    struct receive_counts counts = { 0 };
+
+    if (agent->receiver != NULL)
+        receive_read_counts(agent->receiver, &counts);
+    if (counts.certificate_expires.us == 0)
+        return json_null();
+    int64_t left_us = counts.certificate_expires.us - clock_wall(clock_system()).us;
+    return json_pack("{s:s, s:o, s:b, s:I}", "file", agent->first_config->listen.certificate, "expires",
+                     time_or_null(counts.certificate_expires), "expired", left_us <= 0, "days_left",
+                     (json_int_t)(left_us / (86400 * INT64_C(1000000))));
 }
 
 static json_t *mappings_json(const struct config_target *target)
@@ -180,10 +209,12 @@ static json_t *read_status(void *arg)
     store_read_status(agent->store, &status);
     pthread_rwlock_rdlock(&agent->lock);
     json_t *targets = targets_json(agent);
-    json_t *self = agent_json(agent), *endpoint = endpoint_json(agent);
+    json_t *self = agent_json(agent), *endpoint = endpoint_json(agent), *door = door_json(agent, &status);
+    json_t *certificate = certificate_json(agent);
     pthread_rwlock_unlock(&agent->lock);
-    return json_pack("{s:o, s:o, s:o, s:o, s:[{s:s, s:o}], s:o}", "clock", clock_json(&status.clock), "agent", self, "store", store_json(agent, &status), "endpoint", endpoint,
-                     "sources", "name", "okta", "complete_up_to", time_or_null(status.complete_up_to), "targets", targets);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:[{s:s, s:o}], s:o}", "clock", clock_json(&status.clock), "agent", self, "store",
+                     store_json(agent, &status), "endpoint", endpoint, "door", door, "certificate", certificate, "sources", "name", "okta",
+                     "last_received", time_or_null(status.last_received), "targets", targets);
 }
 
 /* ---- what waits ---- */

@@ -1,5 +1,6 @@
 /* provostctl check: is the configuration right, and do the targets answer? */
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <signal.h>
 
 #include "base/str.h"
@@ -16,8 +17,37 @@ struct findings {
     struct problems notes;    /* worth knowing, and what could not be looked at */
 };
 
+#define CERTIFICATE_DAYS_LEAST 14
+
+/* The first of the chain to expire: a client refuses all of it then. */
+static void check_expiry(const struct config *config, gnutls_certificate_credentials_t credentials, struct findings *findings)
+{
+    gnutls_x509_crt_t *chain = NULL;
+    unsigned count = 0;
+    struct wall expires = { INT64_MAX };
+    char when[WALL_TEXT_BYTES];
+
+    if (gnutls_certificate_get_x509_crt(credentials, 0, &chain, &count) < 0)
+        return;
+    for (unsigned i = 0; i < count; i++) {
+        int64_t us = (int64_t)gnutls_x509_crt_get_expiration_time(chain[i]) * 1000000;
+        expires.us = us < expires.us ? us : expires.us;
+        gnutls_x509_crt_deinit(chain[i]);
+    }
+    gnutls_free(chain);
+    int64_t left_us = expires.us - clock_wall(clock_system()).us, days = left_us / (86400 * INT64_C(1000000));
+    wall_format(expires, when);
+    if (left_us <= 0)
+        problems_add(&findings->warnings, config->path, 0, 0, "listen.tls: the certificate %s expired on %s: Okta does not deliver to it; "
+                     "renew it, then restart provostd", config->listen.certificate, when);
+    else
+        problems_add(&findings->notes, config->path, 0, 0, "listen.tls: the certificate %s expires on %s, %lld day%s are left%s",
+                     config->listen.certificate, when, (long long)days, days == 1 ? "" : "s",
+                     days < CERTIFICATE_DAYS_LEAST ? ": renew it, then restart provostd" : "");
+}
+
 /* The endpoint's own check happens when it starts; here it happens before. */
-static void check_certificate(const struct config *config, struct problems *problems)
+static void check_certificate(const struct config *config, struct findings *findings)
 {
     gnutls_certificate_credentials_t credentials;
 
@@ -25,8 +55,10 @@ static void check_certificate(const struct config *config, struct problems *prob
         return;
     int code = gnutls_certificate_set_x509_key_file(credentials, config->listen.certificate, config->listen.key, GNUTLS_X509_FMT_PEM);
     if (code < 0)
-        problems_add(problems, config->path, 0, 0, "listen.tls: certificate %s with key %s: %s; both must be PEM files that can be read, "
+        problems_add(&findings->mistakes, config->path, 0, 0, "listen.tls: certificate %s with key %s: %s; both must be PEM files that can be read, "
                      "and belong together", config->listen.certificate, config->listen.key, gnutls_strerror(code));
+    else
+        check_expiry(config, credentials, findings);
     gnutls_certificate_free_credentials(credentials);
 }
 
@@ -319,7 +351,7 @@ int ctl_check(struct ctl *ctl)
     struct config *config = NULL;
 
     if (config_load(ctl->config_path, CONFIG_SECRETS | CONFIG_MAPPINGS, &ctl_loader, &findings.mistakes, &config) == 0) {
-        check_certificate(config, &findings.mistakes);
+        check_certificate(config, &findings);
         check_store(config, &findings);
     } else if (findings.mistakes.count == 0) {
         problems_add(&findings.mistakes, ctl->config_path, 0, 0, "cannot be loaded: out of memory");

@@ -77,6 +77,21 @@ static void put_endpoint(const struct ctl *ctl, const json_t *endpoint)
     putchar('\n');
 }
 
+static const char *refusal_of(const json_t *door)
+{
+    return str_equal(text_of(door, "last_refusal"), "tls") ? "the TLS handshake failed" : "a wrong or no secret";
+}
+
+static void put_door(const json_t *door, const json_t *certificate)
+{
+    printf("          last delivery accepted %s, last refused %s", text_of(door, "last_accepted"), text_of(door, "last_refused"));
+    if (json_is_string(json_object_get(door, "last_refused")))
+        printf(" (%s)", refusal_of(door));
+    putchar('\n');
+    if (json_is_object(certificate))
+        printf("          certificate expires %s, %" PRId64 " days left\n", text_of(certificate, "expires"), number_of(certificate, "days_left"));
+}
+
 static void put_sources(const struct ctl *ctl, const json_t *sources)
 {
     size_t index;
@@ -85,7 +100,7 @@ static void put_sources(const struct ctl *ctl, const json_t *sources)
     json_array_foreach(sources, index, source) {
         put_head(ctl, index == 0 ? "Source" : "");
         table_put_text(text_of(source, "name"));
-        printf(": complete up to %s\n", text_of(source, "complete_up_to"));
+        printf(": last event received at %s\n", text_of(source, "last_received"));
     }
 }
 
@@ -286,21 +301,64 @@ static bool advise_clock(const struct ctl *ctl, const json_t *clock)
     return skew_s != 0 || held_s != 0;
 }
 
+/* Nothing that Okta sent came in since something was refused. */
+static bool door_is_shut(const json_t *status)
+{
+    return number_of(json_object_get(status, "door"), "refused_since_accepted") > 0 ||
+           json_is_true(json_object_get(json_object_get(status, "certificate"), "expired"));
+}
+
+/* Whether anything was said. */
+static bool advise_door(const struct ctl *ctl, const json_t *status)
+{
+    const json_t *door = json_object_get(status, "door");
+    int64_t refused = number_of(door, "refused_since_accepted"), before = number_of(json_object_get(status, "endpoint"), "unauthorized");
+    bool tls = str_equal(text_of(door, "last_refusal"), "tls");
+
+    if (refused > 0)
+        advise(ctl, COLOUR_BAD, "%" PRId64 " request%s refused since the last delivery was accepted (%s), the last one at %s: %s; %s", refused,
+               refused == 1 ? " was" : "s were", text_of(door, "last_accepted"), text_of(door, "last_refused"), refusal_of(door),
+               tls ? "see whether Okta can trust the certificate (its authority, its names, its date)."
+                   : "compare the hook's secret in Okta with hook.secret.");
+    else if (before > 0)
+        advise(ctl, COLOUR_WARN, "%" PRId64 " request%s had a wrong or no secret; deliveries were accepted after that.", before,
+               before == 1 ? "" : "s");
+    return refused > 0 || before > 0;
+}
+
+#define CERTIFICATE_DAYS_LEAST 14
+
+/* Whether anything was said. */
+static bool advise_certificate(const struct ctl *ctl, const json_t *certificate)
+{
+    const char *file = text_of(certificate, "file"), *expires = text_of(certificate, "expires");
+    int64_t days = number_of(certificate, "days_left");
+
+    if (!json_is_object(certificate) || days >= CERTIFICATE_DAYS_LEAST)
+        return false;
+    if (json_is_true(json_object_get(certificate, "expired")))
+        advise(ctl, COLOUR_BAD, "The certificate that is served (%s) expired on %s: Okta does not deliver to it. Renew it, then restart "
+               "provostd.", file, expires);
+    else
+        advise(ctl, COLOUR_WARN, "The certificate that is served (%s) expires on %s, in %" PRId64 " day%s. Renew it, then restart provostd.",
+               file, expires, days, days == 1 ? "" : "s");
+    return true;
+}
+
 /* Whether anything was said. */
 static bool advise_all(const struct ctl *ctl, const json_t *status)
 {
     const json_t *store = json_object_get(status, "store");
     const char *last_error = json_string_value(json_object_get(store, "last_error"));
-    int64_t unauthorized = number_of(json_object_get(status, "endpoint"), "unauthorized"), quarantined = number_of(store, "quarantined");
-    bool advised = last_error != NULL || unauthorized > 0 || quarantined > 0;
+    int64_t quarantined = number_of(store, "quarantined");
+    bool advised = last_error != NULL || quarantined > 0;
     size_t index;
     const json_t *target;
 
     if (last_error != NULL)
         advise(ctl, COLOUR_BAD, "The store cannot commit: %s. Okta is answered 503 until it can.", last_error);
-    if (unauthorized > 0)
-        advise(ctl, COLOUR_WARN, "%" PRId64 " request%s had a wrong or no secret; compare the hook's secret in Okta with hook.secret.",
-               unauthorized, unauthorized == 1 ? "" : "s");
+    advised = advise_door(ctl, status) || advised;
+    advised = advise_certificate(ctl, json_object_get(status, "certificate")) || advised;
     if (quarantined > 0)
         advise(ctl, COLOUR_WARN, "Bodies that could not be understood are in quarantine; journalctl -u provostd has the reasons.");
     advised = advise_clock(ctl, json_object_get(status, "clock")) || advised;
@@ -324,7 +382,7 @@ static bool is_well(const json_t *status)
     const json_t *target;
 
     if (json_is_string(json_object_get(json_object_get(status, "store"), "last_error")) ||
-        number_of(json_object_get(status, "clock"), "skew_s") != 0)
+        number_of(json_object_get(status, "clock"), "skew_s") != 0 || door_is_shut(status))
         return false;
     json_array_foreach(json_object_get(status, "targets"), index, target)
         if (!target_is_well(target))
@@ -347,6 +405,7 @@ int ctl_status(struct ctl *ctl)
     put_agent(ctl, json_object_get(status, "agent"));
     put_store(ctl, json_object_get(status, "store"));
     put_endpoint(ctl, json_object_get(status, "endpoint"));
+    put_door(json_object_get(status, "door"), json_object_get(status, "certificate"));
     put_sources(ctl, json_object_get(status, "sources"));
     put_targets(ctl, json_object_get(status, "targets"));
     put_revokes(json_object_get(status, "targets"));

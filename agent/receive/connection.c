@@ -1,6 +1,7 @@
 #include "receive/connection.h"
 
 #include <arpa/inet.h>
+#include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -54,6 +55,56 @@ static void set_peer(struct connection *connection, const struct sockaddr *addre
         memmove(peer, peer + sizeof(mapped) - 1, strlen(peer) - sizeof(mapped) + 2);
 }
 
+/* ---- the door ---- */
+
+void door_accepted(struct receiver *receiver)
+{
+    atomic_store_explicit(&receiver->accepted_us, clock_wall(receiver->settings.clock).us, memory_order_relaxed);
+    atomic_store_explicit(&receiver->refused_in_a_row, 0, memory_order_relaxed);
+}
+
+void door_refused(struct receiver *receiver, bool by_tls)
+{
+    atomic_store_explicit(&receiver->refused_us, clock_wall(receiver->settings.clock).us, memory_order_relaxed);
+    atomic_store_explicit(&receiver->refused_by_tls, by_tls, memory_order_relaxed);
+    atomic_fetch_add_explicit(&receiver->refused_in_a_row, 1, memory_order_relaxed);
+}
+
+static int on_handshake(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *message)
+{
+    struct connection *connection = gnutls_session_get_ptr(session);
+
+    (void)when;
+    (void)message;
+    connection->hello = connection->hello || (incoming != 0 && type == GNUTLS_HANDSHAKE_CLIENT_HELLO);
+    connection->handshaken = connection->handshaken || (incoming != 0 && type == GNUTLS_HANDSHAKE_FINISHED);
+    return 0;
+}
+
+/* The session is gone by the time that the connection's end is told, so its steps are noted. libmicrohttpd uses the session's pointer for
+ * pre-shared keys alone, which are not used here. */
+static void watch_handshake(struct connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    gnutls_session_t session = info != NULL ? info->tls_session : NULL;
+
+    if (session == NULL)
+        return;
+    gnutls_session_set_ptr(session, connection);
+    gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_POST, on_handshake);
+}
+
+static void tell_failed_handshake(struct receiver *receiver, const struct connection *connection)
+{
+    if (!connection->hello || connection->handshaken)
+        return;
+    atomic_fetch_add_explicit(&receiver->tls_failed, 1, memory_order_relaxed);
+    door_refused(receiver, true);
+    if (receiver->sink.broken_off != NULL)
+        receiver->sink.broken_off(receiver->sink.arg, connection->peer, "the client left in the middle of the TLS handshake: it may not "
+                                  "trust the certificate, or offer no version and cipher that is allowed here");
+}
+
 static void open_connection(struct receiver *receiver, struct MHD_Connection *mhd, void **socket_context)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
@@ -68,6 +119,7 @@ static void open_connection(struct receiver *receiver, struct MHD_Connection *mh
     atomic_init(&connection->references, 1);
     atomic_fetch_add(&receiver->references, 1);
     connection_expect(connection);
+    watch_handshake(connection);
     pthread_mutex_lock(&receiver->mutex);
     connection->next = receiver->connections;
     if (connection->next != NULL)
@@ -87,6 +139,7 @@ static void close_connection(struct receiver *receiver, struct connection *conne
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
     pthread_mutex_unlock(&receiver->mutex);
+    tell_failed_handshake(receiver, connection);
     connection_unref(connection);
 }
 

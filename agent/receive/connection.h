@@ -33,6 +33,7 @@ struct connection {
     int fd;
     char peer[INET6_ADDRSTRLEN];
     atomic_int references;
+    bool hello, handshaken; /* TLS: the client began a handshake, and ended it */
     _Atomic int64_t deadline_us; /* mono; 0: none, it is us that it waits for */
 
     /* the request */
@@ -62,6 +63,9 @@ struct receiver {
     atomic_bool stopping;  /* new requests get 503 */
     _Atomic int64_t requests;
     _Atomic int64_t counts[ANSWER_COUNT];
+    _Atomic int64_t tls_failed, refused_in_a_row, accepted_us, refused_us; /* wall */
+    atomic_bool refused_by_tls;
+    struct wall certificate_expires;
     _Atomic int64_t limit_told_us; /* when it was last said that there are too many open files */
 
     pthread_mutex_t mutex;
@@ -71,6 +75,10 @@ struct receiver {
     pthread_t watch;
     bool watching, watch_ends;
 };
+
+/* What came to the door, for receive_read_counts. */
+void door_accepted(struct receiver *receiver);
+void door_refused(struct receiver *receiver, bool by_tls);
 
 void receiver_unref(struct receiver *receiver);
 void connection_unref(struct connection *connection);

@@ -113,21 +113,25 @@ void tls_files_free(struct tls_files *files)
     *files = (struct tls_files){ 0 };
 }
 
+/* A client refuses the chain as soon as one of its certificates has expired. */
 static int check_expiry(const char *path, const char *pem, struct wall *ret_expires, struct error *error)
 {
     gnutls_datum_t datum = { (unsigned char *)(uintptr_t)pem, (unsigned)strlen(pem) };
-    gnutls_x509_crt_t certificate = NULL;
-    int code = gnutls_x509_crt_init(&certificate);
+    gnutls_x509_crt_t *chain = NULL;
+    unsigned count = 0;
+    int code = gnutls_x509_crt_list_import2(&chain, &count, &datum, GNUTLS_X509_FMT_PEM, 0);
 
     if (code < 0)
-        return error_nomem(error);
-    code = gnutls_x509_crt_import(certificate, &datum, GNUTLS_X509_FMT_PEM);
-    if (code < 0)
-        error_set(error, ERROR_INVALID, "%s: no certificate in PEM form (-----BEGIN CERTIFICATE-----): %s", path, gnutls_strerror(code));
-    else
-        ret_expires->us = (int64_t)gnutls_x509_crt_get_expiration_time(certificate) * 1000000;
-    gnutls_x509_crt_deinit(certificate);
-    return code < 0 ? ERROR_INVALID : 0;
+        return error_set(error, ERROR_INVALID, "%s: no certificate in PEM form (-----BEGIN CERTIFICATE-----): %s", path,
+                         gnutls_strerror(code));
+    ret_expires->us = INT64_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        int64_t us = (int64_t)gnutls_x509_crt_get_expiration_time(chain[i]) * 1000000;
+        ret_expires->us = us < ret_expires->us ? us : ret_expires->us;
+        gnutls_x509_crt_deinit(chain[i]);
+    }
+    gnutls_free(chain);
+    return 0;
 }
 
 static int check_pair(const char *certificate, const char *key, const struct tls_files *files, struct error *error)

@@ -20,7 +20,7 @@ struct tls_files { /* PEM */
     char *certificate;
     char *key;
 };
-/* Reads both and sees that they belong together. *ret_expires: of the server's certificate. */
+/* Reads both and sees that they belong together. *ret_expires: of the first certificate of the chain to expire. */
 int tls_files_read(const char *certificate, const char *key, struct tls_files *ret_files, struct wall *ret_expires,
                    struct error *error);
 void tls_files_free(struct tls_files *files);

@@ -92,7 +92,7 @@ static int daemon_start(struct receiver *receiver, const struct tls_files *files
     return 0;
 }
 
-static int read_tls(const struct receive_settings *settings, struct tls_files *ret_files, struct error *error)
+static int read_tls(const struct receive_settings *settings, struct tls_files *ret_files, struct wall *ret_expires, struct error *error)
 {
     struct wall expires;
     char when[WALL_TEXT_BYTES];
@@ -109,6 +109,7 @@ static int read_tls(const struct receive_settings *settings, struct tls_files *r
     wall_format(expires, when);
     if (expires.us < clock_wall(settings->clock).us)
         log_warning("%s: the certificate expired on %s; Okta will not deliver to it", settings->certificate, when);
+    *ret_expires = expires;
     return 0;
 }
 
@@ -144,7 +145,7 @@ static int receiver_open(struct receiver *receiver, struct error *error)
     int code = secrets_set(&receiver->secrets, settings->secret, settings->previous_secret);
     if (code < 0)
         return error_set(error, code, "the hook has no secret: set the one that Okta sends");
-    code = read_tls(settings, &files, error);
+    code = read_tls(settings, &files, &receiver->certificate_expires, error);
     if (code == 0)
         code = listen_open(settings->address, settings->port, settings->certificate == NULL, &receiver->listen_fd, error);
     if (code == 0)
@@ -232,7 +233,12 @@ void receive_read_counts(const struct receiver *receiver, struct receive_counts 
         { &ret_counts->not_found, ANSWER_NOT_FOUND },     { &ret_counts->wrong_method, ANSWER_WRONG_METHOD },
     };
 
-    *ret_counts = (struct receive_counts){ .requests = atomic_load(&r->requests) };
+    *ret_counts = (struct receive_counts){
+        .requests = atomic_load(&r->requests), .tls_failed = atomic_load(&r->tls_failed),
+        .refused_in_a_row = atomic_load(&r->refused_in_a_row), .last_accepted.us = atomic_load(&r->accepted_us),
+        .last_refused.us = atomic_load(&r->refused_us), .refused_by_tls = atomic_load(&r->refused_by_tls),
+        .certificate_expires = r->certificate_expires,
+    };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         *rows[i].count += atomic_load(&r->counts[rows[i].answer]);
 }

@@ -58,6 +58,8 @@ struct receive_sink {
     /* With each answer: for the status log and counters. `reason` is NULL for a
      * 2xx. Called on libmicrohttpd's threads. May be NULL. */
     void (*answered)(void *arg, int status, const char *peer, const char *reason);
+    /* A connection that ended before a request could come; `reason` is a sentence. As `answered`. */
+    void (*broken_off)(void *arg, const char *peer, const char *reason);
 };
 
 int receive_start(const struct receive_settings *settings, const struct receive_sink *sink, struct receiver **ret_receiver,
@@ -68,6 +70,12 @@ void receive_stop(struct receiver *receiver, int64_t drain_us); /* NULL is allow
 
 struct receive_counts {
     int64_t requests, verified, accepted, unauthorized, malformed, too_big, wrong_type, unavailable, not_found, wrong_method;
+    int64_t tls_failed; /* handshakes that a client began and did not end: it may have refused our certificate */
+    /* At the door: with the wrong secret, or a failed handshake. */
+    int64_t refused_in_a_row; /* since the last request that was accepted, or since the start */
+    struct wall last_accepted, last_refused; /* 0: none since the start */
+    bool refused_by_tls;      /* the last refusal */
+    struct wall certificate_expires; /* of what is served, the first of its chain; 0: no TLS */
 };
 void receive_read_counts(const struct receiver *receiver, struct receive_counts *ret_counts);
 

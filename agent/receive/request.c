@@ -305,6 +305,10 @@ static enum MHD_Result answer(struct connection *connection)
     int status = answer_status(connection->answer);
     const char *reason = status < 300 ? NULL : connection->reason != NULL ? connection->reason : answer_text(connection->answer);
     atomic_fetch_add_explicit(&receiver->counts[connection->answer], 1, memory_order_relaxed);
+    if (connection->answer == ANSWER_ACCEPTED || connection->answer == ANSWER_VERIFIED)
+        door_accepted(receiver);
+    else if (connection->answer == ANSWER_UNAUTHORIZED)
+        door_refused(receiver, false);
     if (receiver->sink.answered != NULL)
         receiver->sink.answered(receiver->sink.arg, status, connection->peer, reason);
     connection_expect(connection); /* the client shall read it, too */

@@ -569,7 +569,7 @@ void store_read_status(struct store *store, struct store_status *ret_status)
     ret_status->duplicate_requests = counters->duplicate_requests;
     ret_status->identities = counters->identity;
     ret_status->quarantined = counters->quarantined;
-    ret_status->complete_up_to = (struct wall){ counters->received };
+    ret_status->last_received = (struct wall){ counters->received };
     pthread_mutex_unlock(&store->lock);
     jump_read(store, &ret_status->clock);
     ret_status->schema = schema_version;

@@ -428,7 +428,7 @@ struct store_status {
     int last_error_code;    /* 0: the last commit went well */
     char last_error[256];
     struct wall last_commit;
-    struct wall complete_up_to; /* newest `received` that was committed (the last one, where our clock was set back) */
+    struct wall last_received; /* of an event: newest `received` that was committed (the last one, where our clock was set back) */
     int schema;
     struct store_clock clock;
 };

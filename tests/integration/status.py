@@ -2,9 +2,12 @@
 """What status, waiting and check say about leavers, about work that waits, about the door and about targets that are gone: nothing is called
 well that is not."""
 
+import datetime
 import os
 import re
+import socket
 import sqlite3
+import ssl
 import sys
 
 sys.dont_write_bytecode = True
@@ -14,6 +17,7 @@ import okta
 from agent import TARGET
 from agent_clock import clocked_agent
 from bounded import await_condition
+from certificates import EXPIRED, Authority
 from directory import PEOPLE
 from okta import User
 from tap import run, test
@@ -220,6 +224,103 @@ def where_check_cannot_look_into_the_store_it_says_so(world):
     assert "is not known" in the_line(out_of(agent, "check").splitlines(), path, "no database")
     os.unlink(path)
     assert "not known" not in out_of(agent, "check")  # there is none yet: nothing waits
+
+
+# --- the door
+
+def door(agent):
+    return agent.status()["door"]
+
+
+@test
+def a_source_is_not_called_complete(world):
+    agent = world.agent()
+    agent.send(okta.create(ANN))
+    agent.settle()
+    text = out_of(agent, "status")
+    received = agent.status()["sources"][0]["last_received"]
+    assert f"Source    okta: last event received at {received}" in text and "complete" not in text, text
+
+
+@test
+def status_is_unwell_while_what_okta_sends_is_refused(world):
+    agent = world.agent()
+    agent.send(okta.create(ANN))
+    agent.settle()
+    assert door(agent)["last_accepted"] and not door(agent)["last_refused"]
+    for secret in ("guess", None):
+        assert agent.post(okta.body(okta.create(BOB)), secret=secret) == 401
+    line = the_line(advice(agent, 1), "2 requests were refused since the last delivery was accepted", "wrong or no secret")
+    assert door(agent)["last_accepted"] in line and door(agent)["last_refused"] in line, line
+    agent.restart()  # what was accepted before is known
+    assert agent.post(okta.body(okta.create(BOB)), secret="guess") == 401
+    the_line(advice(agent, 1), "1 request was refused", agent.status()["sources"][0]["last_received"])
+    assert agent.request("GET", headers={"X-Okta-Verification-Challenge": "abc"})[0] == 200  # "Verify" at Okta, with the right secret
+    the_line(advice(agent, 0), "1 request had a wrong or no secret", "accepted after that")
+
+
+def shakes_hands(agent, context):
+    with socket.create_connection(("127.0.0.1", agent.port), 10) as plain, context.wrap_socket(plain, server_hostname="localhost"):
+        pass
+
+
+@test
+def status_is_unwell_while_clients_refuse_the_certificate(world):
+    agent = world.agent(tls=True)
+    agent.send(okta.create(ANN))
+    agent.settle()
+    with socket.create_connection(("127.0.0.1", agent.port), 10) as stranger:  # a scanner says nothing of the certificate
+        stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        stranger.recv(100)
+    shakes_hands(agent, ssl.create_default_context(cafile=agent.path("tls.crt")))
+    assert advice(agent, 0) == ["* All is well."]
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        distrusts = ssl.create_default_context()
+        distrusts.minimum_version = distrusts.maximum_version = version
+        before = agent.status()["endpoint"]["tls_failed"]
+        try:
+            shakes_hands(agent, distrusts)
+            raise AssertionError("it trusts the certificate")
+        except ssl.SSLError:
+            pass
+        await_condition("it is noticed", lambda: agent.status()["endpoint"]["tls_failed"] == before + 1)
+    the_line(advice(agent, 1), "2 requests were refused", "the TLS handshake failed")
+    assert agent.said("no request came from 127.0.0.1")
+    agent.send(okta.create(BOB))
+    agent.settle()
+    assert advice(agent, 0) == ["* All is well."]
+
+
+def certified_agent(world, until):
+    agent = world.agent(start=False, tls=True)
+    os.rename(Authority(agent.folder).issue("server", until=until), agent.path("tls.crt"))
+    os.rename(agent.path("server.key"), agent.path("tls.key"))
+    return agent.start()
+
+
+def in_days(days):
+    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) + datetime.timedelta(days=days, hours=1)
+
+
+@test
+def status_and_check_tell_how_many_days_the_certificate_has(world):
+    for days, code, words in ((30, 0, None), (9, 0, "in 9 days. Renew it")):
+        agent = certified_agent(world, in_days(days))
+        text = out_of(agent, "status", code=code)
+        assert f"{days} days left" in text, text
+        told = [line for line in text.splitlines() if line.startswith("* ") and "certificate" in line]
+        assert [line for line in told if words in line] if words else not told, text
+        line = the_line(out_of(agent, "check", code=code).splitlines(), "certificate", f"{days} days are left")
+        assert ("renew it" in line) == (words is not None), line
+        agent.stop()
+
+
+@test
+def a_certificate_that_has_expired_makes_status_and_check_unwell(world):
+    agent = certified_agent(world, EXPIRED)
+    the_line(out_of(agent, "check", code=1).splitlines(), "certificate", "expired on 2021-02-03")
+    the_line(advice(agent, 1), "certificate", "expired on 2021-02-03")
+    assert "is well" not in out_of(agent, "status", code=1)
 
 
 run()

@@ -284,7 +284,7 @@ static void events_and_facts_are_there(void **state)
     assert_int_equal(status.schema, 9);
     assert_int_equal(status.events, 52);
     assert_int_equal(status.identities, 21);
-    assert_int_equal(status.complete_up_to.us, START + 52 * SECOND);
+    assert_int_equal(status.last_received.us, START + 52 * SECOND);
     assert_int_equal(store_read_identity(old.world->store, IDENTITY_USER, "u1", &ann, &old.world->error), 0);
     assert_string_equal(ann.login.value, "ann@example.com");
     assert_int_equal(ann.status.as_of.us, START + 3 * SECOND);

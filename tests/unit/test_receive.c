@@ -139,7 +139,7 @@ static void sink_answered(void *arg, int status, const char *peer, const char *r
     pthread_mutex_unlock(&sink.mutex);
 }
 
-static const struct receive_sink the_sink = { NULL, sink_take, sink_quarantine, sink_answered };
+static const struct receive_sink the_sink = { NULL, sink_take, sink_quarantine, sink_answered, NULL };
 
 static int locked_read(const int *value)
 {
@@ -586,7 +586,9 @@ static void each_answer_is_counted(void **state)
     close(fd);
     receive_read_counts(receiver, &counts);
     struct receive_counts expected = { .requests = 9, .verified = 1, .accepted = 1, .unauthorized = 1, .malformed = 2, .wrong_type = 1,
-                                       .unavailable = 1, .not_found = 1, .wrong_method = 1 };
+                                       .unavailable = 1, .not_found = 1, .wrong_method = 1,
+                                       .last_accepted = counts.last_accepted, .last_refused = counts.last_refused };
+    assert_true(counts.last_refused.us > 0 && counts.last_accepted.us >= counts.last_refused.us);
     assert_memory_equal(&counts, &expected, sizeof(counts));
     stop(receiver);
 }
