@@ -242,7 +242,7 @@ static struct deliver_target *deliver_targets(struct agent *agent, struct config
             .retry_base_us = target->retry.base_us,
             .retry_most_us = target->retry.most_us,
             .probe_us = target->probe_us,
-            .held = target->hold || store_is_held(agent->store, target->name),
+            .held = store_is_held(agent->store, target->name, target->hold),
             .version = target->version,
             .release = release,
             .owner = config_hold(config),

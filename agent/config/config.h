@@ -42,7 +42,7 @@ struct config_target {
     int64_t workers;
     struct config_retry retry;
     int64_t probe_us;          /* between probes while down */
-    bool hold;                 /* starts held */
+    bool hold;                 /* held until it is resumed for the first time */
     uint64_t version;          /* of all that it says, of its secrets and its mappings: another one where they changed */
 };
 

@@ -286,7 +286,7 @@ static void print_target(const struct ctl *ctl, const json_t *target)
         printf("%s ", index == 0 ? "" : ",");
         table_put_text(json_string_value(file));
     }
-    printf("%s\n", json_is_true(json_object_get(target, "hold")) ? "; starts held" : "");
+    printf("%s\n", json_is_true(json_object_get(target, "hold")) ? "; held until its first `provostctl resume`" : "");
     if (json_is_true(answers)) {
         printf("    %sanswers%s", ctl_paint(ctl, COLOUR_GOOD), ctl_paint(ctl, COLOUR_NONE));
         print_note(json_string_value(json_object_get(target, "note")));

@@ -69,8 +69,10 @@ static void set_held(struct store *store, const char *target, bool held)
 {
     pthread_mutex_lock(&store->lock);
     for (size_t i = 0; i < store->target_count; i++)
-        if (strcmp(store->targets[i].name, target) == 0)
+        if (strcmp(store->targets[i].name, target) == 0) {
             store->targets[i].held = held;
+            store->targets[i].resumed = store->targets[i].resumed || !held;
+        }
     pthread_mutex_unlock(&store->lock);
 }
 

@@ -41,12 +41,12 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_DAY_READ] = "SELECT event FROM day WHERE day >= ? ORDER BY day LIMIT 1",
     [SQL_DAY_TRIM] = "DELETE FROM day WHERE day < ?",
 
-    [SQL_TARGETS_READ] = "SELECT id, name, held FROM target ORDER BY id",
+    [SQL_TARGETS_READ] = "SELECT id, name, held, resumed FROM target ORDER BY id",
     [SQL_TARGETS_WORK] = "SELECT t.name, (SELECT count(*) FROM lane WHERE target = t.id), "
                          "(SELECT count(*) FROM lane WHERE target = t.id AND leaver > 0), "
                          "EXISTS (SELECT 1 FROM link WHERE target = t.id AND NOT gone) FROM target t ORDER BY t.id",
     [SQL_TARGET_ADD] = "INSERT INTO target (id, name) VALUES (?, ?)",
-    [SQL_TARGET_HOLD] = "UPDATE target SET held = ? WHERE id = ?",
+    [SQL_TARGET_HOLD] = "UPDATE target SET held = ?1, resumed = resumed OR NOT ?1 WHERE id = ?2",
 
     [SQL_SEEN_ADD] = "INSERT OR IGNORE INTO seen (t, key, event) VALUES (?, ?, ?)",
     [SQL_SEEN_READ] = "SELECT event FROM seen WHERE t = ? AND key = ?",

@@ -332,7 +332,8 @@ void store_touch(struct store *store, const char *target, enum identity_kind kin
 
 /* Holds or releases a target; kept across restarts. */
 int store_hold(struct store *store, const char *target, bool held, struct error *error);
-bool store_is_held(struct store *store, const char *target);
+/* `at_first`: it is held until somebody resumes it for the first time. */
+bool store_is_held(struct store *store, const char *target, bool at_first);
 /* Dead lanes (all of a target when `id` is NULL; of all targets when `target`
  * is NULL) back to ready, or dropped. How many, or negative. Those of leavers
  * are dropped only with `leavers`; *ret_kept: how many were not. */

@@ -43,6 +43,7 @@ struct target_row {
     int64_t number; /* in the database */
     char *name;
     bool held;
+    bool resumed;                     /* once, by a person */
     bool stored, storing;             /* in the database; in the running transaction */
     bool made_ready;                  /* in the running transaction */
     int64_t delta[LANE_STATE_COUNT];  /* of the running transaction */
@@ -194,7 +195,7 @@ int target_intern(struct store *store, const char *name, size_t *ret_index, stru
 int64_t target_number(struct store *store, const char *name);
 /* What all of them have pending, from whatever connection. The list is the caller's. */
 int targets_read(struct db *db, struct store_target **ret_targets, size_t *ret_count, struct error *error);
-int target_add(struct store *store, int64_t number, const char *name, bool held, struct error *error);
+int target_add(struct store *store, int64_t number, const char *name, bool held, bool resumed, struct error *error);
 void targets_roll_back(struct store *store);
 void targets_commit(struct store *store);
 

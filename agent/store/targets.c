@@ -16,7 +16,7 @@ static ssize_t find_index(const struct store *store, const char *name)
     return -1;
 }
 
-static int append_target(struct store *store, int64_t number, const char *name, bool held, bool stored, struct error *error)
+static int append_target(struct store *store, int64_t number, const char *name, bool stored, struct error *error)
 {
     struct target_row *targets = realloc(store->targets, (store->target_count + 1) * sizeof(*targets));
 
@@ -24,23 +24,22 @@ static int append_target(struct store *store, int64_t number, const char *name, 
         return error_nomem(error);
     store->targets = targets;
     struct target_row *row = &targets[store->target_count];
-    *row = (struct target_row){ .number = number, .name = strdup(name), .held = held, .stored = stored };
+    *row = (struct target_row){ .number = number, .name = strdup(name), .stored = stored };
     if (row->name == NULL)
         return error_nomem(error);
     store->target_count++;
     return 0;
 }
 
-int target_add(struct store *store, int64_t number, const char *name, bool held, struct error *error)
+int target_add(struct store *store, int64_t number, const char *name, bool held, bool resumed, struct error *error)
 {
-    int code = 0;
-
     pthread_mutex_lock(&store->lock);
+    int code = find_index(store, name) < 0 ? append_target(store, number, name, true, error) : 0;
     ssize_t index = find_index(store, name);
-    if (index < 0)
-        code = append_target(store, number, name, held, true, error);
-    else
+    if (index >= 0) {
         store->targets[index].held = held;
+        store->targets[index].resumed = resumed;
+    }
     pthread_mutex_unlock(&store->lock);
     return code;
 }
@@ -62,7 +61,7 @@ int target_intern(struct store *store, const char *name, size_t *ret_index, stru
 
     if (index < 0) {
         pthread_mutex_lock(&store->lock);
-        code = append_target(store, next_number(store), name, false, false, error);
+        code = append_target(store, next_number(store), name, false, error);
         index = (ssize_t)store->target_count - 1;
         pthread_mutex_unlock(&store->lock);
     }
@@ -202,12 +201,11 @@ int store_read_targets(struct store *store, struct store_target **ret_targets, s
     return code < 0 ? code : targets_read(reader.db, ret_targets, ret_count, error);
 }
 
-bool store_is_held(struct store *store, const char *target)
+bool store_is_held(struct store *store, const char *target, bool at_first)
 {
-
     pthread_mutex_lock(&store->lock);
     ssize_t index = find_index(store, target);
-    bool held = index >= 0 && store->targets[index].held;
+    bool held = index < 0 ? at_first : store->targets[index].held || (at_first && !store->targets[index].resumed);
     pthread_mutex_unlock(&store->lock);
     return held;
 }

@@ -404,8 +404,8 @@ static void a_held_target_leases_nothing_across_restarts(void **state)
     ready(w, "a", "u1", "a@x");
     assert_false(world_lease(w, &lease));
     world_reopen(w);
-    assert_true(store_is_held(w->store, "ldap"));
-    assert_false(store_is_held(w->store, "mail"));
+    assert_true(store_is_held(w->store, "ldap", false));
+    assert_false(store_is_held(w->store, "mail", false));
     assert_false(world_lease(w, &lease));
     assert_int_equal(store_hold(w->store, "ldap", false, &w->error), 0);
     assert_true(world_lease(w, &lease));
@@ -429,6 +429,25 @@ static void a_held_lane_waits_for_resume_and_takes_events_in(void **state)
     assert_true(world_lease(w, &lease));
     assert_int_equal(lease.deliveries, 2);
     lease_clear(&lease);
+}
+
+static void what_is_held_at_first_is_held_until_it_is_resumed_once(void **state)
+{
+    struct world *w = *state;
+
+    assert_true(store_is_held(w->store, "ldap", true)); /* never heard of */
+    world_route(w);
+    world_reopen(w);
+    world_route(w);
+    assert_true(store_is_held(w->store, "ldap", true));
+    assert_int_equal(store_hold(w->store, "ldap", false, &w->error), 0);
+    assert_false(store_is_held(w->store, "ldap", true));
+    world_reopen(w);
+    assert_false(store_is_held(w->store, "ldap", true));
+    assert_int_equal(store_hold(w->store, "ldap", true, &w->error), 0);
+    world_reopen(w);
+    assert_true(store_is_held(w->store, "ldap", false));
+    assert_true(store_is_held(w->store, "mail", true)); /* each by itself */
 }
 
 /* ---- links ---- */
@@ -995,6 +1014,7 @@ int main(void)
         TEST(a_due_lane_comes_back_at_its_time),
         TEST(a_return_takes_the_lane_out_of_its_due_time),
         TEST(a_held_target_leases_nothing_across_restarts),
+        TEST(what_is_held_at_first_is_held_until_it_is_resumed_once),
         TEST(a_held_lane_waits_for_resume_and_takes_events_in),
         TEST(a_link_is_read_back_and_replaced),
         TEST(an_account_is_linked_to_one_identity_only),
