@@ -62,6 +62,17 @@ static void check_certificate(const struct config *config, struct findings *find
     gnutls_certificate_free_credentials(credentials);
 }
 
+/* What is allowed in the mapping files and should be otherwise. */
+static void check_mappings(const struct config *config, struct findings *findings)
+{
+    for (size_t i = 0; i < config->target_count; i++)
+        for (struct mapping **mapping = config->targets[i].mappings; mapping != NULL && *mapping != NULL; mapping++) {
+            const struct problems *own = mapping_warnings(*mapping);
+            for (size_t k = 0; k < own->count; k++)
+                problems_add(&findings->notes, own->list[k].file, own->list[k].line, 0, "warning: %s", own->list[k].text);
+        }
+}
+
 static json_t *problems_json(const struct problems *problems)
 {
     json_t *list = json_array();
@@ -352,6 +363,7 @@ int ctl_check(struct ctl *ctl)
 
     if (config_load(ctl->config_path, CONFIG_SECRETS | CONFIG_MAPPINGS, &ctl_loader, &findings.mistakes, &config) == 0) {
         check_certificate(config, &findings);
+        check_mappings(config, &findings);
         check_store(config, &findings);
     } else if (findings.mistakes.count == 0) {
         problems_add(&findings.mistakes, ctl->config_path, 0, 0, "cannot be loaded: out of memory");

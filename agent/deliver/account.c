@@ -114,19 +114,73 @@ enum step account_plan(struct lane_run *run)
 
 /* ---- adopting ---- */
 
-/* Whoever is to have no account has none: this one is another identity's, whom
- * `match` finds by a name that was handed on. */
-static bool is_foreign(struct lane_run *run)
+/* Does a link of somebody else lead to it? */
+static bool is_linked_elsewhere(const struct lane_run *run)
 {
     const struct lane_job *job = run->job;
     cleanup_free char *owner = NULL;
 
-    if (run->plan.present || store_find_owner(job->store, job->target, job->kind, run->account.key, &owner, NULL) < 0 ||
-        strcmp(owner, job->id) == 0)
-        return false;
+    return store_find_owner(job->store, job->target, job->kind, run->account.key, &owner, NULL) == 0 && strcmp(owner, job->id) != 0;
+}
+
+/* Whoever is to have no account has none: this one is another identity's, whom
+ * `match` finds by a name that was handed on. */
+static bool set_foreign(struct lane_run *run)
+{
     free(run->foreign);
     run->foreign = str_dup(run->account.key);
     return run->foreign != NULL;
+}
+
+/* A list's entries may be shortened: what they do not show of whose account it is, the whole account may. */
+static bool look_closer(struct lane_run *run)
+{
+    const struct link_view view = { .key = run->account.key, .locator = run->account.locator };
+    struct account entry = run->account;
+    struct receipt receipt = { 0 };
+    struct error error = { 0 };
+
+    run->account = (struct account){ 0 };
+    enum outcome outcome = read_by(run, &view, &receipt, &error);
+    bool read = outcome == OUTCOME_APPLIED;
+    if (read)
+        account_clear(&entry);
+    else
+        run->account = entry;
+    bool good = read || outcome == OUTCOME_GONE || (error.code != 0 ? lane_fail_error(run, &error) : lane_fail_receipt(run, &receipt));
+    receipt_clear(&receipt);
+    return good;
+}
+
+static bool find_mark(struct lane_run *run, struct plan_mark *ret_mark)
+{
+    struct error error = { 0 };
+
+    return plan_find_mark(run->mapping, &run->identity, &run->account, ret_mark, &error) == 0 || lane_fail_error(run, &error);
+}
+
+/* Refuses an account that carries another identity's id, by whatever it was found. One that is linked to somebody else is told by that
+ * link, and waits for its holder to leave it. */
+static bool may_be_ours(struct lane_run *run)
+{
+    struct plan_mark mark = { 0 };
+
+    if (is_linked_elsewhere(run))
+        return true;
+    if (!find_mark(run, &mark))
+        return false;
+    if (mark.kind == MARK_ABSENT && run->job->ops->assigns_locator && !(look_closer(run) && find_mark(run, &mark)))
+        return false;
+    if (mark.kind != MARK_OTHER) {
+        free(mark.id);
+        return true;
+    }
+    cleanup_free char *reason = str_printf(
+        "cannot adopt \"%s\" for %s (its %s is \"%s\", the id of another identity): where it is this one's own account, remove that value "
+        "there; where it is not, guard match as `provostctl check` says, and a new account is created",
+        run->account.locator, run->job->id, mark.attribute, mark.id);
+    free(mark.id);
+    return lane_fail(run, OUTCOME_AMBIGUOUS, reason != NULL ? reason : "out of memory");
 }
 
 /* What is there may be what another group's lane has just created. */
@@ -171,8 +225,11 @@ enum step account_adopt(struct lane_run *run)
         return refuse_occupant(run);
     if (!run->found || known || !wanted)
         return STEP_NEXT;
-    if (is_foreign(run))
+    if (!run->plan.present && is_linked_elsewhere(run) && set_foreign(run))
         return STEP_AGAIN;
+    run->blocked = !may_be_ours(run);
+    if (run->blocked)
+        return STEP_FAILED;
     struct link link = { .key = run->account.key, .locator = run->account.locator, .account = lane_values_text(run->account.values) };
     bool valued = groups_value_of(run, link.locator, run->account.values, &link);
     bool good = is_our_place(run) && lane_set_link(run, &link) && lane_store_link(run);

@@ -92,6 +92,9 @@ void load_members(struct loader *loader, const config_setting_t *group);
 void load_protected(struct loader *loader, const config_setting_t *setting);
 void load_while_disabled(struct loader *loader, const config_setting_t *setting);
 
+/* After all attributes and policies: does each `match` leave other identities' accounts alone? */
+void load_guards(struct loader *loader, const config_setting_t *root);
+
 /* After all attributes: which of `disable` can stop a log-in, and whether one does. */
 void load_locks(struct loader *loader, const config_setting_t *root);
 /* What a disable group of people should have: passwordLock = "TRUE"; of a connector that names no locks: "…". The caller frees. */

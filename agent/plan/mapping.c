@@ -73,6 +73,7 @@ void mapping_free(struct mapping *mapping)
     free(mapping->members.attribute);
     template_free(mapping->members.value);
     free(mapping->members.placeholder);
+    problems_free(&mapping->warnings);
     free(mapping->target);
     free(mapping->sessions);
     free(mapping->path);
@@ -92,6 +93,11 @@ const char *mapping_target(const struct mapping *mapping)
 enum identity_kind mapping_kind(const struct mapping *mapping)
 {
     return mapping->kind;
+}
+
+const struct problems *mapping_warnings(const struct mapping *mapping)
+{
+    return &mapping->warnings;
 }
 
 uint64_t mapping_version(const struct mapping *mapping)

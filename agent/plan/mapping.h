@@ -62,6 +62,9 @@ struct attribute {
     bool lock;             /* of `disable`, and can stop a log-in (ops->locks) */
 };
 
+/* Is it made of {id} and nothing else? What stands there says whose account it is. */
+bool attribute_is_mark(const struct attribute *attribute);
+
 struct mapping {
     char *path;
     uint64_t version; /* of all text that it was compiled from */
@@ -94,6 +97,7 @@ struct mapping {
         char *placeholder;
         bool with_first_member;
     } members;
+    struct problems warnings; /* what `provostctl check` says of it although it is right */
     bool has_lock;         /* an attribute of `disable` can stop a log-in */
     const char **disable_names; /* of the attributes of `disable`, NULL-terminated; borrowed from them */
     bool keeps_disabled;   /* nothing of a disabled account is written but that it is one */

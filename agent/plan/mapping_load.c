@@ -192,6 +192,7 @@ static void load_root(struct loader *loader, const config_setting_t *root)
     load_sessions(loader, root);
     load_locks(loader, root);
     load_places(loader, root);
+    load_guards(loader, root);
     check_whole(loader, root);
 }
 

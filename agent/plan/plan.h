@@ -103,6 +103,8 @@ struct mapping; /* one compiled mapping file */
  * the escaping places and capabilities. */
 int mapping_load(const char *path, const struct connector_ops *ops, struct problems *problems, struct mapping **ret_mapping);
 void mapping_free(struct mapping *mapping); /* NULL is allowed */
+/* What is allowed and should be otherwise, each with the line to write instead; the mapping's. */
+const struct problems *mapping_warnings(const struct mapping *mapping);
 const char *mapping_path(const struct mapping *mapping);
 const char *mapping_target(const struct mapping *mapping); /* as the file says */
 enum identity_kind mapping_kind(const struct mapping *mapping);
@@ -171,6 +173,23 @@ int plan_query(const struct mapping *mapping, const struct identity *identity, c
                struct plan_query *ret_query, struct error *error);
 void plan_query_clear(struct plan_query *query);
 
+/*
+ * Whose account is it, by the attributes that the mapping makes of {id} and nothing else? An account that carries another identity's id
+ * is not to be adopted, however it was found.
+ */
+enum mark_kind {
+    MARK_UNKNOWN, /* the mapping has no such attribute */
+    MARK_ABSENT,  /* nothing stands there */
+    MARK_OTHER,   /* another id does */
+    MARK_OWN,
+};
+struct plan_mark {
+    enum mark_kind kind;
+    const char *attribute; /* the mapping's own */
+    char *id;              /* what stands there; NULL: nothing. The caller's */
+};
+int plan_find_mark(const struct mapping *mapping, const struct identity *identity, const struct account *account,
+                   struct plan_mark *ret_mark, struct error *error);
 
 struct plan_input {
     const struct identity *identity;

@@ -64,6 +64,8 @@ static int render_template(const struct rendering *rendering, const struct value
 
     if (code < 0)
         return code == ERROR_NOMEM ? code : error_prefix(rendering->error, "%s:%d", rendering->mapping->path, value->line);
+    if (rendered == NULL && value->complete && template_is_constant(value->template))
+        rendered = json_string(template_text(value->template)); /* "" is meant: nothing may stand there */
     if (rendered == NULL && value->complete)
         return tell_absent(rendering, value);
     if (value->complete && has_nul(rendered)) {

@@ -194,6 +194,24 @@ static const json_t *attribute_of(const struct call *call, const json_t *item, c
     return pointer != NULL ? pointer_get_value(item, pointer) : NULL;
 }
 
+/* An empty text in `where`: nothing may stand there. */
+static bool asks_for_nothing(const json_t *wanted)
+{
+    return json_is_string(wanted) && json_string_length(wanted) == 0;
+}
+
+static bool is_aggregate(const json_t *value)
+{
+    return json_is_object(value) || json_is_array(value);
+}
+
+/* Nothing but a list can be held against a list, and nothing but nothing against an object. */
+static bool is_comparable(const json_t *wanted, const json_t *there)
+{
+    return !is_aggregate(there) || asks_for_nothing(wanted) || (json_is_array(wanted) && json_is_array(there)) ||
+           (json_is_object(wanted) && json_is_object(there));
+}
+
 int answer_check_hit(const struct call *call, const json_t *item, struct error *error)
 {
     const char *name;
@@ -204,8 +222,7 @@ int answer_check_hit(const struct call *call, const json_t *item, struct error *
                          type_name(item), place(call->items != NULL ? call->items : ""));
     json_object_foreach ((json_t *)(uintptr_t)call->where, name, wanted) {
         const json_t *there = attribute_of(call, item, name);
-        bool plain = !json_is_object(wanted) && !json_is_array(wanted);
-        if (plain && (json_is_object(there) || json_is_array(there)))
+        if (!is_comparable(wanted, there))
             return error_set(error, ERROR_INVALID,
                              "the answer has %s as \"%s\" (where) of a hit, which a text or number cannot be held against",
                              type_name(there), name);
@@ -219,7 +236,7 @@ static int compare_plain(const struct call *call, const json_t *item, const char
     const json_t *there = attribute_of(call, item, name);
     cleanup_free char *one = value_text(there), *other = value_text(wanted);
 
-    return one == NULL || other == NULL ? 0 : value_fits(wanted, there) || value_reads_like(wanted, there, true) ? 1 : -1;
+    return one == NULL || other == NULL || other[0] == '\0' ? 0 : value_fits(wanted, there) || value_reads_like(wanted, there, true) ? 1 : -1;
 }
 
 int answer_compare(const struct call *match, const json_t *item)
@@ -237,16 +254,30 @@ int answer_compare(const struct call *match, const json_t *item)
     return result;
 }
 
+static bool is_empty(const json_t *value)
+{
+    return value == NULL || json_is_null(value) || asks_for_nothing(value) ||
+           (is_aggregate(value) && json_array_size(value) == 0 && json_object_size(value) == 0);
+}
+
+static bool holds(const json_t *wanted, const json_t *there)
+{
+    bool one_of = json_is_array(wanted) && (!json_is_array(there) || is_empty(there));
+    bool found = !one_of && (value_fits(wanted, there) || value_reads_like(wanted, there, false));
+
+    for (size_t i = 0; one_of && !found && i < json_array_size(wanted); i++)
+        found = holds(json_array_get(wanted, i), there);
+    return found || (asks_for_nothing(wanted) && is_empty(there));
+}
+
 bool answer_is_meant(const struct call *call, const json_t *item)
 {
     const char *name;
     json_t *wanted;
 
-    json_object_foreach ((json_t *)(uintptr_t)call->where, name, wanted) {
-        const json_t *there = attribute_of(call, item, name);
-        if (!value_fits(wanted, there) && !value_reads_like(wanted, there, false))
+    json_object_foreach ((json_t *)(uintptr_t)call->where, name, wanted)
+        if (!holds(wanted, attribute_of(call, item, name)))
             return false;
-    }
     json_object_foreach ((json_t *)(uintptr_t)call->query, name, wanted)
         if (compare_plain(call, item, name, wanted) < 0)
             return false;

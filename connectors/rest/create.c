@@ -85,6 +85,19 @@ static enum outcome wait_for_earlier(int64_t wait_us, struct receipt *receipt)
     return OUTCOME_RETRY;
 }
 
+/* One of `match` finds it, and another says that it is somebody else's. */
+static enum outcome refuse_contradicted(const json_t *settings, const struct found *found, struct receipt *receipt)
+{
+    struct call match;
+
+    for (size_t i = 0; i < call_match_count(settings); i++)
+        if (call_match(settings, i, &match, NULL) == 0 && answer_compare(&match, found->item) < 0)
+            return receipt_set(receipt, OUTCOME_AMBIGUOUS, 0,
+                               "\"%s\" was found, and is somebody else's by requests.match[%zu]: look which of them it is in the target",
+                               found->key, i);
+    return OUTCOME_APPLIED;
+}
+
 /* Was it made under what was known then, another name or address? */
 static enum outcome look_for_earlier(struct connector_session *session, const struct operation *operation,
                                      struct account *ret_account, struct receipt *receipt)
@@ -96,6 +109,8 @@ static enum outcome look_for_earlier(struct connector_session *session, const st
     json_array_foreach (operation->earlier, i, settings) {
         cleanup_found struct found found = { 0 };
         outcome = find_by_match(session, settings, &found, receipt);
+        if (outcome == OUTCOME_APPLIED)
+            outcome = refuse_contradicted(settings, &found, receipt);
         if (outcome == OUTCOME_APPLIED && (outcome = tell_made(found.key, OUTCOME_CONFLICT, 0, ret_account, receipt)) == OUTCOME_CONFLICT)
             receipt_set(receipt, outcome, 0, "an earlier attempt made \"%s\", by what was known then", found.key);
         if (outcome != OUTCOME_GONE)
@@ -151,6 +166,8 @@ static enum outcome find_made(struct connector_session *session, const struct op
     bool accepted = status == STATUS_ACCEPTED;
     enum outcome outcome = find_by_match(session, operation->settings, &found, &looked);
 
+    if (outcome == OUTCOME_APPLIED)
+        outcome = refuse_contradicted(operation->settings, &found, &looked);
     if (outcome == OUTCOME_APPLIED) {
         receipt_clear(&looked);
         return tell_made(found.key, OUTCOME_APPLIED, status, ret_account, receipt);

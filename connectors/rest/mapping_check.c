@@ -72,7 +72,7 @@ static const struct option_row request_rows[] = {
     OPTION_STRING(struct request, items, "items", 0, NULL,
                   "pointer to the list of hits in the answer; absent: the answer is one item"),
     OPTION_STRING(struct request, item, "item", 0, NULL, "pointer to the one item in the answer; default: result.item"),
-    SETTING(struct request, where, "where", "a group { ATTRIBUTE = value; }: hits that do not have these are dropped; where: { }; believes all"),
+    SETTING(struct request, where, "where", "a group { ATTRIBUTE = value; }: hits that do not have these are dropped; a list: one of these; \"\": nothing; where: { }; believes all"),
     SETTING(struct request, next, "next", "how the next page is found, a group"),
     SETTING(struct request, result, "result", "what in this answer is read otherwise, a group like the mapping's result"),
     SETTING(struct request, outcomes, "outcomes", "what a status means here: ( { status = 409; outcome = \"unchanged\"; } )"),

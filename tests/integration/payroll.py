@@ -57,6 +57,59 @@ def today():
     return okta.moment()[:10]
 
 
+# --- whose record
+
+GUARD = ('external_id = [ "", "{id}" ]; ', "")
+FORMER = User("00uold", ANN.login, "Ann Former")
+
+
+def former_and_new(world, **more):
+    """Somebody of ANN's address has left, and ANN is hired."""
+    payroll, agent = start(world, "--not-unique", **more)
+    former = payroll.hire(FORMER)
+    status, said = payroll.request("POST", f"/employees/{former['id']}/terminate", {"last_working_day": "2024-01-31"})
+    assert status == 200, said
+    agent.send(okta.activate(ANN))
+    return payroll, agent, former
+
+
+def check_former(payroll, former):
+    row = payroll.employee(FORMER)
+    assert (row["id"], row["family"], row["status"], row["last_working_day"]) == (former["id"], "Former", "terminated", "2024-01-31"), row
+
+
+@test
+def a_former_employee_s_record_is_not_given_to_a_new_hire_of_the_same_address(world):
+    payroll, agent, former = former_and_new(world)
+    assert await_employee(payroll, ANN)["id"] != former["id"]
+    agent.settle()
+    check_former(payroll, former)
+    check_end(payroll, agent)
+
+
+@test
+def without_the_guard_such_a_record_is_refused_and_both_are_named(world):
+    payroll, agent, former = former_and_new(world, replace=[GUARD])
+    line = agent.await_log(id=ANN.id, outcome="ambiguous")
+    assert "00uold" in line["reason"] and ANN.id in line["reason"], line
+    agent.settle()
+    check_former(payroll, former)
+    assert len(payroll.requests()) == 2, payroll.requests()
+    check_end(payroll, agent)
+
+
+@test
+def a_list_that_does_not_show_whose_a_record_is_is_not_believed(world):
+    payroll, agent = start(world, "--not-unique")
+    former = payroll.hire(FORMER)
+    payroll.trouble(spoil="brief")
+    agent.send(okta.activate(ANN))
+    line = agent.await_log(id=ANN.id, outcome="ambiguous")
+    assert "00uold" in line["reason"], line
+    agent.settle()
+    assert payroll.employee(FORMER)["version"] == former.get("version", 1) and len(payroll.employees()) == 1, payroll.employees()
+
+
 # --- joiner, mover, leaver, return
 
 @test

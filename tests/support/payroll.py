@@ -25,6 +25,7 @@ Without a token, for the tests alone:
                         another (of employee 1, and of none that anybody asked for),
                         stale (an employee's status is shown as it was before), active_text and active_number (employees have
                         "active", too: "True" or "False", 1 or 0),
+                        brief (a listing shows of its employees no more than id, email and status),
                         echo (an HTML page with the request's credentials)
         pretend         answered 2xx, and nothing is done
         ignore_filters  a listing takes no notice of its filters
@@ -262,6 +263,11 @@ def active_as(true, false):
     return lambda good, _: dumped(each_employee(good, lambda employee: {**employee, "active": true if employee["status"] == "active" else false}))
 
 
+def brief(good, _):
+    shown = lambda employee: {name: employee[name] for name in ("id", "email", "status")}
+    return dumped({**good, "items": [shown(employee) for employee in good["items"]]} if good and "items" in good else good)
+
+
 def stale(good, _):
     return dumped(each_employee(good, lambda employee: {**employee, "status": "terminated" if employee["status"] == "active" else "active"}))
 
@@ -277,6 +283,7 @@ SPOILT = {
     "huge": lambda good, _: b'{"items": ["' + b"x" * 50_000_000 + b'"], "next": null}',
     "another": lambda good, _: dumped({**(good or {}), "id": 1, "external_id": "another", "email": "another@example.com"}),
     "stale": stale,
+    "brief": brief,
     "active_text": active_as("True", "False"),
     "active_number": active_as(1, 0),
     "no_id": lambda good, _: dumped({name: value for name, value in (good or {}).items() if name != "id"}),

@@ -347,6 +347,66 @@ static void nobody_else_s_account_is_called_disabled(void **state)
     assert_string_equal(lanes_newest("u2").reason, "invalid syntax, said the server");
 }
 
+/* ---- whose account it is ---- */
+
+/* A file whose filters find whoever has the same address. */
+static void find_by_mail(void)
+{
+    lanes_use_people(str_dup("target = \"directory\"; kind = \"user\"; match = ( \"(mail={login})\" );\n"
+                             "account: { dn = \"uid={login | before '@'},ou=people,dc=example,dc=org\"; objectClass = [ \"person\" ];\n"
+                             "  cn = \"{name}\"; mail = \"{login}\"; employeeNumber = \"{id}\"; };\n"
+                             "on: { deactivated = \"disable\"; };\n" DISABLES));
+}
+
+static void put_entry(const char *number)
+{
+    json_t *values = json_pack("{s:[s], s:[s], s:[s]}", "objectClass", "person", "cn", "Ann Lee", "mail", "ann@example.com");
+
+    if (number != NULL)
+        json_object_set_new(values, "employeeNumber", json_pack("[s]", number));
+    memory_target_put(lanes.target, "uid=alee,ou=people,dc=example,dc=org", values);
+}
+
+static void an_account_that_carries_another_id_is_not_adopted(void **state)
+{
+    (void)state;
+    find_by_mail();
+    put_entry("u0");
+    lanes_person("a", 1, "u1", "ann@example.com", "Ann Lee");
+    assert_string_equal(lanes_newest("u1").outcome, "ambiguous");
+    assert_non_null(strstr(lanes_newest("u1").reason, "cannot adopt \"uid=alee,ou=people,dc=example,dc=org\" for u1 (its employeeNumber is \"u0\""));
+    assert_string_equal(peer.sent, "");
+    lanes_expect("uid=alee,ou=people,dc=example,dc=org", "employeeNumber", "[\"u0\"]");
+}
+
+static void an_account_that_carries_no_id_or_the_same_is_adopted(void **state)
+{
+    static const char *const numbers[] = { NULL, "u1" };
+
+    for (size_t i = 0; i < 2; i++) {
+        find_by_mail();
+        put_entry(numbers[i]);
+        lanes_person("a", 1, "u1", "ann@example.com", "Ann Lee");
+        assert_string_equal(lanes_newest("u1").outcome, "applied");
+        lanes_expect(ANN, "employeeNumber", "[\"u1\"]");
+        start_anew(state);
+    }
+}
+
+/* Whether it is his nobody can tell: he is not called out. */
+static void a_leaver_takes_nobody_else_s_account_along(void **state)
+{
+    (void)state;
+    find_by_mail();
+    put_entry("u2");
+    world_take(lanes.world, "a", 1, LOGIN("u1", "ann@example.com"), NAME("u1", "Ann Lee"), STATUS("u1", "ACTIVE"));
+    world_take(lanes.world, "b", 2, STATUS("u1", "DEPROVISIONED"));
+    lanes_work();
+    assert_string_equal(lanes_newest("u1").outcome, "ambiguous");
+    assert_string_equal(peer.sent, "");
+    expect_out(false);
+}
+
 /* ---- a removal that is refused ---- */
 
 static void a_refused_removal_disables(void **state)
@@ -978,6 +1038,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_later_attempt_says_that_the_account_is_disabled_too, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_later_attempt_says_that_the_account_is_removed_too, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(nobody_else_s_account_is_called_disabled, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(an_account_that_carries_another_id_is_not_adopted, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(an_account_that_carries_no_id_or_the_same_is_adopted, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_leaver_takes_nobody_else_s_account_along, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_refused_removal_disables, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_refused_removal_is_tried_again_and_said_so, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(who_could_not_be_removed_comes_into_no_group_that_is_created_later, setup, lanes_teardown),
