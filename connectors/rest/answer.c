@@ -94,6 +94,24 @@ int answer_items(const struct call *call, const json_t *document, const json_t *
     return 0;
 }
 
+bool answer_shows_more(const json_t *document, long long count)
+{
+    static const char *const totals[] = { "/totalResults", "/total", "/total_count", "/totalCount", "/count", "/@odata.count", "/meta/total",
+                                          "/pagination/total", "/page/totalElements", NULL };
+    static const char *const nexts[] = { "/next", "/next_page", "/nextPage", "/next_cursor", "/nextCursor", "/nextPageToken",
+                                         "/next_page_token", "/@odata.nextLink", "/links/next", "/_links/next", "/paging/next",
+                                         "/pagination/next", "/meta/next", "/has_more", "/hasMore", NULL };
+    bool more = false;
+
+    for (const char *const *total = totals; *total != NULL; total++) {
+        const json_t *value = pointer_get(document, *total);
+        more = more || (json_is_integer(value) && json_integer_value(value) > count);
+    }
+    for (const char *const *next = nexts; *next != NULL; next++)
+        more = more || !value_is_nothing(pointer_get(document, *next));
+    return more;
+}
+
 int answer_item(const struct call *call, const json_t *document, const json_t **ret_item, struct error *error)
 {
     const json_t *item = pointer_get(document, call->result.item);

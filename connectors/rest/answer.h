@@ -25,6 +25,9 @@ bool answer_is_html(const char *body, const char *content_type);
  * an absent one where `next.total` says 0 (RFC 7644 §3.4.2). */
 int answer_items(const struct call *call, const json_t *document, const json_t **ret_items, struct error *error);
 
+/* Does a page of `count` items show, in one of the ways that are usual, that there are more? */
+bool answer_shows_more(const json_t *document, long long count);
+
 /* The one item of an answer without `items`, borrowed: an object. null:
  * ERROR_NOTFOUND, there is none. */
 int answer_item(const struct call *call, const json_t *document, const json_t **ret_item, struct error *error);

@@ -29,6 +29,8 @@ struct walk {
     size_t on_page;    /* items of the last page */
     json_t *last;      /* and themselves; NULL: none */
     size_t empty;      /* pages in a row without any */
+    size_t filled;     /* pages with some, of all */
+    bool more;         /* than the one page that was asked for */
 };
 
 static const char *next_text(const struct walk *walk, const char *name)
@@ -159,6 +161,7 @@ static int check_progress(struct walk *walk, const json_t *items, struct error *
                          parameter != NULL ? ": the target takes no notice of the parameter \"" : "", parameter != NULL ? parameter : "",
                          parameter != NULL ? "\" (next)" : "");
     walk->empty = empty ? walk->empty + 1 : 0;
+    walk->filled += !empty;
     if (walk->empty > EMPTY_PAGES_MOST)
         return error_set(error, ERROR_TOOBIG, "more than %d pages in a row are empty, and the target names another one", EMPTY_PAGES_MOST);
     json_decref(walk->last);
@@ -280,9 +283,10 @@ static bool move_on(struct walk *walk, const struct reply *reply)
     if (code == 0 && json_object_get(walk->asked, asked) != NULL)
         code = error_set(&error, ERROR_INVALID, "the page \"%.*s\" was there before: the listing turns in a circle",
                          (int)(walk->url != NULL ? strcspn(asked, "?") : strnlen(asked, 200)), asked);
-    else if (code == 0 && json_object_size(walk->asked) >= pages_most(walk))
+    else if (code == 0 && walk->filled >= pages_most(walk))
         code = error_set(&error, ERROR_TOOBIG, "the listing has more than %zu pages%s", pages_most(walk),
-                         walk->call->kind == CALL_LIST ? "" : ": let its query select the one that is looked for");
+                         walk->call->kind == CALL_LIST ? "" : ": let its query select the one that is looked for; a target that takes no "
+                                                              "notice of the query answers with everybody");
     else if (code == 0 && json_object_set_new_nocheck(walk->asked, asked, json_true()) < 0)
         code = error_nomem(&error);
     if (code < 0)
@@ -302,6 +306,13 @@ static enum next next_by(const struct call *call)
     return NEXT_COUNT;
 }
 
+static bool has_link(const struct reply *reply)
+{
+    cleanup_free char *next = reply->http.link != NULL ? pages_link_next(reply->http.link) : NULL;
+
+    return next != NULL;
+}
+
 static enum outcome walk_pages(struct walk *walk)
 {
     bool more = true;
@@ -313,6 +324,7 @@ static enum outcome walk_pages(struct walk *walk)
         int code = take_page(walk, &reply);
         if (code > 0)
             receipt_set(walk->receipt, OUTCOME_APPLIED, 0, NULL);
+        walk->more = walk->by == NEXT_COUNT && (has_link(&reply) || answer_shows_more(reply.document, walk->counted));
         more = code == 0 && walk->by != NEXT_COUNT && move_on(walk, &reply);
     }
     return walk->receipt->outcome;
@@ -337,7 +349,7 @@ static enum outcome take_single(const struct walk *walk)
 }
 
 enum outcome pages_walk(struct connector_session *session, const struct call *call, pages_item *each, void *arg,
-                        struct receipt *receipt)
+                        struct pages_seen *ret_seen, struct receipt *receipt)
 {
     struct walk walk = { .session = session, .call = call, .each = each, .arg = arg, .receipt = receipt, .by = next_by(call) };
 
@@ -347,6 +359,8 @@ enum outcome pages_walk(struct connector_session *session, const struct call *ca
         walk.position = str_printf("%lld", next_number(&walk, "first", walk.by == NEXT_PAGE ? 1 : 0));
     walk.asked = json_object();
     enum outcome outcome = walk.asked != NULL ? walk_pages(&walk) : receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
+    if (ret_seen != NULL)
+        *ret_seen = (struct pages_seen){ walk.counted, walk.more };
     json_decref(walk.asked);
     json_decref(walk.last);
     free(walk.url);

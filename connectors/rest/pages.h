@@ -18,7 +18,7 @@
 #include "connectors/rest/session.h"
 
 #define PAGES_MOST 100000
-#define LOOK_PAGES_MOST 1000
+#define LOOK_PAGES_MOST 20
 #define EMPTY_PAGES_MOST 100
 
 /* code, name in mapping files */
@@ -40,10 +40,16 @@ extern const char *const next_names[]; /* NULL-terminated */
 /* 0 to go on, 1 to end with success, negative to end with what it put into the receipt. */
 typedef int pages_item(void *arg, const json_t *item, const struct reply *reply, struct receipt *receipt);
 
+/* What a walk has seen. */
+struct pages_seen {
+    long long items;
+    bool more; /* the mapping has no `next`, and the answer shows that there are more */
+};
+
 /* Without `items`, the one item of the answer. APPLIED, or a failure; GONE
- * where a single item is not there. */
+ * where a single item is not there. *ret_seen may be NULL. */
 enum outcome pages_walk(struct connector_session *session, const struct call *call, pages_item *each, void *arg,
-                        struct receipt *receipt);
+                        struct pages_seen *ret_seen, struct receipt *receipt);
 
 /* The target of rel="next" in a Link header (RFC 8288 §3), the caller's; NULL: none. */
 char *pages_link_next(const char *header);

@@ -6,7 +6,8 @@
 #include "connectors/rest/pointer.h"
 #include "connectors/rest/value.h"
 
-#define HITS_MOST 6 /* enough to say that it is ambiguous, and with whom */
+#define STRANGERS_MOST 10 /* that an answer to a search has, while nobody knows whether it has another page */
+#define HITS_MOST 6       /* enough to say that it is ambiguous, and with whom */
 
 #define NOMEM(receipt) receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory")
 
@@ -27,6 +28,7 @@ struct hits {
     const char *key; /* the only one that is meant; NULL: any */
     json_t *ids;
     struct found first;
+    struct pages_seen seen;
 };
 
 static int take_hit(void *arg, const json_t *item, const struct reply *reply, struct receipt *receipt)
@@ -72,10 +74,28 @@ static enum outcome tell_many(const struct hits *hits, struct receipt *receipt)
                        list.bytes != NULL ? list.bytes : "?", call_name(hits->call->kind));
 }
 
+/* Whoever is looked for may be behind what was seen: the target answers with others than were asked for, and not with all of them. */
+static bool may_hide(const struct hits *hits)
+{
+    bool unknown = hits->call->next == NULL && hits->seen.items >= STRANGERS_MOST;
+
+    return hits->call->kind == CALL_MATCH && hits->first.key == NULL && hits->seen.items > 0 && (hits->seen.more || unknown);
+}
+
+static enum outcome tell_ignored(const struct hits *hits, struct receipt *receipt)
+{
+    return session_say(hits->session, hits->call, OUTCOME_REJECTED, 0, receipt,
+                       "none of the %lld found is the one that is looked for, and there %s more: the target takes no notice of the query, or "
+                       "the query selects too many; correct it, and say with `next` how the next page is asked for",
+                       hits->seen.items, hits->seen.more ? "are" : "may be");
+}
+
 static enum outcome tell_hits(struct hits *hits, struct found *ret_found, struct receipt *receipt)
 {
     if (json_object_size(hits->ids) > 1)
         return tell_many(hits, receipt);
+    if (may_hide(hits))
+        return tell_ignored(hits, receipt);
     if (hits->first.key == NULL)
         return session_say(hits->session, hits->call, OUTCOME_GONE, 0, receipt, "nobody was found");
     if (hits->key != NULL && strcmp(hits->first.key, hits->key) != 0)
@@ -91,7 +111,7 @@ static enum outcome find(struct connector_session *session, const struct call *c
                          struct receipt *receipt)
 {
     struct hits hits = { .session = session, .call = call, .key = key, .ids = json_object() };
-    enum outcome outcome = hits.ids != NULL ? pages_walk(session, call, take_hit, &hits, receipt) : NOMEM(receipt);
+    enum outcome outcome = hits.ids != NULL ? pages_walk(session, call, take_hit, &hits, &hits.seen, receipt) : NOMEM(receipt);
 
     if (outcome == OUTCOME_APPLIED)
         outcome = tell_hits(&hits, ret_found, receipt);
@@ -111,16 +131,38 @@ enum outcome find_by_key(struct connector_session *session, const json_t *settin
     return find(session, &call, key, ret_found, receipt);
 }
 
+static void keep_receipt(struct receipt *from, struct receipt *to)
+{
+    receipt_clear(to);
+    *to = *from;
+    *from = (struct receipt){ 0 };
+}
+
+/* What cannot be looked for in one way (a filter that is refused, or ignored) may be found in the next; it is told where it is not. */
+static void keep_refusal(struct receipt *receipt, struct receipt *refused)
+{
+    if (receipt->outcome == OUTCOME_REJECTED && refused->outcome != OUTCOME_REJECTED)
+        keep_receipt(receipt, refused);
+}
+
 enum outcome find_by_match(struct connector_session *session, const json_t *settings, struct found *ret_found,
                            struct receipt *receipt)
 {
     enum outcome outcome = receipt_set(receipt, OUTCOME_GONE, 0, "nothing of requests.match could be rendered to look for");
+    struct receipt refused = { 0 };
     struct error error = { 0 };
     struct call call;
 
-    for (size_t i = 0; i < call_match_count(settings) && outcome == OUTCOME_GONE; i++)
+    for (size_t i = 0; i < call_match_count(settings) && (outcome == OUTCOME_GONE || outcome == OUTCOME_REJECTED); i++) {
+        keep_refusal(receipt, &refused);
         outcome = call_match(settings, i, &call, &error) < 0 ? session_say_error(&error, receipt)
                                                              : find(session, &call, NULL, ret_found, receipt);
+    }
+    if (outcome == OUTCOME_GONE && refused.outcome == OUTCOME_REJECTED) {
+        keep_receipt(&refused, receipt);
+        outcome = OUTCOME_REJECTED;
+    }
+    receipt_clear(&refused);
     return outcome;
 }
 
@@ -208,7 +250,7 @@ enum outcome rest_read_groups(struct connector_session *session, const struct gr
     if (call_find(query->settings, CALL_GROUPS_OF, false, &call, &error) < 0)
         return session_say_error(&error, receipt);
     struct groups groups = { session, &call, json_array() };
-    enum outcome outcome = groups.list != NULL ? pages_walk(session, &call, take_group, &groups, receipt) : NOMEM(receipt);
+    enum outcome outcome = groups.list != NULL ? pages_walk(session, &call, take_group, &groups, NULL, receipt) : NOMEM(receipt);
     if (outcome == OUTCOME_GONE) /* a member that the target does not know is in no group */
         outcome = receipt_set(receipt, OUTCOME_APPLIED, receipt->remote_code, NULL);
     if (outcome == OUTCOME_APPLIED)
@@ -269,7 +311,7 @@ enum outcome rest_list(struct connector_session *session, const struct account_q
     if (call_find(query->settings, CALL_LIST, false, &call, &error) < 0)
         return session_say_error(&error, receipt);
     struct listing listing = { session, &call, query, entry, arg, json_object() };
-    enum outcome outcome = listing.ids != NULL ? pages_walk(session, &call, take_listed, &listing, receipt) : NOMEM(receipt);
+    enum outcome outcome = listing.ids != NULL ? pages_walk(session, &call, take_listed, &listing, NULL, receipt) : NOMEM(receipt);
     json_decref(listing.ids);
     return outcome;
 }

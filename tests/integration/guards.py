@@ -52,6 +52,16 @@ def shipped():
     return [name for name in names if not name.endswith(".test.conf") and connector_of(shipped_mapping(name)) != "session"]
 
 
+@test
+def every_shipped_match_goes_on_to_the_next_page(world):
+    for name in shipped():
+        text = shipped_mapping(name)
+        start = re.search(r"requests:.*?\bmatch = \(", text, re.S)
+        entries = text[start.end():text.index("\n  );", start.end())] if start else ""
+        lists = [entry for entry in entries.split("{ path =")[1:] if "items =" in entry]
+        assert all("next:" in entry for entry in lists) and (lists or not start), (name, entries)
+
+
 def examples(page):
     """The `match`es of a page."""
     with open(os.path.join(SOURCE, page), encoding="utf-8") as file:

@@ -471,7 +471,8 @@ def news_of_a_joiner_whose_answer_was_lost_do_not_hire_twice(world):
     check_end(payroll, agent)
 
 
-BY_ID = """    { path = "/employees"; query: { external_id = "{id}"; }; items = "/items"; where: { external_id = "{id}"; }; },\n"""
+BY_ID = """    { path = "/employees"; query: { external_id = "{id}"; }; items = "/items"; where: { external_id = "{id}"; };
+      next: { by = "cursor"; parameter = "cursor"; pointer = "/next"; }; },\n"""
 
 
 @test

@@ -149,4 +149,107 @@ def a_group_that_comes_before_its_members_takes_them_in(world):
     check_end(scim, agent)
 
 
+# --- services that do less than the RFC hopes for
+
+def old_account(scim, login, **more):
+    return scim.add("Users", userName=login, displayName="Old", active=True, **more)
+
+
+def crowd(scim, count):
+    for number in range(count):
+        old_account(scim, f"person{number}@example.com", externalId=f"00uother{number}")
+
+
+@test
+def a_filter_that_is_ignored_over_three_pages_makes_no_second_account(world):
+    scim, agent = start(world)
+    scim.quirks(page=4, ignore_filter=True)
+    crowd(scim, 9)
+    old = old_account(scim, ANN.login)
+    agent.send(okta.activate(ANN))
+    assert await_user(scim, ANN)["id"] == old["id"]
+    join(scim, agent, BOB)
+    agent.settle()
+    assert len(scim.all("Users")) == 11, scim.all("Users")
+    check_end(scim, agent)
+
+
+@test
+def a_leaver_behind_a_filter_that_is_ignored_is_found(world):
+    scim, agent = start(world)
+    scim.quirks(page=4, ignore_filter=True)
+    crowd(scim, 9)
+    old = old_account(scim, ANN.login)
+    agent.send(okta.activate(ANN), okta.deactivate(ANN))
+    agent.settle()
+    found = [user for user in scim.all("Users") if user["id"] == old["id"]]
+    assert found[0]["active"] is False, found
+    check_end(scim, agent)
+
+
+@test
+def a_filter_that_is_ignored_by_more_than_anybody_looks_through_is_refused(world):
+    scim, agent = start(world)
+    crowd(scim, 42)
+    scim.quirks(page=2, ignore_filter=True)
+    agent.send(okta.activate(ANN))
+    line = agent.await_log(id=ANN.id, outcome="rejected")
+    assert "20 pages" in line["reason"] and "query" in line["reason"], line
+    agent.send(okta.deactivate(ANN))
+    agent.settle()
+    assert agent.log(id=ANN.id)[-1]["outcome"] == "rejected", "a leaver whom nobody can have seen counts as out"
+    assert len(scim.all("Users")) == 42, "a second account"
+
+
+NEXT = 'next: { by = "offset"; parameter = "startIndex"; first = 1; size_parameter = "count"; size = 100; total = "/totalResults"; };'
+
+
+@test
+def one_page_of_several_is_no_nobody(world):
+    scim, agent = start(world, replace=[(NEXT, "")])
+    crowd(scim, 9)
+    old_account(scim, ANN.login)
+    scim.quirks(page=4, ignore_filter=True)
+    agent.send(okta.activate(ANN))
+    line = agent.await_log(id=ANN.id, outcome="rejected")
+    assert "takes no notice of the query" in line["reason"] and "`next`" in line["reason"], line
+    assert len(scim.all("Users")) == 10, "a second account"
+
+
+@test
+def a_refused_filter_leaves_the_name_to_look_by(world):
+    scim, agent = start(world)
+    scim.quirks(refuse_filter="externalId")
+    old = old_account(scim, ANN.login)
+    agent.send(okta.activate(ANN))
+    assert await_user(scim, ANN)["id"] == old["id"]
+    join(scim, agent, BOB)
+    agent.settle()
+    check_end(scim, agent)
+
+
+@test
+def a_filter_that_is_refused_is_told_where_no_other_finds_anybody(world):
+    scim, agent = start(world, replace=[('outcomes = ( { status = 400; outcome = "gone"; } );', "")])
+    scim.quirks(refuse_filter="externalId")
+    old = old_account(scim, ANN.login)
+    agent.send(okta.activate(ANN))
+    assert await_user(scim, ANN)["id"] == old["id"]
+    agent.send(okta.activate(BOB))
+    line = agent.await_log(id=BOB.id, outcome="rejected")
+    assert "Cannot filter by externalId" in line["reason"], line
+    assert len(scim.all("Users")) == 1, scim.all("Users")
+
+
+@test
+def a_former_colleagues_account_is_not_given_to_a_new_one_of_the_same_name(world):
+    scim, agent = start(world)
+    old = old_account(scim, ANN.login, externalId="00uold")
+    agent.send(okta.activate(ANN))
+    line = agent.await_log(id=ANN.id, attempt="2")
+    assert "taken" in line["reason"], line
+    [user] = scim.all("Users")
+    assert (user["id"], user["externalId"], user["displayName"]) == (old["id"], "00uold", "Old"), user
+
+
 run()

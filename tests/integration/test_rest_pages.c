@@ -171,6 +171,14 @@ static struct page person(struct MHD_Connection *connection)
     return (struct page){ json_pack("{s:s,s:s}", "id", "5", "active", active), NULL };
 }
 
+static const char *said, *said_link; /* what /api/said answers */
+
+static struct page say(struct MHD_Connection *connection)
+{
+    (void)connection;
+    return (struct page){ rest_json(said), str_dup(said_link) };
+}
+
 static const struct {
     const char *path;
     struct page (*make)(struct MHD_Connection *connection);
@@ -180,6 +188,7 @@ static const struct {
     { "/api/double", with_a_double }, { "/api/nothing", nothing },    { "/api/rpc", rpc },
     { "/api/Groups/9", member },      { "/api/same", always_the_same }, { "/api/empty", empty_for_ever },
     { "/api/strangers", strangers_for_ever }, { "/api/people/5", person },
+    { "/api/said", say },
 };
 
 static enum MHD_Result answer(struct MHD_Connection *connection, struct page page, unsigned status)
@@ -371,8 +380,64 @@ static void looking_for_somebody_has_an_end_whatever_the_target_answers(void **s
     assert_reason("pages in a row are empty");
     assert_true(asked < 120);
     assert_outcome(look_for_ann(LOOK("/strangers")), REJECTED);
-    assert_reason("more than 1000 pages: let its query select");
+    assert_reason("more than 20 pages: let its query select");
 #undef LOOK
+}
+
+#define BOB "{'id':2,'name':'Bob'}"
+#define BOBS BOB "," BOB "," BOB "," BOB "," BOB "," BOB "," BOB "," BOB "," BOB
+
+/* Nobody who fits is there; is it known that there is none? */
+static void others_than_were_asked_for_are_no_nobody_where_more_may_follow(void **state)
+{
+    static const struct {
+        const char *items, *said, *link;
+        enum outcome outcome;
+    } rows[] = {
+        { "", "[]", NULL, OUTCOME_GONE },
+        { "", "[" BOB "]", NULL, OUTCOME_GONE },
+        { "", "[" BOBS "]", NULL, OUTCOME_GONE },
+        { "", "[" BOBS "," BOB "]", NULL, OUTCOME_REJECTED }, /* ten, and nothing says that these are all */
+        { "", "[" BOB "]", "</api/said?page=2>; rel=\"next\"", OUTCOME_REJECTED },
+        { "", "[" BOB "]", "</api/said?page=1>; rel=\"first\"", OUTCOME_GONE },
+        { "", "[{'id':1,'name':'Ann'}," BOB "]", "</api/said?page=2>; rel=\"next\"", OUTCOME_APPLIED },
+        { "/i", "{'i':[" BOB "],'totalResults':1}", NULL, OUTCOME_GONE },
+        { "/i", "{'i':[" BOB "],'totalResults':151}", NULL, OUTCOME_REJECTED },
+        { "/i", "{'i':[" BOB "],'total':2}", NULL, OUTCOME_REJECTED },
+        { "/i", "{'i':[" BOB "],'meta':{'total':2}}", NULL, OUTCOME_REJECTED },
+        { "/i", "{'i':[" BOB "],'next':'abc'}", NULL, OUTCOME_REJECTED },
+        { "/i", "{'i':[" BOB "],'next':null,'has_more':false}", NULL, OUTCOME_GONE },
+        { "/i", "{'i':[" BOB "],'has_more':true}", NULL, OUTCOME_REJECTED },
+        { "/i", "{'i':[" BOB "],'@odata.nextLink':'https://x'}", NULL, OUTCOME_REJECTED },
+        { "/i", "{'i':[],'total':151}", NULL, OUTCOME_GONE }, /* of all that there are none was found */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cleanup_free char *request = str_printf("{'path':'/said','items':'%s','where':{'name':'Ann'}}", rows[i].items);
+        said = rows[i].said;
+        said_link = rows[i].link;
+        enum outcome outcome = look_for_ann(request);
+        if (outcome != rows[i].outcome)
+            fail_msg("%s: %s, %s", rows[i].said, outcome_name(outcome), receipt.reason != NULL ? receipt.reason : "");
+        if (outcome == OUTCOME_REJECTED)
+            assert_reason("the target takes no notice of the query");
+    }
+}
+
+static void what_cannot_be_looked_for_in_one_way_is_looked_for_in_the_next(void **state)
+{
+#define IGNORED "{'path':'/said','items':'','where':{'name':'Ann'}}"
+#define FINDS(path, id) "{'path':'" path "','items':'','where':{'name':'X','id':" id "},'next':{'by':'link_header'}}"
+    (void)state;
+    said = "[" BOB "]";
+    said_link = "</api/said?page=2>; rel=\"next\"";
+    assert_outcome(look_for_ann(IGNORED "," FINDS("/link", "3")), APPLIED);
+    assert_outcome(look_for_ann(IGNORED "," IGNORED "," FINDS("/link", "99")), REJECTED);
+    assert_reason("GET /said: none of the 1 found is the one");
+    assert_outcome(look_for_ann(IGNORED "," FINDS("/nowhere", "3")), RETRY);
+#undef IGNORED
+#undef FINDS
 }
 
 static void a_next_page_on_another_server_is_not_asked_for(void **state)
@@ -523,6 +588,8 @@ int main(void)
         cmocka_unit_test(a_total_saves_the_last_request),
         cmocka_unit_test(a_listing_that_turns_in_a_circle_ends),
         cmocka_unit_test(looking_for_somebody_has_an_end_whatever_the_target_answers),
+        cmocka_unit_test(others_than_were_asked_for_are_no_nobody_where_more_may_follow),
+        cmocka_unit_test(what_cannot_be_looked_for_in_one_way_is_looked_for_in_the_next),
         cmocka_unit_test(a_next_page_on_another_server_is_not_asked_for),
         cmocka_unit_test(an_id_that_comes_twice_in_a_listing_is_named),
         cmocka_unit_test(no_resources_of_none_at_all_is_an_empty_list),

@@ -38,13 +38,30 @@ class Scim:
         self.process.wait(20)
         self.process.stdout.close()
 
-    def _get(self, url):
-        with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"}), timeout=30) as answer:
-            return json.loads(answer.read())
+    def _ask(self, url, document=None):
+        body = None if document is None else json.dumps(document).encode()
+        kind = "application/scim+json" if url.startswith(self.url) else "application/json"
+        request = urllib.request.Request(url, body, {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+            return json.loads(text) if text else None
+
+    def quirks(self, **quirks):
+        """See scim_peer.mjs; in place of those before."""
+        self._ask(self.url.removesuffix("/scim") + "/_quirks", quirks)
+
+    def add(self, kind, **members):
+        """What the service had before: a resource of /Users or /Groups."""
+        schema = {"Users": "User", "Groups": "Group"}[kind]
+        return self._ask(f"{self.url}/{kind}", {"schemas": [f"urn:ietf:params:scim:schemas:core:2.0:{schema}"], **members})
 
     def all(self, kind):
-        """Resources of /Users or /Groups."""
-        return self._get(f"{self.url}/{kind}?count=1000")["Resources"]
+        """Resources of /Users or /Groups, through all pages."""
+        found, total = [], 1
+        while len(found) < total:
+            page = self._ask(f"{self.url}/{kind}?count=100&startIndex={len(found) + 1}")
+            found, total = found + page["Resources"], page["totalResults"]
+        return found
 
     def user(self, user):
         found = [item for item in self.all("Users") if item.get("externalId") == user.id]
@@ -58,4 +75,4 @@ class Scim:
 
     def requests(self):
         """Those that change something, oldest first."""
-        return [r for r in self._get(self.url.removesuffix("/scim") + "/_requests") if r["method"] != "GET"]
+        return [r for r in self._ask(self.url.removesuffix("/scim") + "/_requests") if r["method"] != "GET"]
