@@ -117,7 +117,7 @@ struct walk {
     const struct session_store *store;
     const struct session_query *query;
     struct sweep *sweep;
-    int64_t oversized, refused;
+    int64_t refused;
     int64_t looked_at;
     struct mono step_began;
     int64_t waited_us; /* for locks, in all: at most lock_timeout, however many are held */
@@ -149,12 +149,13 @@ static int open_file(struct walk *walk, int folder, const char *name, struct sta
     return -1;
 }
 
-static ssize_t read_file(const struct session_store *store, int fd)
+/* Up to value_size_max bytes from here on. */
+static ssize_t read_piece(const struct session_store *store, int fd, off_t from)
 {
     size_t length = 0, most = (size_t)store->settings->value_bytes_most;
 
     while (length < most) {
-        ssize_t got = pread(fd, store->bytes + length, most - length, (off_t)length);
+        ssize_t got = pread(fd, store->bytes + length, most - length, from + (off_t)length);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -176,14 +177,38 @@ static int64_t birth_us(int fd)
     return (int64_t)status.stx_btime.tv_sec * 1000000 + status.stx_btime.tv_nsec / 1000;
 }
 
+/* Larger than what is read at once: piece by piece, through the same memory. */
+static enum match look_through(const struct walk *walk, int fd)
+{
+    const struct session_store *store = walk->store;
+    struct look *look = look_begin(walk->query->layout);
+    enum match match = MATCH_UNREADABLE;
+    off_t at = 0;
+    ssize_t got = 0;
+
+    if (look != NULL && look_for(look, walk->query->users)) {
+        while ((got = read_piece(store, fd, at)) > 0) {
+            look_piece(look, store->bytes, (size_t)got);
+            at += got;
+        }
+        match = got == 0 ? look_end(look, 0) : MATCH_UNREADABLE;
+    }
+    look_free(look);
+    return match;
+}
+
 static enum match match_file(const struct walk *walk, int fd, int64_t *ret_created_us)
 {
     const struct layout *layout = walk->query->layout;
-    ssize_t length = read_file(walk->store, fd);
+    ssize_t length = read_piece(walk->store, fd, 0);
+    enum match match = MATCH_OTHER;
 
-    if (length <= 0)
-        return MATCH_OTHER;
-    enum match match = match_value(layout, walk->query->users, walk->store->bytes, (size_t)length, ret_created_us);
+    if (length < 0)
+        return MATCH_UNREADABLE;
+    if (length == walk->store->settings->value_bytes_most)
+        match = look_through(walk, fd);
+    else
+        match = look_at_value(layout, walk->query->users, walk->store->bytes, (size_t)length, ret_created_us);
     if (match == MATCH_THEIRS && str_equal(layout->created_at, "birth"))
         *ret_created_us = birth_us(fd);
     return match;
@@ -229,33 +254,42 @@ static void end_locked(struct walk *walk, int folder, const char *name, int fd)
 }
 
 /* What is in a file that a request has locked is only a hint: is it worth waiting for? */
-static bool may_be_theirs(struct walk *walk, int fd)
+static enum match hint(struct walk *walk, int fd)
 {
     int64_t created_us = 0;
+    enum match match = match_file(walk, fd, &created_us);
 
-    return match_file(walk, fd, &created_us) == MATCH_THEIRS && session_is_void(walk->query, created_us);
+    return match == MATCH_THEIRS && !session_is_void(walk->query, created_us) ? MATCH_OTHER : match;
 }
 
-static void judge_file(struct walk *walk, int folder, const char *name, int fd)
+static void judge_free(struct walk *walk, int folder, const char *name, int fd)
 {
     int64_t created_us = 0;
+    enum match match = match_file(walk, fd, &created_us);
 
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        if (!may_be_theirs(walk, fd))
-            return;
-        if (!take_lock(walk, fd)) {
-            walk->sweep->found++;
-            end_locked(walk, folder, name, fd);
-            return;
-        }
-    }
-    if (match_file(walk, fd, &created_us) != MATCH_THEIRS)
+    sweep_unsure(walk->sweep, match, walk->query->layout, name, strlen(name));
+    if (match != MATCH_THEIRS)
         return;
     walk->sweep->found++;
     if (session_is_void(walk->query, created_us))
         end_file(walk, folder, name, fd, true);
     else
         walk->sweep->kept++;
+}
+
+static void judge_file(struct walk *walk, int folder, const char *name, int fd)
+{
+    bool locked = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    enum match match = locked ? hint(walk, fd) : MATCH_THEIRS;
+
+    if (match != MATCH_THEIRS) {
+        sweep_unsure(walk->sweep, match, walk->query->layout, name, strlen(name));
+    } else if (locked && !take_lock(walk, fd)) {
+        walk->sweep->found++;
+        end_locked(walk, folder, name, fd);
+    } else {
+        judge_free(walk, folder, name, fd);
+    }
 }
 
 static void look_at_file(struct walk *walk, int folder, const char *name)
@@ -265,10 +299,7 @@ static void look_at_file(struct walk *walk, int folder, const char *name)
 
     if (fd < 0)
         return;
-    if (status.st_size > walk->store->settings->value_bytes_most)
-        walk->oversized++;
-    else
-        judge_file(walk, folder, name, fd);
+    judge_file(walk, folder, name, fd);
     close(fd); /* and with it the lock */
 }
 
@@ -356,13 +387,11 @@ static enum outcome files_sweep(struct session_store *store, const struct sessio
         outcome = walk_folder(&walk, folder, query->layout->levels, receipt);
     if (outcome == OUTCOME_APPLIED && walk.refused > 0)
         outcome = tell_refused(&walk, receipt);
-    if (outcome != OUTCOME_APPLIED)
-        return outcome;
-    if (walk.oversized > 0)
-        sweep.note = str_printf("%lld files are larger than value_size_max (%lld bytes) and were not looked into", (long long)walk.oversized,
-                                (long long)store->settings->value_bytes_most);
-    *ret_sweep = sweep;
-    return OUTCOME_APPLIED;
+    if (outcome == OUTCOME_APPLIED)
+        *ret_sweep = sweep;
+    else
+        sweep_clear(&sweep);
+    return outcome;
 }
 
 const struct session_store_ops session_files = {

@@ -16,6 +16,7 @@ const char *store_kind_name(int store)
 static const char *const formats[] = { "token", "json", "php", "serialized", "django", "java", "plain", "cookie", NULL };
 static const char *const encodings[] = { "none", "base64", NULL };
 static const char *const types[] = { "string", "hash", NULL };
+static const char *const cases[] = { "tell", "false", "true", NULL };
 static const char *const units[] = { "ms", "s", "us", "date", NULL };
 
 #define AT(member) offsetof(struct layout, member)
@@ -25,6 +26,8 @@ static const char *const units[] = { "ms", "s", "us", "date", NULL };
 const struct layout_row layout_rows[] = {
     { "preset", AT(preset), NULL, false, STORES_ALL, "a layout by name; the other members override its lines" },
     { "user", AT(user), NULL, false, STORES_ALL, "what identifies the person inside the sessions: \"{login}\"" },
+    { "ignore_case", AT(ignore_case), cases, false, STORES_ALL,
+      "a session of ANN is ann's: true or false; left away, such a session is told, and the person is not out while it is there" },
     { "format", AT(format), formats, false, STORES_ALL,
       "how a session's value is read: json, php (name|serialized), serialized (PHP's serialize()), django (signed data), "
       "java (JDK serialisation), plain (the value is the name), token (any bytes: the name as a whole token, with user_at only right behind that "
@@ -292,6 +295,8 @@ static int read_member(struct layout *layout, const char *name, const json_t *va
                          store_kind_name(store));
     if (json_is_string(value))
         return set_member(layout, name, json_string_value(value), error);
+    if (json_is_boolean(value))
+        return set_member(layout, name, json_is_true(value) ? "true" : "false", error);
     if (!json_is_integer(value))
         return error_set(error, ERROR_INVALID, "sessions.%s has to be a text", name);
     snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(value));
@@ -403,9 +408,10 @@ static void check_member(struct check *check, const config_setting_t *member)
         PROBLEM(member, "sessions.%s does not go with the other lines: it is of another kind of store", name);
     else
         check->stores &= row->stores;
-    if (text == NULL && !(row->number && config_setting_type(member) == CONFIG_TYPE_INT))
-        PROBLEM(member, "sessions.%s has to be a %s", name, row->number ? "number" : "text");
-    else if (row->choices != NULL && strchr(text, '{') == NULL && set_choice(&scratch, row, text, &error) < 0)
+    bool yes_or_no = row->choices == cases && config_setting_type(member) == CONFIG_TYPE_BOOL;
+    if (text == NULL && !yes_or_no && !(row->number && config_setting_type(member) == CONFIG_TYPE_INT))
+        PROBLEM(member, "sessions.%s has to be %s", name, row->choices == cases ? "true or false" : row->number ? "a number" : "a text");
+    else if (text != NULL && row->choices != NULL && strchr(text, '{') == NULL && set_choice(&scratch, row, text, &error) < 0)
         PROBLEM(member, "%s", error.text);
 }
 
@@ -431,8 +437,10 @@ static int read_as_it_stands(const config_setting_t *sessions, int store, struct
     for (int i = 0; i < config_setting_length(sessions); i++) {
         const config_setting_t *member = config_setting_get_elem(sessions, (unsigned)i);
         const char *text = config_setting_get_string(member);
-        json_object_set_new(as_json, config_setting_name(member),
-                            text != NULL ? json_string(text) : json_integer(config_setting_get_int(member)));
+        json_t *value = text != NULL                                             ? json_string(text)
+                        : config_setting_type(member) == CONFIG_TYPE_BOOL ? json_boolean(config_setting_get_bool(member))
+                                                                          : json_integer(config_setting_get_int(member));
+        json_object_set_new(as_json, config_setting_name(member), value);
     }
     int code = layout_read(as_json, store, &layout, error);
     json_decref(as_json);
@@ -477,6 +485,11 @@ void layout_check(const config_setting_t *sessions, struct problems *problems)
         check_member(check, config_setting_get_elem(sessions, (unsigned)i));
     if (problems->count == before)
         check_complete(check, sessions);
+}
+
+const char *layout_format_name(const struct layout *layout)
+{
+    return formats[layout->format];
 }
 
 /* ---- patterns ---- */

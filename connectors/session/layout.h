@@ -40,9 +40,12 @@ enum layout_encoding { ENCODING_NONE, ENCODING_BASE64 };
 enum layout_type { TYPE_STRING, TYPE_HASH };                                       /* of a Redis key */
 enum layout_unit { UNIT_MILLISECONDS, UNIT_SECONDS, UNIT_MICROSECONDS, UNIT_DATE }; /* DATE: a text or a column of dates */
 
+enum layout_case { CASE_TELL, CASE_EXACT, CASE_IGNORED };                          /* a name that differs in the case of letters alone */
+
 struct layout {
     char *preset;     /* NULL: none */
     char *user;       /* what identifies the person inside the sessions */
+    int ignore_case;  /* enum layout_case: TELL: neither ended nor called somebody else's */
 
     /* the value */
     int format;       /* enum layout_format */
@@ -88,6 +91,8 @@ void layout_check(const config_setting_t *sessions, struct problems *problems);
 
 /* The same for the store that it is meant for. */
 void layout_check_store(const config_setting_t *sessions, int store, struct problems *problems);
+
+const char *layout_format_name(const struct layout *layout); /* "json"; never NULL */
 
 /* `pattern` with its one "*" replaced by `text`; NULL: out of memory. */
 char *layout_key(const char *pattern, const char *text);

@@ -1,5 +1,6 @@
 #include "connectors/session/match.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,12 +42,27 @@ static int64_t created_of(const struct layout *layout, const char *bytes, size_t
     return match_time(layout->created_unit, text.bytes, text.length);
 }
 
-static bool is_one_of(const char *const *users, const char *bytes, size_t length)
+static bool is_one_of(const char *const *users, const char *bytes, size_t length, bool fold)
 {
     for (; *users != NULL; users++)
-        if (**users != '\0' && strlen(*users) == length && memcmp(*users, bytes, length) == 0)
+        if (**users != '\0' && names_equal(bytes, length, *users, fold))
             return true;
     return false;
+}
+
+/* Theirs by the exact name; by a name in another case as the layout says. */
+static enum match by_case(const struct layout *layout, bool exact, bool folded)
+{
+    if (exact || (folded && layout->ignore_case == CASE_IGNORED))
+        return MATCH_THEIRS;
+    return folded && layout->ignore_case == CASE_TELL ? MATCH_CASED : MATCH_OTHER;
+}
+
+enum match match_name(const struct layout *layout, const char *const *users, const char *bytes, size_t length)
+{
+    bool exact = is_one_of(users, bytes, length, false);
+
+    return by_case(layout, exact, !exact && layout->ignore_case != CASE_EXACT && is_one_of(users, bytes, length, true));
 }
 
 /* Cheap: none of the names stands in these bytes in any way. An escape could
@@ -56,20 +72,97 @@ static bool cannot_be_theirs(const struct layout *layout, const char *const *use
     if (layout->format == FORMAT_DJANGO || (layout->format == FORMAT_JSON && memchr(bytes, '\\', length) != NULL))
         return false;
     for (; *users != NULL; users++)
-        if (memmem(bytes, length, *users, strlen(*users)) != NULL)
+        if (name_in(bytes, length, *users, layout->ignore_case != CASE_EXACT) != NULL)
             return false;
     return true;
 }
 
-static bool any_stands(const struct layout *layout, const char *const *users, const char *bytes, size_t length)
+static bool any_stands(const struct layout *layout, const char *const *users, const char *bytes, size_t length, bool fold)
 {
     const char *member = layout->user_at != NULL ? strrchr(layout->user_at, '/') : NULL;
 
     for (; *users != NULL; users++)
-        if (layout->format == FORMAT_JAVA ? java_stands(bytes, length, *users)
-                                          : token_stands(bytes, length, *users, member != NULL ? member + 1 : NULL))
+        if (layout->format == FORMAT_JAVA ? java_stands(bytes, length, *users, fold)
+                                          : token_stands(bytes, length, *users, member != NULL ? member + 1 : NULL, fold))
             return true;
     return false;
+}
+
+/* ---- how a value begins ---- */
+
+/* What compressors write first; zlib's two bytes are a number that 31 divides. */
+static bool is_packed(const unsigned char *bytes, size_t length)
+{
+    static const struct {
+        const char *bytes;
+        size_t length;
+    } marks[] = { { "\x1f\x8b", 2 }, { "\x28\xb5\x2f\xfd", 4 }, { "\x04\x22\x4d\x18", 4 }, { "BZh", 3 }, { "\xfd" "7zXZ", 5 }, { "\xff\x06\0\0sNaPpY", 10 } };
+
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+        if (length >= marks[i].length && memcmp(bytes, marks[i].bytes, marks[i].length) == 0)
+            return true;
+    return length >= 2 && (bytes[0] & 0x8f) == 0x08 && (bytes[0] << 8 | bytes[1]) % 31 == 0;
+}
+
+/* A letter of PHP's serialize(), and the number that follows it. A new letter would still be text. */
+static bool begins_serialized(const char *bytes, size_t length)
+{
+    if (length >= 2 && bytes[0] == 'N' && bytes[1] == ';')
+        return true;
+    return length >= 3 && isalpha((unsigned char)bytes[0]) && bytes[1] == ':' && bytes[2] != '\0' && strchr("0123456789+-.IN", bytes[2]) != NULL;
+}
+
+#define PHP_NAME_MOST 256
+
+static bool begins_php(const char *bytes, size_t length)
+{
+    const char *bar = memchr(bytes, '|', length < PHP_NAME_MOST ? length : PHP_NAME_MOST);
+
+    for (const char *c = bytes; bar != NULL && c < bar; c++)
+        if ((unsigned char)*c < ' ')
+            return false;
+    return bar != NULL && bar > bytes && (bar[-1] == '!' || bytes[0] == '!' || begins_serialized(bar + 1, length - (size_t)(bar + 1 - bytes)));
+}
+
+/* The text of a serialised value may be serialised again; one that is coded otherwise hides all. */
+static bool begins_wrapped(const char *bytes, size_t length)
+{
+    const char *quote = length > 2 && bytes[0] == 's' ? memchr(bytes, '"', length < 16 ? length : 16) : NULL;
+
+    if (quote != NULL)
+        return quote[1] != 's' && begins_serialized(quote + 1, length - (size_t)(quote + 1 - bytes));
+    return begins_serialized(bytes, length);
+}
+
+/* A number or word is a whole value; a text may be coded. */
+static bool begins_json(const char *bytes, size_t length)
+{
+    while (length > 0 && *bytes != '\0' && strchr(" \t\r\n", *bytes) != NULL)
+        bytes++, length--;
+    bool scalar = length > 0 && length < 32;
+    for (size_t i = 0; scalar && i < length; i++)
+        scalar = bytes[i] != '\0' && strchr("0123456789+-.eEtrufalsn \r\n", bytes[i]) != NULL;
+    return scalar || (length > 0 && (*bytes == '{' || *bytes == '['));
+}
+
+bool match_begins(const struct layout *layout, const char *bytes, size_t length)
+{
+    switch ((enum layout_format)layout->format) {
+    case FORMAT_JSON:
+    case FORMAT_DJANGO:
+        return begins_json(bytes, length);
+    case FORMAT_PHP:
+        return begins_php(bytes, length);
+    case FORMAT_SERIALIZED:
+        return begins_wrapped(bytes, length);
+    case FORMAT_TOKEN:
+    case FORMAT_JAVA:
+        return !is_packed((const unsigned char *)bytes, length);
+    case FORMAT_PLAIN:
+    case FORMAT_COOKIE:
+        break;
+    }
+    return true;
 }
 
 /* ---- whose ---- */
@@ -78,21 +171,24 @@ static enum match match_plain(const struct layout *layout, const char *const *us
                               int64_t *ret_created_us)
 {
     cleanup_buf struct buf text = { 0 };
-    bool theirs;
+    enum match match;
 
     if (cannot_be_theirs(layout, users, bytes, length))
-        return MATCH_OTHER;
+        return match_begins(layout, bytes, length) ? MATCH_OTHER : MATCH_UNREADABLE;
     if (match_tells_owner(layout)) {
         int found = find(layout, bytes, length, layout->user_at != NULL ? layout->user_at : "", &text);
         if (found < 0)
             return MATCH_UNREADABLE;
-        theirs = found == 1 && is_one_of(users, text.bytes != NULL ? text.bytes : "", text.length);
+        match = found == 1 ? match_name(layout, users, text.bytes != NULL ? text.bytes : "", text.length) : MATCH_OTHER;
     } else {
-        theirs = any_stands(layout, users, bytes, length);
+        bool exact = any_stands(layout, users, bytes, length, false);
+        match = by_case(layout, exact, !exact && layout->ignore_case != CASE_EXACT && any_stands(layout, users, bytes, length, true));
+        if (match == MATCH_OTHER && !match_begins(layout, bytes, length))
+            return MATCH_UNREADABLE;
     }
-    if (theirs && ret_created_us != NULL)
+    if (match == MATCH_THEIRS && ret_created_us != NULL)
         *ret_created_us = created_of(layout, bytes, length);
-    return theirs ? MATCH_THEIRS : MATCH_OTHER;
+    return match;
 }
 
 enum match match_value(const struct layout *layout, const char *const *users, const void *bytes, size_t length,

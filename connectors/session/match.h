@@ -5,8 +5,8 @@
  * A value is bytes that a stranger may have shaped. Nothing is deserialised:
  * lengths are walked, JSON is parsed with a bound on depth, zlib inflates
  * within a bound. Names are compared whole: "ann" is never found in "anna".
- * The caller bounds how much it reads; what is cut off cannot be matched and
- * must be told as not looked at.
+ * The caller bounds how much it reads; a value that is larger, or that cannot
+ * be read in the layout's format, is searched for the name (look.h).
  *
  * Threads: no state. Ownership: all is borrowed; ret_user is the caller's.
  * Errors: a value that is not in the layout's format is MATCH_UNREADABLE,
@@ -24,12 +24,20 @@
 
 #include "connectors/session/layout.h"
 
-enum match { MATCH_OTHER, MATCH_THEIRS, MATCH_UNREADABLE };
+/* CASED: theirs, but for the case of letters, of which the layout says nothing. */
+enum match { MATCH_OTHER, MATCH_THEIRS, MATCH_CASED, MATCH_UNREADABLE };
+
+/* Is this text one of the names? By the layout's ignore_case; never UNREADABLE. */
+enum match match_name(const struct layout *layout, const char *const *users, const char *bytes, size_t length);
 
 /* `users`: NULL-terminated. *ret_created_us (may be NULL) is set with
  * MATCH_THEIRS: 0 where the value does not tell. */
 enum match match_value(const struct layout *layout, const char *const *users, const void *bytes, size_t length,
                        int64_t *ret_created_us);
+
+/* Do these first bytes of a value look like the layout's format, in which a name stands as it is? Then a value without the name is not
+ * theirs, wherever it breaks. What is around the format (encoding, Django's signature) has been taken off. */
+bool match_begins(const struct layout *layout, const char *bytes, size_t length);
 
 /* True: the layout's format says whose a value is, so that match_owner can. */
 bool match_tells_owner(const struct layout *layout);

@@ -43,8 +43,10 @@ int json_find(const char *bytes, size_t length, const char *pointer, struct buf 
     const json_t *value = root;
     int found = 0;
 
-    if (root == NULL)
+    if (root == NULL || (json_is_string(root) && *pointer == '/')) { /* a text in which members are coded once more */
+        json_decref(root);
         return -1;
+    }
     while (value != NULL && pointer_next(&pointer, &part))
         value = member(value, &part);
     if (json_is_string(value))
@@ -60,7 +62,7 @@ int json_find(const char *bytes, size_t length, const char *pointer, struct buf 
 
 /* ---- Django ---- */
 
-static int base64_digit(char c)
+int base64_digit(char c)
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';

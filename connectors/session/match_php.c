@@ -237,5 +237,7 @@ int serialized_find(const char *bytes, size_t length, const char *pointer, struc
             return -1;
         reader = (struct reader){ inner.bytes, inner.bytes + inner.length, 0 };
     }
+    if (*pointer == '/' && (reader.at >= reader.end || (*reader.at != 'a' && *reader.at != 'O')))
+        return -1; /* encrypted, or coded otherwise */
     return find_value(&reader, pointer, text);
 }

@@ -22,6 +22,7 @@ int serialized_find(const char *bytes, size_t length, const char *pointer, struc
 int django_find(const char *bytes, size_t length, const char *pointer, struct buf *text);
 
 /* Base64, either alphabet, with or without padding. */
+int base64_digit(char c); /* -1: none */
 bool base64_decode(const char *bytes, size_t length, struct buf *decoded);
 
 #endif

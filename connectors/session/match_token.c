@@ -7,8 +7,62 @@
  */
 #include "connectors/session/match_token.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
+
+/* ---- a name among bytes ---- */
+
+bool names_equal(const char *bytes, size_t length, const char *name, bool fold)
+{
+    size_t at = 0;
+
+    if (!fold)
+        return strlen(name) == length && memcmp(bytes, name, length) == 0;
+    while (at < length && name[at] != '\0' && tolower((unsigned char)bytes[at]) == tolower((unsigned char)name[at]))
+        at++;
+    return at == length && name[at] == '\0';
+}
+
+/* The character of the name that is looked for first: it has no case, and is rare. */
+static size_t pivot_of(const char *name)
+{
+    const char *at = strchr(name, '@');
+
+    for (size_t i = 0; at == NULL && name[i] != '\0'; i++)
+        if (!isalpha((unsigned char)name[i]))
+            return i;
+    return at != NULL ? (size_t)(at - name) : 0;
+}
+
+/* The next `c`, in either case. */
+static const char *next_letter(const char *from, const char *to, char c)
+{
+    const char *lower = memchr(from, tolower((unsigned char)c), (size_t)(to - from));
+    const char *end = lower != NULL ? lower : to;
+    const char *upper = isalpha((unsigned char)c) ? memchr(from, toupper((unsigned char)c), (size_t)(end - from)) : NULL;
+
+    return upper != NULL ? upper : lower;
+}
+
+const char *name_in(const char *bytes, size_t length, const char *name, bool fold)
+{
+    size_t name_length = strlen(name), pivot = pivot_of(name);
+
+    if (name_length == 0 || length < name_length)
+        return NULL;
+    if (!fold)
+        return memmem(bytes, length, name, name_length);
+    const char *at = bytes + pivot, *last = bytes + length - name_length + pivot;
+    while (at <= last && (at = next_letter(at, last + 1, name[pivot])) != NULL) {
+        if (names_equal(at - pivot, name_length, name, true))
+            return at - pivot;
+        at++;
+    }
+    return NULL;
+}
+
+/* ---- what stands beside it ---- */
 
 /* What may be part of a name; all of UTF-8's longer characters count. */
 static bool is_name_byte(unsigned char c)
@@ -102,6 +156,9 @@ static const struct joint {
     { "q?", 2 },            /* pickle: BINPUT */
     { "r????", 5 },         /* LONG_BINPUT */
     { "\";", 2 },           /* PHP */
+    { "\";i:", 4 },         /* a number */
+    { "|", 1 },             /* a PHP session's variable */
+    { "|i:", 3 },
     { "\6:\6ET", 5 },       /* Ruby: the encoding of the name */
     { "\6;?T", 4 },         /* the same, for the second time */
 };
@@ -112,7 +169,7 @@ static bool is_joint(const unsigned char *bytes, size_t length)
     bool plain = true; /* as in "name": "value" and name = value */
 
     for (size_t i = 0; i < length; i++)
-        plain = plain && bytes[i] != '\0' && strchr("\"'\\:=> ", bytes[i]) != NULL;
+        plain = plain && bytes[i] != '\0' && strchr("\"'\\:=> \t\r\n", bytes[i]) != NULL;
     for (size_t i = 0; !plain && i < sizeof(joints) / sizeof(joints[0]); i++) {
         const struct joint *joint = &joints[i];
         size_t same = 0;
@@ -139,28 +196,46 @@ static bool is_behind(const unsigned char *start, const unsigned char *end, cons
     return false;
 }
 
-bool token_stands(const char *bytes, size_t length, const char *name, const char *member)
+bool token_stands_between(const char *bytes, size_t length, size_t from, size_t to, const char *name, const char *member, bool fold)
 {
-    const unsigned char *start = (const unsigned char *)bytes, *end = start + length, *at = start;
-    size_t name_length = strlen(name);
+    const unsigned char *start = (const unsigned char *)bytes, *end = start + length;
+    size_t name_length = strlen(name), most = to + name_length < length ? to + name_length - 1 : length;
+    const char *at = bytes + from;
 
-    while (name_length > 0 && (at = memmem(at, (size_t)(end - at), name, name_length)) != NULL) {
-        if (is_whole(start, end, at, name_length) && (member == NULL || is_behind(start, end, at, member)))
+    while (at < bytes + most && (at = name_in(at, (size_t)(bytes + most - at), name, fold)) != NULL) {
+        const unsigned char *there = (const unsigned char *)at;
+        bool counted = there > start && there[-1] == name_length;
+        if ((counted || is_whole(start, end, there, name_length)) && (member == NULL || is_behind(start, end, there, member)))
             return true;
         at++;
     }
     return false;
 }
 
-bool java_stands(const char *bytes, size_t length, const char *name)
+bool token_stands(const char *bytes, size_t length, const char *name, const char *member, bool fold)
 {
-    const unsigned char *start = (const unsigned char *)bytes, *end = start + length, *at = start;
+    const unsigned char *start = (const unsigned char *)bytes, *end = start + length;
+    const char *at = bytes;
+
+    while ((at = name_in(at, (size_t)(bytes + length - at), name, fold)) != NULL) {
+        const unsigned char *there = (const unsigned char *)at;
+        if (is_whole(start, end, there, strlen(name)) && (member == NULL || is_behind(start, end, there, member)))
+            return true;
+        at++;
+    }
+    return false;
+}
+
+bool java_stands(const char *bytes, size_t length, const char *name, bool fold)
+{
     size_t name_length = strlen(name);
+    const char *at = bytes;
 
     if (length < 4 || memcmp(bytes, "\xac\xed\x00\x05", 4) != 0)
-        return token_stands(bytes, length, name, NULL); /* the application has put in another serialiser */
-    while (name_length > 0 && (at = memmem(at, (size_t)(end - at), name, name_length)) != NULL) {
-        if (at - start >= 3 && at[-3] == 't' && ((size_t)at[-2] << 8 | at[-1]) == name_length)
+        return token_stands(bytes, length, name, NULL, fold); /* the application has put in another serialiser */
+    while ((at = name_in(at, (size_t)(bytes + length - at), name, fold)) != NULL) {
+        const unsigned char *there = (const unsigned char *)at;
+        if (at - bytes >= 3 && there[-3] == 't' && ((size_t)there[-2] << 8 | there[-1]) == name_length)
             return true;
         at++;
     }

@@ -340,6 +340,8 @@ static const struct sql_driver driver = {
     .name = "MySQL",
     .quote = '`',
     .bytes_of = "OCTET_LENGTH(%s)",
+    .part_of = "SUBSTR(CAST(%s AS BINARY), %lld, %lld)",
+    .text_of = "CAST(%s AS CHAR)",
     .upsert = "ON DUPLICATE KEY UPDATE denied = VALUES(denied), since_ms = VALUES(since_ms), expires_ms = VALUES(expires_ms)",
     .marks_table = "CREATE TABLE %s (person VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, denied SMALLINT NOT NULL, "
                    "since_ms BIGINT, expires_ms BIGINT);",

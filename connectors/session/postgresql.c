@@ -285,6 +285,9 @@ static const struct sql_driver driver = {
     .folds = true,
     .quote = '"',
     .bytes_of = "octet_length((%s)::text)",
+    .part_of = "substring(CASE pg_typeof(%1$s) WHEN 'bytea'::regtype THEN decode(substr((%1$s)::text, 3), 'hex') "
+               "ELSE convert_to((%1$s)::text, 'UTF8') END FROM %2$lld FOR %3$lld)",
+    .text_of = "(%s)::text",
     .upsert = "ON CONFLICT (person) DO UPDATE SET denied = excluded.denied, since_ms = excluded.since_ms, expires_ms = excluded.expires_ms",
     .marks_table = "CREATE TABLE %s (person text PRIMARY KEY, denied smallint NOT NULL, since_ms bigint, expires_ms bigint);",
     .read_only = "START TRANSACTION READ ONLY",

@@ -139,14 +139,6 @@ static void redis_prepare(struct session_store *store, const struct layout *layo
 
 /* ---- a sweep ---- */
 
-static const char *format_name(const struct layout *layout)
-{
-    for (const struct layout_row *row = layout_rows; row->name != NULL; row++)
-        if (row->offset == offsetof(struct layout, format))
-            return row->choices[layout->format];
-    return "";
-}
-
 /* Nobody was found: is it the layout that is wrong? */
 static void add_doubt(struct buf *note, const struct layout *layout, const struct aside *aside)
 {
@@ -154,23 +146,13 @@ static void add_doubt(struct buf *note, const struct layout *layout, const struc
 
     if (!aside->all_keys || aside->owned > 0)
         return;
-    if (aside->looked_at == 0 && aside->too_large == 0)
+    if (aside->looked_at == 0)
         buf_printf(note, "%sno key of this type fits %s: is that the pattern, and is it this database?", between, layout->pattern);
     else if (aside->foreign > 0)
         buf_printf(note, "%sof %lld values looked into %lld are no %s: compressed, encrypted or another format?", between,
-                   (long long)aside->sampled, (long long)aside->foreign, format_name(layout));
+                   (long long)aside->sampled, (long long)aside->foreign, layout_format_name(layout));
     else if (aside->sampled > 0 && layout->user_at != NULL)
         buf_printf(note, "%snone of %lld values looked into has anybody at %s", between, (long long)aside->sampled, layout->user_at);
-}
-
-static void add_aside(struct buf *note, const struct session_store *store, const struct layout *layout, const struct aside *aside)
-{
-    if (aside->too_large > 0)
-        buf_printf(note, "%s%lld larger than %lld bytes not looked into: raise value_size_max", note->length > 0 ? "; " : "",
-                   (long long)aside->too_large, (long long)store->settings->value_bytes_most);
-    if (aside->unreadable > 0)
-        buf_printf(note, "%s%lld not readable as %s", note->length > 0 ? "; " : "", (long long)aside->unreadable,
-                   format_name(layout));
 }
 
 /* By the own index; where it is not whole over all keys, with a note that says why. */
@@ -188,7 +170,6 @@ static enum outcome find_and_end(struct session_store *store, const struct sessi
         return pass_sweep(store, query, sweep, aside, receipt);
     }
     enum outcome outcome = pass_sweep_keys(store, query, hits.keys, sweep, aside, receipt);
-    aside->too_large += hits.too_large;
     index_hits_clear(&hits);
     return outcome;
 }
@@ -205,9 +186,10 @@ static enum outcome redis_sweep(struct session_store *store, const struct sessio
         outcome = spring_sweep(store, query, &sweep, receipt);
     else if (outcome == OUTCOME_APPLIED)
         outcome = find_and_end(store, query, &sweep, &aside, &note, receipt);
-    if (outcome != OUTCOME_APPLIED)
+    if (outcome != OUTCOME_APPLIED) {
+        sweep_clear(&sweep);
         return outcome;
-    add_aside(&note, store, query->layout, &aside);
+    }
     if (sweep.found == 0)
         add_doubt(&note, query->layout, &aside);
     *ret_sweep = sweep;

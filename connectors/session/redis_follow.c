@@ -1,6 +1,7 @@
 /* The thread of an index: subscribing, the first pass over all keys, and what is told after that. */
 #include "connectors/session/redis_follow.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -120,21 +121,40 @@ static bool is_indexed(const struct follower *follower, const char *key, size_t 
     return memchr(key, '\0', length) == NULL && (lock == NULL || layout_id(lock, key, length, &id_length) == NULL);
 }
 
+char *index_name(const char *user)
+{
+    char *name = str_dup(user);
+
+    for (char *c = name; c != NULL && *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return name;
+}
+
+/* Whose it is; "" (INDEX_UNSURE): it can be anybody's. NULL: nobody's, or out of memory. */
+static char *owner_of(const struct index *index, const redisReply *value, bool *ret_owned)
+{
+    cleanup_free char *owner = NULL;
+    enum match match = MATCH_OTHER;
+
+    if (value->type == REDIS_REPLY_STRING)
+        match = (int64_t)value->len > index->settings->value_bytes_most
+                    ? MATCH_UNREADABLE
+                    : match_owner(&index->layout, value->str, value->len, &owner, NULL);
+    *ret_owned = match != MATCH_OTHER;
+    if (match == MATCH_UNREADABLE)
+        return str_dup(INDEX_UNSURE);
+    return owner != NULL ? index_name(owner) : NULL;
+}
+
 static bool put(struct follower *follower, const char *key, const redisReply *value)
 {
     struct index *index = follower->index;
-    const struct session_settings *settings = index->settings;
-    bool large = value->type == REDIS_REPLY_STRING && (int64_t)value->len > settings->value_bytes_most;
-    cleanup_free char *owner = NULL;
-    bool good = true;
+    bool good = true, owned;
+    cleanup_free char *owner = owner_of(index, value, &owned);
 
-    if (large)
-        owner = str_dup(INDEX_TOO_LARGE);
-    bool owned = large || (value->type == REDIS_REPLY_STRING &&
-                           match_owner(&index->layout, value->str, value->len, &owner, NULL) == MATCH_THEIRS);
     pthread_mutex_lock(&index->lock);
     if (owned)
-        good = owner != NULL && table_put(&index->table, key, owner) && index->table.bytes <= (size_t)settings->index_bytes_most;
+        good = owner != NULL && table_put(&index->table, key, owner) && index->table.bytes <= (size_t)index->settings->index_bytes_most;
     else
         table_remove(&index->table, key);
     pthread_mutex_unlock(&index->lock);

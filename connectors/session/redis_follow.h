@@ -21,8 +21,8 @@
 #include "connectors/session/redis_store.h"
 #include "connectors/session/redis_table.h"
 
-/* Whose the keys are that were not looked into: a name that nobody has. */
-#define INDEX_TOO_LARGE ""
+/* Whose the keys are that can be anybody's: a name that nobody has. */
+#define INDEX_UNSURE ""
 
 struct index {
     const struct session_settings *settings;
@@ -39,6 +39,9 @@ struct index {
     char *why;         /* not whole */
     uint64_t wanted, reached; /* numbers of those who wait to be up to date */
 };
+
+/* A name as the table has it. NULL: out of memory. */
+char *index_name(const char *user);
 
 void follow(struct index *index, struct receipt *receipt);
 

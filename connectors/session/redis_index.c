@@ -189,10 +189,15 @@ static void gather(void *arg, const char *key)
     keys[gathering->count] = NULL;
 }
 
-static void count(void *arg, const char *key)
+/* In the table names are in small letters: what is theirs is decided by a look at the value. */
+static void gather_user(const struct table *table, const char *user, struct gathering *gathering)
 {
-    (void)key;
-    ++*(int64_t *)arg;
+    cleanup_free char *name = index_name(user);
+
+    if (name != NULL)
+        table_each(table, name, gather, gathering);
+    else
+        gathering->failed = true;
 }
 
 /* Waits until what happened before has arrived; under the lock. */
@@ -222,9 +227,10 @@ bool index_find(struct index *index, const struct layout *layout, const char *co
     pthread_mutex_lock(&index->lock);
     bool good = index->whole && catch_up(index);
     for (; good && *users != NULL; users++)
-        table_each(&index->table, *users, gather, &gathering);
-    struct index_hits hits = { gathering.keys, 0 };
-    table_each(&index->table, INDEX_TOO_LARGE, count, &hits.too_large);
+        gather_user(&index->table, *users, &gathering);
+    if (good)
+        table_each(&index->table, INDEX_UNSURE, gather, &gathering);
+    struct index_hits hits = { gathering.keys };
     good = good && !gathering.failed;
     if (!good)
         *ret_why = str_dup(index->whole ? "it does not catch up" : index->why);

@@ -33,11 +33,10 @@ void index_prepare(struct index *index, const struct layout *layout);
 
 struct index_hits {
     char **keys; /* NULL-terminated */
-    int64_t too_large; /* keys that were not looked into */
 };
 void index_hits_clear(struct index_hits *hits);
 
-/* True: *ret_hits has all keys of these users. False: the index is not whole,
+/* True: *ret_hits has all keys that can be these users'. False: the index is not whole,
  * *ret_why says why (the caller's; NULL: out of memory). */
 bool index_find(struct index *index, const struct layout *layout, const char *const *users, struct index_hits *ret_hits,
                 char **ret_why);

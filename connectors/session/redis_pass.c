@@ -43,16 +43,22 @@ static void sample(struct pass *pass, const char *bytes, size_t length)
 
 /* ---- one value ---- */
 
+/* `match`: of this person. */
+static enum outcome settle(struct pass *pass, struct pass_request *request, const redisReply *key, enum match match, int64_t created_us)
+{
+    sweep_unsure(&request->sweep, match, pass->layout, key->str, key->len);
+    if (match != MATCH_THEIRS || sweep_keeps(request->query, created_us, &request->sweep))
+        return OUTCOME_APPLIED;
+    return session_end(pass->store, pass->layout, key->str, key->len, &request->sweep, pass->receipt);
+}
+
 static enum outcome meet(struct pass *pass, struct pass_request *request, const redisReply *key, const char *bytes, size_t length,
                          int64_t created_us)
 {
     int64_t told_us = 0;
-    enum match match = match_value(pass->layout, request->query->users, bytes, length, &told_us);
+    enum match match = look_at_value(pass->layout, request->query->users, bytes, length, &told_us);
 
-    request->aside.unreadable += match == MATCH_UNREADABLE;
-    if (match != MATCH_THEIRS || sweep_keeps(request->query, told_us != 0 ? told_us : created_us, &request->sweep))
-        return OUTCOME_APPLIED;
-    return session_end(pass->store, pass->layout, key->str, key->len, &request->sweep, pass->receipt);
+    return settle(pass, request, key, match, told_us != 0 ? told_us : created_us);
 }
 
 static enum outcome meet_all(struct pass *pass, const redisReply *key, const char *bytes, size_t length, int64_t created_us)
@@ -63,12 +69,6 @@ static enum outcome meet_all(struct pass *pass, const redisReply *key, const cha
     for (struct pass_request *request = pass->requests; request != NULL && outcome == OUTCOME_APPLIED; request = request->next)
         outcome = meet(pass, request, key, bytes, length, created_us);
     return outcome;
-}
-
-static void too_large(struct pass *pass)
-{
-    for (struct pass_request *request = pass->requests; request != NULL; request = request->next)
-        request->aside.too_large++;
 }
 
 /* One question of its own, within the share. */
@@ -82,23 +82,98 @@ static redisReply *ask_apart(struct pass *pass, const redisReply *key, const str
     return reply;
 }
 
-/* More than the window: all of it, up to the bound and one more to know it. */
+/* ---- one that is larger than the window ---- */
+
+/* Part of a value: of a key, or of a hash's field, which Redis gives in parts to a script alone. */
+static redisReply *ask_part(struct pass *pass, const redisReply *key, int64_t from)
+{
+    static const char script[] = "return string.sub(redis.call('hget',KEYS[1],ARGV[1]) or '',ARGV[2]+1,ARGV[3]+1)";
+    const char *field = pass->layout->field;
+    char first[24], last[24];
+
+    snprintf(first, sizeof(first), "%lld", (long long)from);
+    snprintf(last, sizeof(last), "%lld", (long long)(from + pass->store->settings->value_bytes_most - 1));
+    const struct redis_command string = { 4, (const char *const[]){ "GETRANGE", key->str, first, last },
+                                          (const size_t[]){ 8, key->len, strlen(first), strlen(last) } };
+    const struct redis_command hash = { 7, (const char *const[]){ "EVAL", script, "1", key->str, field, first, last },
+                                        (const size_t[]){ 4, sizeof(script) - 1, 1, key->len, field != NULL ? strlen(field) : 0,
+                                                          strlen(first), strlen(last) } };
+    return ask_apart(pass, key, pass->layout->type == TYPE_HASH ? &hash : &string);
+}
+
+static bool look_for_all(struct pass *pass, struct look *look)
+{
+    bool good = look != NULL;
+
+    for (struct pass_request *request = pass->requests; request != NULL && good; request = request->next)
+        good = look_for(look, request->query->users);
+    return good;
+}
+
+static enum outcome settle_all(struct pass *pass, const redisReply *key, struct look *look, bool whole, int64_t created_us)
+{
+    enum outcome outcome = OUTCOME_APPLIED;
+    size_t person = 0;
+
+    pass->seen.looked_at++;
+    for (struct pass_request *request = pass->requests; request != NULL && outcome == OUTCOME_APPLIED; request = request->next, person++)
+        outcome = settle(pass, request, key, whole ? look_end(look, person) : MATCH_UNREADABLE, created_us);
+    return outcome;
+}
+
+/* Takes `part`, the first one. False: the value could not be read to its end. */
+static bool look_at_parts(struct pass *pass, const redisReply *key, struct look *look, redisReply *part)
+{
+    size_t most = (size_t)pass->store->settings->value_bytes_most, length = most;
+
+    for (int64_t at = (int64_t)most; part != NULL && part->type == REDIS_REPLY_STRING && length == most; at += (int64_t)most) {
+        length = part->len;
+        look_piece(look, part->str, length);
+        freeReplyObject(part);
+        part = length == most ? ask_part(pass, key, at) : NULL;
+    }
+    if (part != NULL)
+        freeReplyObject(part);
+    return length < most;
+}
+
+/* Not to be let at a script is no failure: the value cannot be looked into then. */
+static bool is_forbidden(struct receipt *receipt)
+{
+    bool forbidden = receipt->reason != NULL && strstr(receipt->reason, "(\"NOPERM") != NULL;
+
+    if (forbidden)
+        receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+    return forbidden;
+}
+
+/* A value larger than value_size_max is searched part by part. What cannot be read in parts can be anybody's. */
+static enum outcome look_through(struct pass *pass, const redisReply *key, redisReply *first, int64_t created_us)
+{
+    struct look *look = look_begin(pass->layout);
+    bool ready = look_for_all(pass, look), whole = ready && look_at_parts(pass, key, look, first);
+
+    if (!ready && first != NULL)
+        freeReplyObject(first);
+    bool failed = !whole && pass->receipt->outcome != OUTCOME_APPLIED && pass->receipt->outcome != OUTCOME_REJECTED &&
+                  !is_forbidden(pass->receipt);
+    enum outcome outcome = failed ? pass->receipt->outcome : settle_all(pass, key, look, whole, created_us);
+    look_free(look);
+    return outcome;
+}
+
+/* More than the window: all that is read at once, and the rest in parts. */
 static enum outcome meet_large(struct pass *pass, const redisReply *key)
 {
-    int64_t most = pass->store->settings->value_bytes_most;
-    char last[24];
+    redisReply *value = ask_part(pass, key, 0);
 
-    snprintf(last, sizeof(last), "%lld", (long long)most);
-    const struct redis_command command = { 4, (const char *const[]){ "GETRANGE", key->str, "0", last },
-                                           (const size_t[]){ 8, key->len, 1, strlen(last) } };
-    cleanup_reply redisReply *value = ask_apart(pass, key, &command);
     if (value == NULL)
         return pass->receipt->outcome;
-    if (value->type == REDIS_REPLY_STRING && (int64_t)value->len > most) {
-        too_large(pass);
-        return OUTCOME_APPLIED;
-    }
-    return value->type == REDIS_REPLY_STRING ? meet_all(pass, key, value->str, value->len, 0) : OUTCOME_APPLIED;
+    if (value->type == REDIS_REPLY_STRING && (int64_t)value->len == pass->store->settings->value_bytes_most)
+        return look_through(pass, key, value, 0);
+    enum outcome outcome = value->type == REDIS_REPLY_STRING ? meet_all(pass, key, value->str, value->len, 0) : OUTCOME_APPLIED;
+    freeReplyObject(value);
+    return outcome;
 }
 
 /* A key that lies elsewhere by now is asked for there; of another type: it is no session. */
@@ -133,6 +208,16 @@ static enum outcome meet_fields(struct pass *pass, const redisReply *key, const 
     return meet_all(pass, key, fields->element[0]->str, fields->element[0]->len, created_us);
 }
 
+static int64_t field_created_us(struct pass *pass, const redisReply *key)
+{
+    const char *field = pass->layout->created_at;
+    const struct redis_command command = { 3, (const char *const[]){ "HGET", key->str, field },
+                                           (const size_t[]){ 4, key->len, field != NULL ? strlen(field) : 0 } };
+    cleanup_reply redisReply *created = field != NULL ? ask_apart(pass, key, &command) : NULL;
+
+    return created != NULL && created->type == REDIS_REPLY_STRING ? match_time(pass->layout->created_unit, created->str, created->len) : 0;
+}
+
 /* A hash that lies elsewhere by now. */
 static enum outcome meet_moved(struct pass *pass, const redisReply *key)
 {
@@ -147,8 +232,8 @@ static enum outcome meet_moved(struct pass *pass, const redisReply *key)
 static enum outcome meet_hash(struct pass *pass, const redisReply *key, const redisReply *value)
 {
     if (value->type == REDIS_REPLY_INTEGER && value->integer > pass->store->settings->value_bytes_most)
-        too_large(pass);
-    else if (reply_is_error(value, "MOVED ") || reply_is_error(value, "ASK "))
+        return look_through(pass, key, ask_part(pass, key, 0), field_created_us(pass, key));
+    if (reply_is_error(value, "MOVED ") || reply_is_error(value, "ASK "))
         return meet_moved(pass, key);
     else if (value->type == REDIS_REPLY_ERROR && !reply_is_error(value, "WRONGTYPE"))
         return link_refused(pass->store->links[0], value, pass->receipt);
@@ -326,11 +411,8 @@ static enum outcome pass_run(struct session_store *store, struct pass_request *r
     for (size_t i = 0; i < store->link_count && outcome == OUTCOME_APPLIED; i++)
         outcome = pass_node(&pass, store->links[i]);
     for (struct pass_request *request = requests; request != NULL; request = request->next) {
-        const struct aside own = request->aside;
         request->aside = pass.seen;
         request->aside.all_keys = true;
-        request->aside.too_large = own.too_large;
-        request->aside.unreadable = own.unreadable;
     }
     return outcome;
 }
@@ -411,6 +493,8 @@ enum outcome pass_sweep(struct session_store *store, const struct session_query 
         lead(store, passes, query->layout);
     pthread_mutex_unlock(&passes->lock);
     enum outcome outcome = own.receipt.outcome;
+    if (outcome != OUTCOME_APPLIED)
+        sweep_clear(&own.sweep);
     *ret_sweep = own.sweep;
     *ret_aside = own.aside;
     receipt_set(receipt, outcome, own.receipt.remote_code, own.receipt.reason != NULL ? "%s" : NULL, own.receipt.reason);

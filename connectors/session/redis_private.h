@@ -18,8 +18,6 @@
 
 /* What a sweep came upon beside struct sweep's counts. */
 struct aside {
-    int64_t too_large;  /* not looked into */
-    int64_t unreadable; /* holds a name, but not in the layout's format */
     bool all_keys;      /* it was a pass; then also, of all that it came upon: */
     int64_t looked_at;  /* values of the pattern */
     int64_t sampled;    /* of them the first few, which were read whoever they belong to */

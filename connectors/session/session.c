@@ -235,30 +235,6 @@ static void collect_users(const struct layout *layout, const json_t *former, con
     users[count] = NULL;
 }
 
-/* What the sweep saw → the receipt. */
-static enum outcome report(const struct sweep *sweep, int number, struct receipt *receipt)
-{
-    cleanup_buf struct buf note = { 0 };
-
-    if (sweep->locked > 0 && number > 1)
-        return receipt_set(receipt, OUTCOME_RETRY, 0, "requests hold %lld sessions locked for longer than lock_timeout",
-                           (long long)sweep->locked);
-
-    if (sweep->note != NULL)
-        buf_add_str(&note, sweep->note);
-    if (sweep->locked > 0)
-        buf_printf(&note, "%s%lld held locked by requests: left to the next sweep", note.length > 0 ? "; " : "",
-                   (long long)sweep->locked);
-    if (sweep->kept > 0)
-        buf_printf(&note, "%s%lld opened later or undated: kept", note.length > 0 ? "; " : "", (long long)sweep->kept);
-    receipt_set(receipt, sweep->ended > 0 ? OUTCOME_APPLIED : OUTCOME_UNCHANGED, 0, NULL);
-    receipt->sessions_found = sweep->found;
-    receipt->sessions_ended = sweep->ended;
-    free(receipt->note);
-    receipt->note = note.length > 0 ? buf_take(&note) : NULL;
-    return receipt->outcome;
-}
-
 static enum outcome end_sessions(struct connector_session *session, const struct operation *operation, const struct layout *layout,
                                  struct receipt *receipt)
 {
@@ -282,8 +258,8 @@ static enum outcome end_sessions(struct connector_session *session, const struct
         outcome = session->ops->sweep(session->store, &query, &sweep, receipt);
     fault_point(FAULT_SESSION_ANSWERED);
     if (outcome == OUTCOME_APPLIED)
-        outcome = report(&sweep, operation->sweep, receipt);
-    free(sweep.note);
+        outcome = sweep_report(&sweep, layout, operation->sweep, receipt);
+    sweep_clear(&sweep);
     return outcome;
 }
 

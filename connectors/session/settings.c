@@ -47,7 +47,7 @@ const struct option_row session_options[] = {
     OPTION_INT(struct session_settings, step_entries, "step", 0, "500", 10, 10000,
                "how many keys, files or rows are looked at in one step; the server is not blocked for longer"),
     OPTION_SIZE(struct session_settings, value_bytes_most, "value_size_max", "1 MiB", 4096, INT64_C(64) << 20,
-                "the largest session that is looked into; larger ones are counted and told, not matched"),
+                "the largest session that is read at once; a larger one is searched for the name in parts of this size"),
     OPTION_BOOL(
         struct session_settings, index, "index", "false",
         "Redis: keep an own index of whose session is whose from keyspace notifications, instead of looking through all keys"),

@@ -61,6 +61,8 @@ struct sql_driver {
     bool folds;               /* names that are not in quotes are lower case, as the server has it */
     char quote;               /* around names */
     const char *bytes_of;     /* printf format with one %s, a column: its length in bytes */
+    const char *part_of;      /* printf format with one %s, the column, and two %lld: bytes from there (1: the first) on, and how many */
+    const char *text_of;      /* printf format with one %s, a column of any type: its text */
     const char *upsert;       /* what follows INSERT … VALUES (…) on the table of markers */
     const char *marks_table;  /* printf format with one %s: the statement that creates it */
     const char *read_only, *read_only_end; /* around a lookup */

@@ -1,4 +1,5 @@
 /* sql_sweep.c: whose rows are whose, page by page, and their end. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,9 +79,10 @@ struct page {
     struct sweep *sweep;
     struct sql_key *ends; /* keys of the sessions to end */
     size_t end_count;
+    struct sql_key *larges; /* keys of those that are larger than value_size_max */
+    size_t large_count;
     struct sql_key last; /* of the last row */
     size_t rows;
-    int64_t oversized, unreadable;
 };
 
 static void key_clear(struct sql_key *key)
@@ -107,35 +109,42 @@ static void page_reset(struct page *page)
 {
     for (size_t i = 0; i < page->end_count; i++)
         key_clear(&page->ends[i]);
-    page->end_count = page->rows = 0;
+    for (size_t i = 0; i < page->large_count; i++)
+        key_clear(&page->larges[i]);
+    page->end_count = page->large_count = page->rows = 0;
 }
 
 /* Cells of a page's row. */
 enum { CELL_KEY, CELL_VALUE, CELL_BYTES, CELL_CREATED };
 
-static bool is_one_of(const char *const *users, const struct sql_value *cell)
+static bool is_large(const struct sql_value *cells)
 {
-    for (size_t i = 0; users[i] != NULL; i++)
-        if (strlen(users[i]) == cell->length && memcmp(users[i], cell->bytes, cell->length) == 0)
-            return true;
-    return false;
+    long long bytes = 0;
+
+    return cells[CELL_VALUE].bytes == NULL && cells[CELL_BYTES].bytes != NULL && str_to_int64(cells[CELL_BYTES].bytes, &bytes) && bytes > 0;
 }
 
 /* Is the row theirs? The server compares loosely ('12abc' = 12, 'Ann' = 'ann'), so this decides, not WHERE. */
-static enum match match_row(struct page *page, const struct sql_value *cells, int64_t *ret_created_us)
+static enum match match_row(const struct page *page, const struct sql_value *value, int64_t *ret_created_us)
 {
     const struct layout *layout = page->query->layout;
-    const struct sql_value *value = &cells[CELL_VALUE];
-    long long bytes = 0;
 
-    if (value->bytes == NULL) {
-        bool cut = cells[CELL_BYTES].bytes != NULL && str_to_int64(cells[CELL_BYTES].bytes, &bytes) && bytes > 0;
-        page->oversized += cut;
+    if (value->bytes == NULL)
         return MATCH_OTHER;
-    }
     if (layout->user_column != NULL)
-        return is_one_of(page->query->users, value) ? MATCH_THEIRS : MATCH_OTHER;
-    return match_value(layout, page->query->users, value->bytes, value->length, ret_created_us);
+        return match_name(layout, page->query->users, value->bytes, value->length);
+    return look_at_value(layout, page->query->users, value->bytes, value->length, ret_created_us);
+}
+
+/* A session of theirs: to be ended, or left. */
+static int take_theirs(struct page *page, const struct sql_value *key, int64_t created_us)
+{
+    page->sweep->found++;
+    if (!session_is_void(page->query, created_us)) {
+        page->sweep->kept++;
+        return 0;
+    }
+    return key_copy(key, &page->ends[page->end_count]) < 0 ? ERROR_NOMEM : (page->end_count++, 0);
 }
 
 static int take_row(const struct sql_value *cells, void *arg)
@@ -147,21 +156,15 @@ static int take_row(const struct sql_value *cells, void *arg)
     page->rows++;
     if (key_copy(&cells[CELL_KEY], &page->last) < 0)
         return ERROR_NOMEM;
-    enum match match = match_row(page, cells, &created_us);
-    page->unreadable += match == MATCH_UNREADABLE;
+    if (is_large(cells)) /* it is looked through when the page is done: one statement at a time */
+        return key_copy(&cells[CELL_KEY], &page->larges[page->large_count]) < 0 ? ERROR_NOMEM : (page->large_count++, 0);
+    enum match match = match_row(page, &cells[CELL_VALUE], &created_us);
+    sweep_unsure(page->sweep, match, page->query->layout, cells[CELL_KEY].bytes, cells[CELL_KEY].length);
     if (match != MATCH_THEIRS)
         return 0;
-    page->sweep->found++;
     if (created->bytes != NULL)
         created_us = match_time(page->query->layout->created_unit, created->bytes, created->length);
-    if (!session_is_void(page->query, created_us)) {
-        page->sweep->kept++;
-        return 0;
-    }
-    if (key_copy(&cells[CELL_KEY], &page->ends[page->end_count]) < 0)
-        return ERROR_NOMEM;
-    page->end_count++;
-    return 0;
+    return take_theirs(page, &cells[CELL_KEY], created_us);
 }
 
 /* ---- the statements ---- */
@@ -188,13 +191,47 @@ static void add_value_columns(struct sql_statement *statement, const struct layo
     statement->failed = statement->failed || name.text.failed || length.text.failed;
 }
 
-static void add_one_of_users(struct sql_statement *statement, const char *column, const char *const *users)
+static void add_list(struct sql_statement *statement, const char *column, const char *const *users, bool fold)
 {
-    sql_add_name(statement, column);
+    cleanup_statement struct sql_statement name = { .driver = statement->driver }, text = { .driver = statement->driver };
+
+    sql_add_name(&name, column);
+    sql_addf(&text, statement->driver->text_of, name.text.bytes != NULL ? name.text.bytes : "");
+    if (fold)
+        sql_addf(statement, "lower(%s)", text.text.bytes != NULL ? text.text.bytes : "");
+    else
+        sql_add(statement, name.text.bytes != NULL ? name.text.bytes : "");
     for (size_t i = 0; users[i] != NULL; i++) {
         sql_add(statement, i == 0 ? " IN (" : ", ");
+        sql_add(statement, fold ? "lower(" : "");
         sql_add_text(statement, users[i]);
+        sql_add(statement, fold ? ")" : "");
     }
+    sql_add(statement, ")");
+    statement->failed = statement->failed || name.text.failed || text.text.failed;
+}
+
+static bool has_letters(const char *const *users)
+{
+    for (; *users != NULL; users++)
+        for (const char *c = *users; *c != '\0'; c++)
+            if (isalpha((unsigned char)*c))
+                return true;
+    return false;
+}
+
+/* A name in another case is selected, too, where that may be theirs: match_row says so. It costs the column's index; ignore_case = false
+ * does without. */
+static void add_one_of_users(struct sql_statement *statement, const struct layout *layout, const char *const *users)
+{
+    bool fold = layout->ignore_case != CASE_EXACT && has_letters(users);
+
+    sql_add(statement, fold ? "(" : "");
+    add_list(statement, layout->user_column, users, false);
+    if (!fold)
+        return;
+    sql_add(statement, " OR ");
+    add_list(statement, layout->user_column, users, true);
     sql_add(statement, ")");
 }
 
@@ -242,7 +279,7 @@ static void add_select(struct sql_statement *statement, const struct page *page,
     sql_add_name(statement, layout->table);
     sql_add(statement, " WHERE ");
     if (layout->user_column != NULL)
-        add_one_of_users(statement, layout->user_column, page->query->users);
+        add_one_of_users(statement, layout, page->query->users);
     else if (layout->expires_column != NULL)
         add_unexpired(statement, layout, page->query->before_us);
     else
@@ -297,6 +334,92 @@ static enum outcome end_page(struct session_store *store, const struct page *pag
     return outcome;
 }
 
+/* ---- values that are larger than value_size_max ---- */
+
+struct part {
+    struct look *look;
+    int64_t created_us;
+    int created_unit;
+    size_t length; /* of the last part */
+    bool there;
+};
+
+static int take_part(const struct sql_value *cells, void *arg)
+{
+    struct part *part = arg;
+
+    part->there = true;
+    part->length = cells[0].bytes != NULL ? cells[0].length : 0;
+    look_piece(part->look, cells[0].bytes != NULL ? cells[0].bytes : "", part->length);
+    if (cells[1].bytes != NULL)
+        part->created_us = match_time(part->created_unit, cells[1].bytes, cells[1].length);
+    return 0;
+}
+
+static enum outcome read_part(struct session_store *store, const struct layout *layout, const struct sql_key *key, int64_t from,
+                              struct part *part, struct receipt *receipt)
+{
+    cleanup_statement struct sql_statement name = { .driver = store->driver }, statement = { .driver = store->driver };
+
+    sql_add_name(&name, layout->value_column);
+    sql_add(&statement, "SELECT ");
+    sql_addf(&statement, store->driver->part_of, name.text.bytes != NULL ? name.text.bytes : "", (long long)from,
+             (long long)store->settings->value_bytes_most);
+    sql_add(&statement, ", ");
+    add_name_or_null(&statement, layout->created_column);
+    sql_add(&statement, " FROM ");
+    sql_add_name(&statement, layout->table);
+    sql_add(&statement, " WHERE ");
+    sql_add_name(&statement, layout->key_column);
+    sql_add(&statement, " = ");
+    sql_add_value(&statement, key->bytes, key->length, key->binary);
+    return sql_run(store, &statement, take_part, part, NULL, receipt);
+}
+
+static enum outcome read_parts(struct session_store *store, const struct layout *layout, const struct sql_key *key, struct part *part,
+                               struct receipt *receipt)
+{
+    int64_t most = store->settings->value_bytes_most, from = 1;
+    enum outcome outcome;
+
+    do {
+        struct mono start = clock_mono(clock_system());
+        outcome = read_part(store, layout, key, from, part, receipt);
+        from += most;
+        pace_rest(store->settings, clock_mono(clock_system()).us - start.us);
+    } while (outcome == OUTCOME_APPLIED && part->length == (size_t)most);
+    return outcome;
+}
+
+/* A row that is gone meanwhile is nobody's. */
+static enum outcome look_through(struct session_store *store, struct page *page, const struct sql_key *key, struct receipt *receipt)
+{
+    const struct layout *layout = page->query->layout;
+    struct part part = { .look = look_begin(layout), .created_unit = layout->created_unit };
+    const struct sql_value cell = { key->bytes, key->length, key->binary };
+    enum outcome outcome = receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
+
+    if (part.look != NULL && look_for(part.look, page->query->users))
+        outcome = read_parts(store, layout, key, &part, receipt);
+    if (outcome == OUTCOME_APPLIED && part.there) {
+        enum match match = look_end(part.look, 0);
+        sweep_unsure(page->sweep, match, layout, key->bytes, key->length);
+        if (match == MATCH_THEIRS && take_theirs(page, &cell, part.created_us) < 0)
+            outcome = receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
+    }
+    look_free(part.look);
+    return outcome;
+}
+
+static enum outcome look_through_larges(struct session_store *store, struct page *page, struct receipt *receipt)
+{
+    enum outcome outcome = OUTCOME_APPLIED;
+
+    for (size_t i = 0; outcome == OUTCOME_APPLIED && i < page->large_count; i++)
+        outcome = look_through(store, page, &page->larges[i], receipt);
+    return outcome;
+}
+
 /* ---- the sweep ---- */
 
 static enum outcome read_page(struct session_store *store, struct page *page, struct receipt *receipt)
@@ -329,6 +452,8 @@ static enum outcome sweep_pages(struct session_store *store, struct page *page, 
 
     do {
         outcome = read_page_in_turn(store, page, receipt);
+        if (outcome == OUTCOME_APPLIED)
+            outcome = look_through_larges(store, page, receipt);
         if (outcome == OUTCOME_APPLIED && page->end_count > 0)
             outcome = end_page(store, page, receipt);
     } while (outcome == OUTCOME_APPLIED && page->rows == full);
@@ -350,29 +475,20 @@ static void add_note(struct sweep *sweep, const char *format, ...)
     sweep->note = buf_take(&note);
 }
 
-static void tell_page(const struct session_store *store, const struct page *page)
-{
-    if (page->oversized > 0)
-        add_note(page->sweep, "%lld sessions are larger than value_size_max (%lld bytes) and were not looked into", (long long)page->oversized,
-                 (long long)store->settings->value_bytes_most);
-    if (page->unreadable > 0)
-        add_note(page->sweep, "%lld rows are not in the mapping's format and were passed over", (long long)page->unreadable);
-}
-
 static enum outcome sweep_users(struct session_store *store, const struct session_query *query, struct sweep *sweep,
                                 struct receipt *receipt)
 {
     struct page page = { .store = store, .query = query, .sweep = sweep };
 
     page.ends = calloc((size_t)store->settings->step_entries, sizeof(*page.ends));
-    if (page.ends == NULL)
-        return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
-    enum outcome outcome = sweep_pages(store, &page, receipt);
-    if (outcome == OUTCOME_APPLIED)
-        tell_page(store, &page);
+    page.larges = calloc((size_t)store->settings->step_entries, sizeof(*page.larges));
+    enum outcome outcome = receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
+    if (page.ends != NULL && page.larges != NULL)
+        outcome = sweep_pages(store, &page, receipt);
     page_reset(&page);
     key_clear(&page.last);
     free(page.ends);
+    free(page.larges);
     return outcome;
 }
 
@@ -388,8 +504,10 @@ static enum outcome sweep_work(struct session_store *store, void *arg, struct re
     struct session_query query = *work->query;
     enum outcome outcome = OUTCOME_APPLIED;
 
-    work->sweep.found = work->sweep.ended; /* of a first attempt that was cut off */
-    work->sweep.kept = 0;
+    int64_t ended = work->sweep.ended; /* of a first attempt that was cut off */
+
+    sweep_clear(&work->sweep);
+    work->sweep.found = work->sweep.ended = ended;
     if (query.layout->lookup != NULL) {
         outcome = look_up(store, &query, &users, receipt);
         query.users = (const char *const *)users.list;
@@ -411,6 +529,6 @@ enum outcome sql_sweep(struct session_store *store, const struct session_query *
     if (outcome == OUTCOME_APPLIED)
         *ret_sweep = work.sweep;
     else
-        free(work.sweep.note);
+        sweep_clear(&work.sweep);
     return outcome;
 }

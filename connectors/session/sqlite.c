@@ -141,6 +141,8 @@ static const struct sql_driver driver = {
     .name = "SQLite",
     .quote = '"',
     .bytes_of = "length(CAST(%s AS BLOB))",
+    .part_of = "substr(CAST(%s AS BLOB), %lld, %lld)",
+    .text_of = "CAST(%s AS TEXT)",
     .upsert = "ON CONFLICT (person) DO UPDATE SET denied = excluded.denied, since_ms = excluded.since_ms, expires_ms = excluded.expires_ms",
     .marks_table = "CREATE TABLE %s (person TEXT PRIMARY KEY, denied INTEGER NOT NULL, since_ms INTEGER, expires_ms INTEGER);",
     .read_only = "PRAGMA query_only = 1",

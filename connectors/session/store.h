@@ -20,7 +20,7 @@
 #define PROVOST_CONNECTORS_SESSION_STORE_H
 
 #include "connectors/connector.h"
-#include "connectors/session/layout.h"
+#include "connectors/session/look.h"
 #include "connectors/session/settings.h"
 
 struct session_store;  /* one connection, the store kind's own */
@@ -40,13 +40,29 @@ static inline bool session_is_void(const struct session_query *query, int64_t cr
     return created_us == 0 ? !query->dated_only : created_us < query->before_us;
 }
 
+/* Sessions that nobody can tell whose they are: how many, and the first of them by name. */
+struct unsure {
+    int64_t count;
+    char *names; /* "sess:4f3a9c…, …"; NULL: none */
+};
+
 struct sweep {
     int64_t found; /* sessions of this person */
     int64_t ended;
     int64_t kept;  /* opened after `before_us` (or undated, with dated_only) */
     int64_t locked;/* in use by a request all the time: the next sweep has them */
+    struct unsure cased;  /* with the name in another case */
+    struct unsure hidden; /* that could not be looked into */
     char *note;    /* NULL: none */
 };
+void sweep_clear(struct sweep *sweep);
+
+/* Counts a session that match says is nobody's for sure (CASED, UNREADABLE), by its key, file or row: an id is a secret, so that of a long
+ * one only the beginning is told. All other matches are left alone. */
+void sweep_unsure(struct sweep *sweep, enum match match, const struct layout *layout, const char *key, size_t length);
+
+/* What the sweep saw → the receipt. `number` is the query's. */
+enum outcome sweep_report(const struct sweep *sweep, const struct layout *layout, int number, struct receipt *receipt);
 
 struct session_marks { /* of one person; see connector.h */
     bool denied;

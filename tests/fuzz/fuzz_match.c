@@ -1,6 +1,7 @@
 /*
  * fuzz_match: any bytes as a stored session in every format. Nothing crashes,
- * nothing is read beyond the end, and who is found by name owns the value.
+ * nothing is read beyond the end, who is found by name owns the value, and a
+ * search comes to the same however the value is cut into pieces.
  *
  *     clang -fsanitize=fuzzer,address,undefined -DFUZZING … fuzz_match.c
  * The input: the name, a newline, the value.
@@ -11,7 +12,7 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "connectors/session/match.h"
+#include "connectors/session/look.h"
 
 static void look(int format, int encoding, const char *name, const uint8_t *value, size_t length)
 {
@@ -32,6 +33,30 @@ static void look(int format, int encoding, const char *name, const uint8_t *valu
     }
 }
 
+static enum match search(const struct layout *layout, const char *const *users, const uint8_t *value, size_t length, size_t piece)
+{
+    struct look *look = look_begin(layout);
+
+    if (look == NULL || !look_for(look, users))
+        abort();
+    for (size_t at = 0; at < length; at += piece)
+        look_piece(look, value + at, length - at < piece ? length - at : piece);
+    enum match match = look_end(look, 0);
+    look_free(look);
+    return match;
+}
+
+static void look_through(int format, int encoding, const char *name, const uint8_t *value, size_t length)
+{
+    const char *const users[] = { name, NULL };
+    const struct layout layout = { .format = format, .encoding = encoding, .user_at = (char *)(uintptr_t)"/user" };
+    enum match whole = search(&layout, users, value, length, length + 1);
+
+    if (search(&layout, users, value, length, 3) != whole)
+        abort();
+    look_at_value(&layout, users, value, length, NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const uint8_t *newline = size > 0 ? memchr(data, '\n', size) : NULL;
@@ -47,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *exact = realloc(value, length > 0 ? length : 1);
     for (int format = FORMAT_TOKEN; format < FORMAT_COOKIE; format++)
         for (int encoding = ENCODING_NONE; encoding <= ENCODING_BASE64; encoding++)
-            look(format, encoding, name, exact, length);
+            look(format, encoding, name, exact, length), look_through(format, encoding, name, exact, length);
     for (int unit = UNIT_MILLISECONDS; unit <= UNIT_DATE; unit++)
         match_time(unit, exact, length);
     free(exact);

@@ -10,7 +10,7 @@
 #include <zlib.h>
 
 #include "base/str.h"
-#include "connectors/session/match.h"
+#include "connectors/session/look.h"
 
 #define BYTES(literal) (literal), (sizeof(literal) - 1)
 
@@ -263,6 +263,129 @@ static void times_are_read_in_their_unit(void **state)
     assert_int_equal(match_time(UNIT_DATE, BYTES("tomorrow at noon, or so")), 0);
 }
 
+/* ---- looks ---- */
+
+/* All ways to cut the value into two or more pieces come to the same. */
+static enum match look_as(const struct layout *layout, const char *user, const char *bytes, size_t length)
+{
+    static const size_t pieces[] = { 1, 7, 4096, SIZE_MAX };
+    const char *const users[] = { "somebody.else", user, NULL };
+    enum match match = MATCH_OTHER;
+
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+        struct look *look = look_begin(layout);
+        assert_non_null(look);
+        assert_true(look_for(look, users));
+        for (size_t at = 0, part; at < length; at += part) {
+            part = length - at < pieces[i] ? length - at : pieces[i];
+            look_piece(look, bytes + at, part);
+        }
+        enum match found = look_end(look, 0);
+        assert_true(i == 0 || found == match);
+        match = found;
+        look_free(look);
+    }
+    return match;
+}
+
+static void a_look_finds_a_whole_name_wherever_it_stands(void **state)
+{
+    const struct {
+        int format;
+        const char *value;
+        size_t length;
+        enum match match;
+    } rows[] = {
+        { FORMAT_PHP, BYTES("x|Z:3:what;user|s:3:\"ann\";"), MATCH_THEIRS },    /* a type letter that is not known */
+        { FORMAT_PHP, BYTES("x|Z:3:what;user|s:4:\"anna\";"), MATCH_OTHER },
+        { FORMAT_PHP, BYTES("user|s:300:\"ann\";"), MATCH_OTHER },             /* its length says that it is another's */
+        { FORMAT_PHP, BYTES("\x00\x00\x00\x02\x14\x01\x11\x04user\x11\x03" "ann"), MATCH_THEIRS }, /* igbinary */
+        { FORMAT_PHP, BYTES("\x00\x00\x00\x02\x14\x01\x11\x04user\x11\x04" "anna"), MATCH_UNREADABLE },
+        { FORMAT_SERIALIZED, BYTES("s:9:\"eyJpdiI6I\";"), MATCH_UNREADABLE },  /* Laravel, encrypted */
+        { FORMAT_SERIALIZED, BYTES("s:22:\"a:1:{s:1:\"u\";s:1:\"x\";\";"), MATCH_OTHER },
+        { FORMAT_JSON, BYTES("{\"u\":\"\\u0061nn\""), MATCH_THEIRS },
+        { FORMAT_JSON, BYTES("\"{\\\"user\\\":\\\"ann\\\"}\""), MATCH_THEIRS }, /* coded twice */
+        { FORMAT_JSON, BYTES("\"c2VjcmV0\""), MATCH_UNREADABLE },
+        { FORMAT_JSON, BYTES("17"), MATCH_OTHER },
+        { FORMAT_JSON, BYTES("\x28\xb5\x2f\xfd\x10" "ann "), MATCH_THEIRS },        /* zstd leaves some as it is */
+        { FORMAT_JSON, BYTES("\x28\xb5\x2f\xfd" "a"), MATCH_UNREADABLE },
+        { FORMAT_TOKEN, BYTES("\x28\xb5\x2f\xfd" "a"), MATCH_UNREADABLE },
+        { FORMAT_TOKEN, BYTES("\x80\x04 anna"), MATCH_OTHER },
+        { FORMAT_JAVA, BYTES("\xac\xed\0\5t\0\3ann"), MATCH_THEIRS },
+        { FORMAT_DJANGO, BYTES("eyJ1c2VyIjoiYW5uIiw:1tT0Aa:c2ln"), MATCH_THEIRS }, /* {"user":"ann", */
+        { FORMAT_DJANGO, BYTES("gAR9lC4:1tT0Aa:c2ln"), MATCH_UNREADABLE },
+        { FORMAT_JSON, BYTES("{\"u\":\"ANN\""), MATCH_CASED },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct layout layout = { .format = rows[i].format, .user_at = (char *)(uintptr_t)"/user" };
+        enum match match = look_as(&layout, "ann", rows[i].value, rows[i].length);
+        if (match != rows[i].match)
+            fail_msg("row %zu: %d instead of %d", i, match, rows[i].match);
+        const char *const users[] = { "ann", NULL };
+        assert_int_equal(look_at_value(&layout, users, rows[i].value, rows[i].length, NULL), rows[i].match);
+    }
+}
+
+static void a_number_in_a_value_that_cannot_be_read_counts_only_behind_its_member(void **state)
+{
+    const struct layout layout = { .format = FORMAT_PHP, .user_at = (char *)(uintptr_t)"/user" };
+
+    (void)state;
+    assert_int_equal(look_as(&layout, "7", BYTES("x|Z:1;user|i:7;")), MATCH_THEIRS);
+    assert_int_equal(look_as(&layout, "7", BYTES("x|Z:1;user|s:1:\"7\";")), MATCH_THEIRS);
+    assert_int_equal(look_as(&layout, "7", BYTES("x|Z:1;qty|i:7;user|i:8;")), MATCH_OTHER);
+}
+
+static void padding_and_compression_hide_nobody(void **state)
+{
+    static const int windows[] = { 15, 15 + 16 }; /* zlib, gzip */
+    const struct layout layout = { .format = FORMAT_JSON, .user_at = (char *)(uintptr_t)"/user" };
+    struct buf plain = { 0 };
+
+    (void)state;
+    buf_add_str(&plain, "{\"fill\":[");
+    for (int i = 0; i < 20000; i++)
+        buf_printf(&plain, "\"ann%d@example.com\",", i * 7919);
+    buf_add_str(&plain, "0],\"user\":\"ann\"}");
+    assert_int_equal(look_as(&layout, "ann", plain.bytes, plain.length), MATCH_THEIRS);
+    assert_int_equal(look_as(&layout, "bob", plain.bytes, plain.length), MATCH_OTHER);
+    for (size_t i = 0; i < 2; i++) {
+        z_stream stream = { .next_in = (Bytef *)plain.bytes, .avail_in = (uInt)plain.length };
+        assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, windows[i], 8, Z_DEFAULT_STRATEGY), Z_OK);
+        size_t room = deflateBound(&stream, plain.length);
+        char *packed = malloc(room);
+        stream.next_out = (Bytef *)packed;
+        stream.avail_out = (uInt)room;
+        assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+        size_t length = stream.total_out;
+        deflateEnd(&stream);
+        assert_int_equal(look_as(&layout, "ann", packed, length), MATCH_THEIRS);
+        assert_int_equal(look_as(&layout, "bob", packed, length), MATCH_OTHER);
+        assert_int_equal(look_as(&layout, "bob", packed, length / 2), MATCH_UNREADABLE); /* cut off */
+        free(packed);
+    }
+    buf_free(&plain);
+}
+
+static void a_name_in_another_case_is_told_or_counts_as_the_layout_says(void **state)
+{
+    static const enum match by_case[] = { [CASE_TELL] = MATCH_CASED, [CASE_EXACT] = MATCH_OTHER, [CASE_IGNORED] = MATCH_THEIRS };
+    const char *const users[] = { "ann@example.com", NULL };
+
+    (void)state;
+    for (int ignore_case = CASE_TELL; ignore_case <= CASE_IGNORED; ignore_case++) {
+        const struct layout json = { .format = FORMAT_JSON, .user_at = (char *)(uintptr_t)"/u", .ignore_case = ignore_case };
+        const struct layout token = { .format = FORMAT_TOKEN, .ignore_case = ignore_case };
+        assert_int_equal(match_value(&json, users, BYTES("{\"u\":\"Ann@Example.com\"}"), NULL), by_case[ignore_case]);
+        assert_int_equal(match_value(&token, users, BYTES("\xaf" "ANN@EXAMPLE.COM;"), NULL), by_case[ignore_case]);
+        assert_int_equal(match_value(&json, users, BYTES("{\"u\":\"Hann@Example.com\"}"), NULL), MATCH_OTHER);
+        assert_int_equal(match_name(&json, users, BYTES("ANN@example.com")), by_case[ignore_case]);
+        assert_int_equal(match_name(&json, users, BYTES("ann@example.com")), MATCH_THEIRS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +405,10 @@ int main(void)
         cmocka_unit_test(base64_around_a_value_is_taken_off),
         cmocka_unit_test(a_value_tells_its_owner),
         cmocka_unit_test(times_are_read_in_their_unit),
+        cmocka_unit_test(a_look_finds_a_whole_name_wherever_it_stands),
+        cmocka_unit_test(a_number_in_a_value_that_cannot_be_read_counts_only_behind_its_member),
+        cmocka_unit_test(padding_and_compression_hide_nobody),
+        cmocka_unit_test(a_name_in_another_case_is_told_or_counts_as_the_layout_says),
     };
 
     return cmocka_run_group_tests_name("whose session a value is", tests, NULL, NULL);
