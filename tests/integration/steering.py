@@ -51,7 +51,7 @@ def a_hold_of_the_configuration_is_over_with_the_first_resume(world):
     await_account(world, BOB)
     out_of(agent, "hold", TARGET)
     agent.restart()
-    assert agent.target_status()["state"] == "held"
+    await_condition("it is held", lambda: agent.target_status()["state"] == "held")
     assert "held until its first" in out_of(agent, "check")
 
 
