@@ -150,26 +150,38 @@ int diff_list(enum compare compare, const char *name, const json_t *current, con
 
 /* ---- values of any type ---- */
 
-static bool same_scalar(const json_t *wanted, const json_t *current)
+static bool fits(enum compare compare, const json_t *wanted, const json_t *current);
+
+static bool same_folded(const json_t *wanted, const json_t *current)
 {
+    cleanup_free char *one = NULL, *other = NULL;
+
+    return value_key(COMPARE_FOLDED, wanted, &one) == 0 && value_key(COMPARE_FOLDED, current, &other) == 0 && strcmp(one, other) == 0;
+}
+
+static bool same_scalar(enum compare compare, const json_t *wanted, const json_t *current)
+{
+    if (compare == COMPARE_FOLDED && json_is_string(wanted) && json_is_string(current))
+        return same_folded(wanted, current);
     if (json_is_number(wanted) && json_is_number(current) && !(json_is_integer(wanted) && json_is_integer(current)))
         return json_number_value(wanted) == json_number_value(current); /* 1 and 1.0 */
     return json_equal(wanted, current);
 }
 
-static bool object_fits(const json_t *wanted, const json_t *current)
+static bool object_fits(enum compare compare, const json_t *wanted, const json_t *current)
 {
     const char *name;
     json_t *value;
 
     json_object_foreach((json_t *)wanted, name, value)
-        if (!value_fits(value, json_object_get(current, name)))
+        if (!fits(compare, value, json_object_get(current, name)))
             return false;
     return json_is_object(current);
 }
 
 /* Entries of one list that each have their own in another. */
 struct pairing {
+    enum compare compare;
     const json_t *wanted, *current;
     size_t *owner; /* of each current entry: a wanted one's index + 1; 0: free */
     bool *tried;   /* current entries, in this search */
@@ -182,7 +194,7 @@ static bool pair_entry(struct pairing *pairing, size_t i)
 
     for (size_t k = 0; k < count; k++) {
         size_t j = (i + k) % count; /* most often nothing has moved */
-        if (pairing->tried[j] || !value_fits(json_array_get(pairing->wanted, i), json_array_get(pairing->current, j)))
+        if (pairing->tried[j] || !fits(pairing->compare, json_array_get(pairing->wanted, i), json_array_get(pairing->current, j)))
             continue;
         pairing->tried[j] = true;
         if (pairing->owner[j] == 0 || pair_entry(pairing, pairing->owner[j] - 1)) {
@@ -194,12 +206,12 @@ static bool pair_entry(struct pairing *pairing, size_t i)
 }
 
 /* Out of memory differs: what is written again does no harm. */
-static bool list_fits(const json_t *wanted, const json_t *current)
+static bool list_fits(enum compare compare, const json_t *wanted, const json_t *current)
 {
     size_t count = json_array_size(wanted);
     cleanup_free size_t *owner = calloc(count + 1, sizeof(*owner));
     cleanup_free bool *tried = calloc(count + 1, sizeof(*tried));
-    struct pairing pairing = { wanted, current, owner, tried };
+    struct pairing pairing = { compare, wanted, current, owner, tried };
 
     if (!json_is_array(current) || json_array_size(current) != count || owner == NULL || tried == NULL)
         return false;
@@ -211,13 +223,23 @@ static bool list_fits(const json_t *wanted, const json_t *current)
     return true;
 }
 
-bool value_fits(const json_t *wanted, const json_t *current)
+static bool fits(enum compare compare, const json_t *wanted, const json_t *current)
 {
     if (wanted == NULL || json_is_null(wanted))
         return current == NULL || json_is_null(current);
     if (json_is_object(wanted))
-        return object_fits(wanted, current);
-    return json_is_array(wanted) ? list_fits(wanted, current) : same_scalar(wanted, current);
+        return object_fits(compare, wanted, current);
+    return json_is_array(wanted) ? list_fits(compare, wanted, current) : same_scalar(compare, wanted, current);
+}
+
+bool value_fits(const json_t *wanted, const json_t *current)
+{
+    return fits(COMPARE_EXACT, wanted, current);
+}
+
+bool value_fits_folded(const json_t *wanted, const json_t *current)
+{
+    return fits(COMPARE_FOLDED, wanted, current);
 }
 
 int list_with(const json_t *current, const json_t *wanted, json_t **ret_list)

@@ -38,6 +38,8 @@ int diff_value(const char *name, const json_t *current, const json_t *wanted, st
 /* Is `current` as `wanted` says, by what that names? An object may have more
  * members; a list has as many entries, in any order, each fitting one wanted. */
 bool value_fits(const json_t *wanted, const json_t *current);
+/* The same where upper and lower case make no difference. */
+bool value_fits_folded(const json_t *wanted, const json_t *current);
 /* `current` and those entries of `wanted` that none of it fits. */
 int list_with(const json_t *current, const json_t *wanted, json_t **ret_list);
 

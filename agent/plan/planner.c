@@ -196,6 +196,20 @@ static bool attribute_toggles(const struct planning *planning, const struct attr
     return (changes || undone_elsewhere) && (is_marked(mapping, attribute, current) || (changes && !has_marks(mapping)));
 }
 
+/* Was just this sent already, and the target keeps it in another case? To send it at each event would change nothing. */
+static bool is_kept_in_its_case(const struct planning *planning, const char *name, const json_t *current, const json_t *target)
+{
+    const struct link_view *link = planning->input->link;
+
+    if (current == NULL || target == NULL || link == NULL || link->account == NULL || value_fits(target, current) ||
+        !value_fits_folded(target, current))
+        return false;
+    json_t *written = json_loads(link->account, 0, NULL);
+    bool same = json_equal(json_object_get(written, name), target);
+    json_decref(written);
+    return same;
+}
+
 /* A target that is no directory gets the value as it shall be, and is told which members of a group go. */
 static int diff_whole(struct planning *planning, size_t i, const json_t *current, json_t *target)
 {
@@ -204,6 +218,8 @@ static int diff_whole(struct planning *planning, size_t i, const json_t *current
     bool profile_read = planning->input->identity->profile != NULL;
     json_t *marked = NULL;
 
+    if (is_kept_in_its_case(planning, attribute->name, current, target))
+        return 0;
     if (!rendered)
         return diff_value(attribute->name, current, target, &planning->changes);
     int code = value_mark_gone(attribute->account, profile_read, current, target, &marked);

@@ -278,13 +278,22 @@ static bool is_empty(const json_t *value)
            (is_aggregate(value) && json_array_size(value) == 0 && json_object_size(value) == 0);
 }
 
-static bool holds(const json_t *wanted, const json_t *there)
+static bool is_exact(const struct call *call, const char *name)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < json_array_size(call->exact); i++)
+        found = found || str_equal(json_string_value(json_array_get(call->exact, i)), name);
+    return found;
+}
+
+static bool holds(const json_t *wanted, const json_t *there, bool exact)
 {
     bool one_of = json_is_array(wanted) && (!json_is_array(there) || is_empty(there));
-    bool found = !one_of && (value_fits(wanted, there) || value_reads_like(wanted, there, false));
+    bool found = !one_of && (value_fits(wanted, there) || value_reads_like(wanted, there, !exact));
 
     for (size_t i = 0; one_of && !found && i < json_array_size(wanted); i++)
-        found = holds(json_array_get(wanted, i), there);
+        found = holds(json_array_get(wanted, i), there, exact);
     return found || (asks_for_nothing(wanted) && is_empty(there));
 }
 
@@ -294,7 +303,7 @@ bool answer_is_meant(const struct call *call, const json_t *item)
     json_t *wanted;
 
     json_object_foreach ((json_t *)(uintptr_t)call->where, name, wanted)
-        if (!holds(wanted, attribute_of(call, item, name)))
+        if (!holds(wanted, attribute_of(call, item, name), is_exact(call, name)))
             return false;
     json_object_foreach ((json_t *)(uintptr_t)call->query, name, wanted)
         if (compare_plain(call, item, name, wanted) < 0)

@@ -110,6 +110,7 @@ static int make(const json_t *settings, const json_t *request, enum call_kind ki
     call.headers = json_object_get(request, "headers");
     call.body = json_object_get(request, "body");
     call.where = json_object_get(request, "where");
+    call.exact = json_object_get(request, "exact");
     call.next = json_object_get(request, "next");
     call.outcomes = json_object_get(request, "outcomes");
     call.content_type = text_of(request, "content_type");

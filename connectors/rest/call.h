@@ -48,7 +48,7 @@ struct result {
 struct call {
     enum call_kind kind;
     const char *method, *path;
-    const json_t *query, *headers, *body, *where, *next, *outcomes; /* NULL: none */
+    const json_t *query, *headers, *body, *where, *exact, *next, *outcomes; /* NULL: none */
     enum send send;
     const char *content_type; /* NULL: that of `send` or body */
     const char *items;        /* pointer to the list of hits; NULL: the answer is one item */

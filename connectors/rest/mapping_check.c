@@ -45,7 +45,7 @@ static const struct option_row requests_rows[] = {
 struct request {
     int method, send;
     char *path, *content_type, *items, *item;
-    const config_setting_t *query, *headers, *body, *where, *next, *result, *outcomes;
+    const config_setting_t *query, *headers, *body, *where, *exact, *next, *result, *outcomes;
 };
 
 /* Index 0: not given. */
@@ -73,6 +73,7 @@ static const struct option_row request_rows[] = {
                   "pointer to the list of hits in the answer; absent: the answer is one item"),
     OPTION_STRING(struct request, item, "item", 0, NULL, "pointer to the one item in the answer; default: result.item"),
     SETTING(struct request, where, "where", "a group { ATTRIBUTE = value; }: hits that do not have these are dropped; a list: one of these; \"\": nothing; where: { }; believes all"),
+    SETTING(struct request, exact, "exact", "a list of attributes of where that must have the same case, too; of all others it makes no difference"),
     SETTING(struct request, next, "next", "how the next page is found, a group"),
     SETTING(struct request, result, "result", "what in this answer is read otherwise, a group like the mapping's result"),
     SETTING(struct request, outcomes, "outcomes", "what a status means here: ( { status = 409; outcome = \"unchanged\"; } )"),
@@ -346,6 +347,19 @@ static void check_send(const config_setting_t *group, enum call_kind kind, enum 
                 where);
 }
 
+static void check_exact(const config_setting_t *exact, const config_setting_t *conditions, const char *where, struct problems *problems)
+{
+    bool list = exact != NULL && config_setting_is_aggregate(exact) && !config_setting_is_group(exact);
+
+    if (exact != NULL && !list)
+        PROBLEM(exact, "%s.exact: a list of names is expected, [ \"externalId\" ]", where);
+    for (int i = 0; list && i < config_setting_length(exact); i++) {
+        const char *name = config_setting_get_string_elem(exact, i);
+        if (name == NULL || member(conditions, name) == NULL)
+            PROBLEM(exact, "%s.exact: \"%s\" is no attribute of where; name one that is, or remove it", where, name != NULL ? name : "");
+    }
+}
+
 static void check_request(const config_setting_t *group, enum call_kind kind, const char *where, struct problems *problems)
 {
     struct request request = { 0 };
@@ -364,6 +378,7 @@ static void check_request(const config_setting_t *group, enum call_kind kind, co
         PROBLEM(group, "%s needs items, the pointer to the list in its answer (\"\" where the answer is the list)", where);
     if (request.where != NULL && kind != CALL_MATCH)
         PROBLEM(request.where, "%s: where goes with match only; remove it", where);
+    check_exact(request.exact, request.where, where, problems);
     check_is_group(request.query, where, "query", problems);
     check_is_group(request.where, where, "where", problems);
     check_next(request.next, where, request.items, problems);

@@ -138,6 +138,17 @@ static void keep_receipt(struct receipt *from, struct receipt *to)
     *from = (struct receipt){ 0 };
 }
 
+/* The same request as one before it: a login is in lower case already. */
+static bool was_asked(const json_t *settings, size_t index)
+{
+    const json_t *match = json_object_get(json_object_get(settings, "requests"), "match");
+    bool same = false;
+
+    for (size_t i = 0; i < index && !same; i++)
+        same = json_equal(json_array_get(match, i), json_array_get(match, index));
+    return same;
+}
+
 /* What cannot be looked for in one way (a filter that is refused, or ignored) may be found in the next; it is told where it is not. */
 static void keep_refusal(struct receipt *receipt, struct receipt *refused)
 {
@@ -154,6 +165,8 @@ enum outcome find_by_match(struct connector_session *session, const json_t *sett
     struct call call;
 
     for (size_t i = 0; i < call_match_count(settings) && (outcome == OUTCOME_GONE || outcome == OUTCOME_REJECTED); i++) {
+        if (was_asked(settings, i))
+            continue;
         keep_refusal(receipt, &refused);
         outcome = call_match(settings, i, &call, &error) < 0 ? session_say_error(&error, receipt)
                                                              : find(session, &call, NULL, ret_found, receipt);

@@ -241,6 +241,37 @@ def a_filter_that_is_refused_is_told_where_no_other_finds_anybody(world):
     assert len(scim.all("Users")) == 1, scim.all("Users")
 
 
+ANNE = User("00uanne", "Anne.Lee@Example.com", "Anne Lee")
+
+
+@test
+def an_account_whose_name_has_another_case_is_the_same(world):
+    scim, agent = start(world)
+    old = old_account(scim, ANNE.login.lower())
+    agent.send(okta.activate(ANNE))
+    user = await_user(scim, ANNE)
+    assert (user["id"], user["userName"]) == (old["id"], ANNE.login), user
+    agent.settle()
+    assert len(scim.all("Users")) == 1
+    check_end(scim, agent)
+
+
+@test
+def a_service_that_lowers_the_case_of_a_name_is_not_patched_at_each_event(world):
+    scim, agent = start(world)
+    scim.quirks(lower=True)
+    user = join(scim, agent, ANNE)
+    assert user["userName"] == ANNE.login.lower(), user
+    agent.settle()
+    agent.send(okta.activate(ANNE))
+    agent.await_log(id=ANNE.id, outcome="unchanged")
+    agent.send(okta.deactivate(ANNE))
+    await_user(scim, ANNE, lambda user: user["active"] is False)
+    agent.settle()
+    assert [r["method"] for r in scim.requests()] == ["POST", "PATCH"], scim.requests()
+    check_end(scim, agent)
+
+
 @test
 def a_former_colleagues_account_is_not_given_to_a_new_one_of_the_same_name(world):
     scim, agent = start(world)

@@ -221,6 +221,24 @@ static void a_list_of_one_is_no_single_value(void **state)
     assert_plans("");
 }
 
+static void a_value_that_the_target_keeps_in_another_case_is_sent_once(void **state)
+{
+    static const char theirs[] = "{'name':{'given':'ann'},'email':'ann@x','start':'2020-05-05','grade':3,'roles':['CLERK']}";
+
+    (void)state;
+    identity.profile = json("{'roles':['clerk'],'email':'Ann@X'}");
+    there_is(0, theirs);
+    assert_plans("update =name =email =roles"); /* it was not ours yet */
+    link_seen.account = "{\"name\":{\"given\":\"Ann\"},\"email\":\"Ann@X\",\"roles\":[\"clerk\"],\"grade\":3}";
+    assert_plans("");
+    assert_json(json_object_get(plan.wanted.values, "email"), "'Ann@X'");
+    link_seen.account = "{\"name\":{\"given\":\"Ann\"},\"email\":\"ann@x\",\"roles\":[\"clerk\"],\"grade\":3}";
+    assert_plans("update =email"); /* a new spelling at the source */
+    link_seen.account = "{\"name\":{\"given\":\"Ann\"},\"email\":\"Ann@X\",\"roles\":[\"clerk\"],\"grade\":3}";
+    there_is(0, "{'name':{'given':'ann'},'email':'anne@x','start':'2020-05-05','grade':3,'roles':['CLERK']}");
+    assert_plans("update =email"); /* more than the case */
+}
+
 /* ---- joiners and movers ---- */
 
 static void a_joiner_is_created_with_typed_values(void **state)
@@ -571,6 +589,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_value_fits_by_what_the_mapping_names),
         TEST(a_list_of_one_is_no_single_value),
+        TEST(a_value_that_the_target_keeps_in_another_case_is_sent_once),
         TEST(a_joiner_is_created_with_typed_values),
         TEST(an_account_as_wanted_needs_nothing),
         TEST(a_mover_is_updated_by_the_difference),

@@ -137,6 +137,11 @@ static const struct {
       "3: requests.match[0]: nothing tells a stranger apart" },
     { ACCOUNT "requests: { " READ "\n match = ( { items = \"\"; where: { external_di = \"{id}\"; }; } ); };",
       "3: requests.match[0].where: the mapping's account has no \"external_di\"; did you mean \"external_id\"?" },
+    { ACCOUNT "requests: { " READ "\n match = ( { where: { external_id = \"{id}\"; };\n exact = [ \"id\" ]; } ); };",
+      "4: requests.match[0].exact: \"id\" is no attribute of where" },
+    { ACCOUNT "requests: { " READ "\n match = ( { exact = [ \"external_id\" ]; } ); };", "is no attribute of where" },
+    { ACCOUNT "requests: { " READ "\n match = ( { where: { external_id = \"{id}\"; }; exact = \"external_id\"; } ); };",
+      "3: requests.match[0].exact: a list of names is expected" },
 };
 
 static void a_hit_is_believed_where_it_can_be_held_against_something_or_the_file_says_so(void **state)

@@ -595,6 +595,11 @@ static void a_stranger_is_not_meant(void **state)
         { "{'where':{'first':'Ann'}}", "{'name':{'given':'Bob'}}", false },
         { "{'where':{'first':'Ann'}}", "{}", false },
         { "{'where':{'number':'17'}}", "{'number':17}", true },
+        { "{'where':{'first':'Ann'}}", "{'name':{'given':'aNN'}}", true }, /* case makes no difference */
+        { "{'where':{'first':['','Ann']}}", "{'name':{'given':'ANN'}}", true },
+        { "{'where':{'first':'Ann'},'exact':['first']}", "{'name':{'given':'ANN'}}", false }, /* but where it is said to */
+        { "{'where':{'first':['','Ann']},'exact':['first']}", "{'name':{'given':'ANN'}}", false },
+        { "{'where':{'first':'Ann','number':'a'},'exact':['first']}", "{'name':{'given':'Ann'},'number':'A'}", true },
         { "{'where':{'number':''}}", "{}", true }, /* nothing may be there */
         { "{'where':{'number':''}}", "{'number':null}", true },
         { "{'where':{'number':''}}", "{'number':''}", true },
