@@ -83,15 +83,41 @@ int answer_items(const struct call *call, const json_t *document, const json_t *
 {
     const json_t *items = pointer_get(document, call->items);
 
+
     if (json_is_null(items) || (items == NULL && says_none(call, document))) {
         *ret_items = NULL; /* of which json_array_size is 0 */
         return 0;
     }
+    if (items == NULL && call->kind == CALL_GROUPS_OF && json_is_object(document))
+        return error_set(error, ERROR_NOTFOUND, "the answer has nothing at %s (items)", place(call->items));
     if (!json_is_array(items))
         return error_set(error, ERROR_INVALID, "the answer has %s at %s (items), where a list is expected", type_name(items),
                          place(call->items));
     *ret_items = items;
     return 0;
+}
+
+static const json_t *member_value(const json_t *entry)
+{
+    static const char *const usual[] = { "value", "id", "key", NULL };
+    const json_t *value = json_is_object(entry) ? NULL : entry;
+
+    for (const char *const *name = usual; value == NULL && *name != NULL; name++)
+        value = json_object_get(entry, *name);
+    return value;
+}
+
+int answer_has_member(const json_t *pointers, const json_t *item, const char *attribute, const char *value)
+{
+    cleanup_free char *pointer = attribute_pointer(pointers, attribute);
+    const json_t *list = pointer != NULL ? pointer_get(item, pointer) : NULL;
+    bool found = false;
+
+    for (size_t i = 0; i < json_array_size(list) && !found; i++) {
+        cleanup_free char *text = value_text(member_value(json_array_get(list, i)));
+        found = str_equal(text, value);
+    }
+    return json_is_array(list) ? found : -1;
 }
 
 bool answer_shows_more(const json_t *document, long long count)

@@ -22,8 +22,14 @@ bool answer_is_json(const char *body, const char *content_type);
 bool answer_is_html(const char *body, const char *content_type);
 
 /* The list of hits at `call->items`, borrowed; null is an empty one, and so is
- * an absent one where `next.total` says 0 (RFC 7644 §3.4.2). */
+ * an absent one where `next.total` says 0 (RFC 7644 §3.4.2). *ret_items is NULL
+ * then. ERROR_NOTFOUND: a member's document has no list of its groups, since
+ * there are none or it never has (RFC 7643 §2.5). */
 int answer_items(const struct call *call, const json_t *document, const json_t **ret_items, struct error *error);
+
+/* Has the group `value` as a member, by its list at the attribute's pointer (of values, or of objects with it as "value", "id" or
+ * "key")? -1: the item shows no list. */
+int answer_has_member(const json_t *pointers, const json_t *item, const char *attribute, const char *value);
 
 /* Does a page of `count` items show, in one of the ways that are usual, that there are more? */
 bool answer_shows_more(const json_t *document, long long count);

@@ -131,16 +131,34 @@ int call_find(const json_t *settings, enum call_kind kind, bool changes, struct 
     return make(settings, request, kind, is_update ? CALL_UPDATE : kind, ret_call, error);
 }
 
+static const json_t *requests_of(const json_t *settings, enum call_kind kind)
+{
+    return json_object_get(json_object_get(settings, "requests"), call_name(kind));
+}
+
+size_t call_count(const json_t *settings, enum call_kind kind)
+{
+    const json_t *requests = requests_of(settings, kind);
+
+    return json_is_object(requests) ? 1 : json_array_size(requests);
+}
+
+int call_at(const json_t *settings, enum call_kind kind, size_t index, struct call *ret_call, struct error *error)
+{
+    const json_t *requests = requests_of(settings, kind);
+    const json_t *request = json_is_object(requests) && index == 0 ? requests : json_array_get(requests, index);
+
+    if (!json_is_object(request))
+        return error_set(error, ERROR_NOTFOUND, "requests.%s has no entry %zu that can be rendered", call_name(kind), index + 1);
+    return make(settings, request, kind, kind, ret_call, error);
+}
+
 size_t call_match_count(const json_t *settings)
 {
-    return json_array_size(json_object_get(json_object_get(settings, "requests"), "match"));
+    return call_count(settings, CALL_MATCH);
 }
 
 int call_match(const json_t *settings, size_t index, struct call *ret_call, struct error *error)
 {
-    const json_t *request = json_array_get(json_object_get(json_object_get(settings, "requests"), "match"), index);
-
-    if (!json_is_object(request))
-        return error_set(error, ERROR_NOTFOUND, "requests.match has no entry %zu that can be rendered", index + 1);
-    return make(settings, request, CALL_MATCH, CALL_MATCH, ret_call, error);
+    return call_at(settings, CALL_MATCH, index, ret_call, error);
 }

@@ -57,10 +57,13 @@ struct call {
 };
 
 /* `changes`: the operation has some, so that a disable or enable is the update
- * request under its own name. For MATCH use call_match. */
+ * request under its own name. For MATCH and GROUPS_OF use call_at. */
 int call_find(const json_t *settings, enum call_kind kind, bool changes, struct call *ret_call, struct error *error);
 
-/* The match requests that could be rendered, tried in order. */
+/* Those of a kind that may have several (match, groups_of) and could be rendered, tried in order. */
+size_t call_count(const json_t *settings, enum call_kind kind);
+int call_at(const json_t *settings, enum call_kind kind, size_t index, struct call *ret_call, struct error *error);
+/* The same of MATCH. */
 size_t call_match_count(const json_t *settings);
 int call_match(const json_t *settings, size_t index, struct call *ret_call, struct error *error);
 

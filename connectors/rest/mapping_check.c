@@ -38,7 +38,8 @@ static const struct option_row requests_rows[] = {
     OPTION_GROUP(struct requests, calls[CALL_MEMBER_ADD], "member_add", 0, "a group's file: puts {value} into the group"),
     OPTION_GROUP(struct requests, calls[CALL_MEMBER_REMOVE], "member_remove", 0,
                  "a group's file: takes {value} out of the group"),
-    OPTION_GROUP(struct requests, calls[CALL_GROUPS_OF], "groups_of", 0, "a group's file: finds the groups that hold {value}"),
+    OPTION_ANY(struct requests, calls[CALL_GROUPS_OF], "groups_of", 0,
+               "a group's file: finds the groups that hold {value}; a request, or a list of them, tried in order up to one that shows them"),
     OPTION_END
 };
 
@@ -391,19 +392,19 @@ static void check_request(const config_setting_t *group, enum call_kind kind, co
 
 /* ---- all requests ---- */
 
-static void check_match(const config_setting_t *list, struct problems *problems)
+static void check_list(const config_setting_t *list, enum call_kind kind, struct problems *problems)
 {
     bool good = config_setting_is_list(list) != 0;
 
     for (int i = 0; good && i < config_setting_length(list); i++) {
         const config_setting_t *entry = config_setting_get_elem(list, (unsigned)i);
-        cleanup_free char *where = str_printf("requests.match[%d]", i);
+        cleanup_free char *where = str_printf("requests.%s[%d]", call_name(kind), i);
         good = config_setting_is_group(entry) != 0;
         if (good)
-            check_request(entry, CALL_MATCH, where, problems);
+            check_request(entry, kind, where, problems);
     }
     if (!good)
-        PROBLEM(list, "requests.match: a list of groups is expected, ( { path = \"/employees\"; … } )");
+        PROBLEM(list, "requests.%s: a list of groups is expected, ( { path = \"/employees\"; … } )", call_name(kind));
 }
 
 static void check_kind(const struct requests *requests, bool group, struct problems *problems)
@@ -455,11 +456,13 @@ static void check_requests(const config_setting_t *root, bool group, struct prob
     options_parse(requests_rows, setting, "requests", &requests, problems);
     for (enum call_kind kind = 0; kind < CALL_COUNT; kind++) {
         cleanup_free char *where = str_printf("requests.%s", call_name(kind));
-        if (requests.calls[kind] != NULL)
+        if (kind == CALL_GROUPS_OF && requests.calls[kind] != NULL && !config_setting_is_group(requests.calls[kind]))
+            check_list(requests.calls[kind], kind, problems);
+        else if (requests.calls[kind] != NULL)
             check_request(requests.calls[kind], kind, where, problems);
     }
     if (requests.match != NULL)
-        check_match(requests.match, problems);
+        check_list(requests.match, CALL_MATCH, problems);
     check_kind(&requests, group, problems);
     check_partners(setting, &requests, group, problems);
 }

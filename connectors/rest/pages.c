@@ -30,6 +30,7 @@ struct walk {
     json_t *last;      /* and themselves; NULL: none */
     size_t empty;      /* pages in a row without any */
     size_t filled;     /* pages with some, of all */
+    bool absent;       /* a member's document has no list of groups */
     bool more;         /* than the one page that was asked for */
 };
 
@@ -175,7 +176,9 @@ static int take_page(struct walk *walk, const struct reply *reply)
     struct error error = { 0 };
     const json_t *items = NULL;
 
-    if (answer_items(walk->call, reply->document, &items, &error) < 0) {
+    int code = answer_items(walk->call, reply->document, &items, &error);
+    walk->absent = code == ERROR_NOTFOUND;
+    if (code < 0 && !walk->absent) {
         fail(walk, reply, &error);
         return -1;
     }
@@ -187,7 +190,7 @@ static int take_page(struct walk *walk, const struct reply *reply)
     walk->counted += (long long)walk->on_page;
     for (size_t i = 0; i < walk->on_page; i++) {
         const json_t *item = json_array_get(items, i);
-        int code = walk->each(walk->arg, item, reply, walk->receipt);
+        code = walk->each(walk->arg, item, reply, walk->receipt);
         if (code != 0)
             return code;
     }
@@ -360,7 +363,7 @@ enum outcome pages_walk(struct connector_session *session, const struct call *ca
     walk.asked = json_object();
     enum outcome outcome = walk.asked != NULL ? walk_pages(&walk) : receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
     if (ret_seen != NULL)
-        *ret_seen = (struct pages_seen){ walk.counted, walk.more };
+        *ret_seen = (struct pages_seen){ walk.counted, walk.absent, walk.more };
     json_decref(walk.asked);
     json_decref(walk.last);
     free(walk.url);

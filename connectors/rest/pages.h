@@ -43,7 +43,8 @@ typedef int pages_item(void *arg, const json_t *item, const struct reply *reply,
 /* What a walk has seen. */
 struct pages_seen {
     long long items;
-    bool more; /* the mapping has no `next`, and the answer shows that there are more */
+    bool absent; /* of groups_of: there was no list in the answer */
+    bool more;   /* the mapping has no `next`, and the answer shows that there are more */
 };
 
 /* Without `items`, the one item of the answer. APPLIED, or a failure; GONE

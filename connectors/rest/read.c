@@ -234,7 +234,10 @@ enum outcome rest_read(struct connector_session *session, const struct account_q
 struct groups {
     struct connector_session *session;
     const struct call *call;
+    const struct group_query *query;
     json_t *list;
+    struct pages_seen seen;
+    bool unshown; /* a group does not show who is in it, so that nobody knows whether the target took notice of the query */
 };
 
 static int take_group(void *arg, const json_t *item, const struct reply *reply, struct receipt *receipt)
@@ -243,6 +246,11 @@ static int take_group(void *arg, const json_t *item, const struct reply *reply, 
     struct error error = { 0 };
     cleanup_free char *id = NULL;
 
+    int member = groups->call->query == NULL ? 1 : answer_has_member(groups->call->pointers, item, groups->query->attribute, groups->query->value);
+
+    groups->unshown = groups->unshown || member < 0;
+    if (member <= 0)
+        return 0;
     if (answer_id(groups->call, item, &id, &error) < 0) {
         session_say_unusable(groups->session, groups->call, reply, &error, receipt);
         return -1;
@@ -253,19 +261,61 @@ static int take_group(void *arg, const json_t *item, const struct reply *reply, 
     return -1;
 }
 
+/* One way to find them. */
+static enum outcome ask_groups(struct groups *groups, struct receipt *receipt)
+{
+    json_array_clear(groups->list);
+    groups->seen = (struct pages_seen){ 0 };
+    enum outcome outcome = pages_walk(groups->session, groups->call, take_group, groups, &groups->seen, receipt);
+    if (outcome == OUTCOME_GONE) /* a member that the target does not know is in no group */
+        outcome = receipt_set(receipt, OUTCOME_APPLIED, receipt->remote_code, NULL);
+    return outcome;
+}
+
+/* The target cannot be asked so: no such filter, no such path. */
+static bool is_no_way(const struct receipt *receipt)
+{
+    static const int codes[] = { 403, 404, 405, 501 };
+    bool found = receipt->outcome == OUTCOME_REJECTED;
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        found = found || receipt->remote_code == codes[i];
+    return found;
+}
+
+/* In order, up to one that shows them. Where the target shows them in none it is told as such: what was written before counts. */
+static enum outcome look_for_groups(struct groups *groups, struct receipt *receipt)
+{
+    const json_t *settings = groups->query->settings;
+    enum outcome outcome = OUTCOME_REJECTED;
+    struct error error = { 0 };
+    bool unshown = false;
+    struct call call;
+
+    for (size_t i = 0; i == 0 || i < call_count(settings, CALL_GROUPS_OF); i++) {
+        if (call_at(settings, CALL_GROUPS_OF, i, &call, &error) < 0)
+            return session_say_error(&error, receipt);
+        groups->call = &call;
+        outcome = ask_groups(groups, receipt);
+        bool shown = outcome == OUTCOME_APPLIED && !groups->seen.absent && !groups->unshown && !groups->seen.more;
+        unshown = unshown || (outcome == OUTCOME_APPLIED && !shown);
+        if (shown || (outcome != OUTCOME_APPLIED && !is_no_way(receipt)))
+            return outcome;
+    }
+    if (!unshown)
+        return outcome;
+    receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+    receipt->partial = true;
+    return OUTCOME_APPLIED;
+}
+
 enum outcome rest_read_groups(struct connector_session *session, const struct group_query *query, json_t **ret_groups,
                               struct receipt *receipt)
 {
-    struct error error = { 0 };
-    struct call call;
+    struct groups groups = { .session = session, .query = query, .list = json_array() };
 
     session_forget(session); /* attribute and value are in what groups_of was rendered to */
-    if (call_find(query->settings, CALL_GROUPS_OF, false, &call, &error) < 0)
-        return session_say_error(&error, receipt);
-    struct groups groups = { session, &call, json_array() };
-    enum outcome outcome = groups.list != NULL ? pages_walk(session, &call, take_group, &groups, NULL, receipt) : NOMEM(receipt);
-    if (outcome == OUTCOME_GONE) /* a member that the target does not know is in no group */
-        outcome = receipt_set(receipt, OUTCOME_APPLIED, receipt->remote_code, NULL);
+    enum outcome outcome = groups.list != NULL ? look_for_groups(&groups, receipt) : NOMEM(receipt);
     if (outcome == OUTCOME_APPLIED)
         *ret_groups = groups.list;
     else

@@ -241,6 +241,54 @@ def a_filter_that_is_refused_is_told_where_no_other_finds_anybody(world):
     assert len(scim.all("Users")) == 1, scim.all("Users")
 
 
+# Of whom a service shows what: nothing, their groups, their groups when asked, when asked everybody's.
+SHOWN = ({}, {"groups": True}, {"refuse_filter": "members"}, {"ignore_filter": True, "page": 2}, {"groups": True, "refuse_filter": "members"})
+
+
+@test
+def a_removed_member_leaves_whatever_the_service_shows_of_groups(world):
+    for quirks in SHOWN:
+        scim, agent = start(world)
+        scim.quirks(**quirks)
+        scim.add("Groups", displayName="Other", externalId="00gother")
+        for user in (ANN, BOB):
+            join(scim, agent, user)
+        agent.send(okta.group_create(STAFF), okta.member_add(ANN, STAFF), okta.member_add(BOB, STAFF))
+        await_members(scim, STAFF, ANN, BOB)
+        agent.settle()
+        changes = len(scim.requests())
+        agent.send(okta.activate(BOB))
+        agent.await_log(id=BOB.id, outcome="unchanged")
+        agent.settle()
+        assert len(scim.requests()) == changes, (quirks, scim.requests()[changes:])
+        agent.send(okta.member_remove(ANN, STAFF))
+        await_members(scim, STAFF, BOB)
+        agent.send(okta.member_remove(BOB, STAFF), okta.deactivate(BOB))
+        await_members(scim, STAFF)
+        await_user(scim, BOB, lambda user: user["active"] is False)
+        agent.settle()
+        check_end(scim, agent)
+        agent.end()
+
+
+@test
+def who_was_put_into_a_group_by_hand_leaves_it_when_okta_says_so(world):
+    for quirks in SHOWN:
+        scim, agent = start(world)
+        scim.quirks(**quirks)
+        user = join(scim, agent, ANN)
+        agent.send(okta.group_create(STAFF))
+        group = await_condition("the group", lambda: scim.group(STAFF))
+        agent.settle()
+        scim.replace("Groups", {**group, "members": [{"value": user["id"]}]})
+        await_members(scim, STAFF, ANN)
+        agent.send(okta.member_remove(ANN, STAFF))
+        await_members(scim, STAFF)
+        agent.settle()
+        check_end(scim, agent)
+        agent.end()
+
+
 ANNE = User("00uanne", "Anne.Lee@Example.com", "Anne Lee")
 
 

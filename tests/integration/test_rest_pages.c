@@ -498,6 +498,50 @@ static void the_groups_of_a_member_are_told(void **state)
     json_decref(settings);
 }
 
+/* Who is in which group, by what the target shows; member 7 is in group 1. */
+static void what_a_target_does_not_show_of_groups_is_not_taken_for_none(void **state)
+{
+    static const struct {
+        const char *query, *said, *link; /* the second request for groups; query: of it */
+        enum outcome outcome;
+        bool partial;
+        const char *groups;
+    } rows[] = {
+        { "{}", "{'i':[]}", NULL, OUTCOME_APPLIED, false, "[]" },
+        { "{}", "{'id':7}", NULL, OUTCOME_APPLIED, true, "[]" }, /* not shown here, either */
+        { "{}", "[1]", NULL, OUTCOME_RETRY, false, NULL },
+        { "{}", "{'i':{}}", NULL, OUTCOME_RETRY, false, NULL },
+        { "{'q':'7'}", "{'i':[{'id':1,'members':[{'value':'7'},{'value':'8'}]}]}", NULL, OUTCOME_APPLIED, false, "['1']" },
+        { "{'q':'7'}", "{'i':[{'id':1,'members':[7]},{'id':2,'members':[8]},{'id':3,'members':[]}]}", NULL, OUTCOME_APPLIED, false, "['1']" },
+        { "{'q':'7'}", "{'i':[{'id':1}]}", NULL, OUTCOME_APPLIED, true, "[]" }, /* of whom is it a group? */
+        { "{'q':'7'}", "{'i':[{'id':2,'members':[8]}]}", "</api/said?page=2>; rel=\"next\"", OUTCOME_APPLIED, true, "[]" },
+        { "{'q':'7'}", "{'i':[],'totalResults':0}", NULL, OUTCOME_APPLIED, false, "[]" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cleanup_free char *text = str_printf("{'requests':{'groups_of':[{'path':'/nothing','items':'/groups'},"
+                                             "{'path':'/said','items':'/i'%s%s}]}}", rows[i].query[1] == '}' ? "" : ",'query':",
+                                             rows[i].query[1] == '}' ? "" : rows[i].query);
+        json_t *settings = rest_json(text), *groups = NULL, *keys = json_array();
+        size_t k;
+        json_t *group;
+        said = rows[i].said;
+        said_link = rows[i].link;
+        receipt_clear(&receipt);
+        enum outcome outcome = ops->read_groups(session, &(struct group_query){ "members", "7", NULL, settings }, &groups, &receipt);
+        json_array_foreach (groups, k, group)
+            json_array_append(keys, json_object_get(group, "key"));
+        json_t *wanted = rows[i].groups != NULL ? rest_json(rows[i].groups) : json_array();
+        if (outcome != rows[i].outcome || receipt.partial != rows[i].partial || !json_equal(keys, wanted))
+            fail_msg("%s: %s, %d: %s", rows[i].said, outcome_name(outcome), receipt.partial, receipt.reason != NULL ? receipt.reason : "");
+        json_decref(wanted);
+        json_decref(keys);
+        json_decref(groups);
+        json_decref(settings);
+    }
+}
+
 static void a_member_comes_and_goes_by_scim(void **state)
 {
     struct operation operation = { .kind = OPERATION_MEMBER_ADD,
@@ -595,6 +639,7 @@ int main(void)
         cmocka_unit_test(no_resources_of_none_at_all_is_an_empty_list),
         cmocka_unit_test(a_list_that_is_not_found_is_no_empty_one),
         cmocka_unit_test(the_groups_of_a_member_are_told),
+        cmocka_unit_test(what_a_target_does_not_show_of_groups_is_not_taken_for_none),
         cmocka_unit_test(a_member_comes_and_goes_by_scim),
         cmocka_unit_test(a_failure_within_a_success_is_a_failure),
         cmocka_unit_test(an_attribute_that_disables_is_held_against_the_answer_in_every_spelling),

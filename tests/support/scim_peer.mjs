@@ -2,6 +2,7 @@
 // Run by scim_service.py beside the packages that it fetched. Prints its URL once it listens; ends on SIGTERM.
 //
 // It is as services are who do less than the RFC hopes for, after POST /_quirks with some of
+//     groups          a user shows the groups that it is in, where there are any
 //     page            no more than so many resources in an answer
 //     ignore_filter   a list takes no notice of its filter
 //     refuse_filter   a filter with this word in it is answered 400 invalidFilter
@@ -22,7 +23,8 @@ let quirks = {};
 
 const groupsOf = (id) => [...groups.values()].filter((group) => group.members?.some((member) => member.value === id))
     .map((group) => ({ value: group.id, display: group.displayName }));
-const withGroups = (user) => ({ ...user, groups: groupsOf(user.id) });
+// A user in no group has no `groups` (RFC 7643 2.5); most services never show them.
+const withGroups = (user) => quirks.groups && groupsOf(user.id).length ? { ...user, groups: groupsOf(user.id) } : user;
 
 // What stands in a map, as SCIMMY wants it: one by its id, or all that a filter matches.
 function stored(map, show = (item) => item) {

@@ -38,10 +38,10 @@ class Scim:
         self.process.wait(20)
         self.process.stdout.close()
 
-    def _ask(self, url, document=None):
+    def _ask(self, url, document=None, method=None):
         body = None if document is None else json.dumps(document).encode()
         kind = "application/scim+json" if url.startswith(self.url) else "application/json"
-        request = urllib.request.Request(url, body, {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind})
+        request = urllib.request.Request(url, body, {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind}, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
             return json.loads(text) if text else None
@@ -54,6 +54,10 @@ class Scim:
         """What the service had before: a resource of /Users or /Groups."""
         schema = {"Users": "User", "Groups": "Group"}[kind]
         return self._ask(f"{self.url}/{kind}", {"schemas": [f"urn:ietf:params:scim:schemas:core:2.0:{schema}"], **members})
+
+    def replace(self, kind, resource):
+        """By hand, in the service's own console."""
+        return self._ask(f"{self.url}/{kind}/{resource['id']}", resource, "PUT")
 
     def all(self, kind):
         """Resources of /Users or /Groups, through all pages."""
