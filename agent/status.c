@@ -153,14 +153,15 @@ static json_t *target_json(struct agent *agent, const struct config_target *targ
     store_count_lanes(agent->store, target->name, &lanes, NULL);
     if (agent->deliverer != NULL)
         deliver_read_status(agent->deliverer, target->name, &status);
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "name", target->name, "connector",
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "name", target->name, "connector",
                      target->connector, "state", target_state_name(status.state), "since", time_or_null(status.since), "ready",
                      (json_int_t)lanes.ready, "leased", (json_int_t)lanes.leased, "waiting", (json_int_t)lanes.waiting, "due",
                      (json_int_t)lanes.due, "held", (json_int_t)lanes.held, "dead", (json_int_t)lanes.dead, "last_success",
                      time_or_null(status.last_success), "last_error", text_or_null(status.last_error), "last_error_at",
                      time_or_null(status.last_error_at), "workers", (json_int_t)status.workers, "mappings", mappings_json(target),
                      "leavers", waiting_json(agent, target->name, WAITING_LEAVERS, "not_out"), "failing",
-                     waiting_json(agent, target->name, WAITING_FAILING, "lanes"), "revokes", revokes_json(&status));
+                     waiting_json(agent, target->name, WAITING_FAILING, "lanes"), "dropped",
+                     waiting_json(agent, target->name, WAITING_DROPPED, "leavers"), "revokes", revokes_json(&status));
 }
 
 /* A target that is not configured any more, with work that nobody does. */
@@ -169,11 +170,19 @@ static json_t *gone_json(struct agent *agent, const char *target)
     struct store_lane_counts lanes = { 0 };
 
     store_count_lanes(agent->store, target, &lanes, NULL);
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "name", target, "connector", "-", "state", "gone", "ready",
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "name", target, "connector", "-", "state", "gone", "ready",
                      (json_int_t)lanes.ready, "leased", (json_int_t)lanes.leased, "waiting", (json_int_t)lanes.waiting, "due",
                      (json_int_t)lanes.due, "held", (json_int_t)lanes.held, "dead", (json_int_t)lanes.dead, "leavers",
                      waiting_json(agent, target, WAITING_LEAVERS, "not_out"), "failing",
-                     waiting_json(agent, target, WAITING_FAILING, "lanes"));
+                     waiting_json(agent, target, WAITING_FAILING, "lanes"), "dropped", waiting_json(agent, target, WAITING_DROPPED, "leavers"));
+}
+
+static bool has_dropped(const struct agent *agent, const char *target)
+{
+    int64_t count = 0;
+    struct wall since;
+
+    return store_count_waiting(agent->store, target, WAITING_DROPPED, &count, &since, NULL) == 0 && count > 0;
 }
 
 /* The configured ones, then those that the store alone has work for. With the lock. */
@@ -189,7 +198,7 @@ static json_t *targets_json(struct agent *agent)
     if (store_read_targets(agent->store, &known, &count, &error) < 0)
         log_warning("which targets have work could not be read: %s", error.text);
     for (size_t i = 0; i < count; i++)
-        if (known[i].lanes > 0 && target_is_gone(agent->config, known[i].name))
+        if (target_is_gone(agent->config, known[i].name) && (known[i].lanes > 0 || has_dropped(agent, known[i].name)))
             json_array_append_new(targets, gone_json(agent, known[i].name));
     store_targets_free(known, count);
     return targets;
@@ -387,6 +396,7 @@ int control_open(struct agent *agent, struct error *error)
     struct control_settings settings = {
         .socket = agent->config->control,
         .store = agent->store,
+        .log = agent->log,
         .arg = agent,
         .status = read_status,
         .waiting = list_waiting,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "control/caller.h"
 
 struct control {
     struct control_settings settings;
@@ -20,6 +21,7 @@ struct control {
 struct request {
     struct control *control;
     struct MHD_Connection *connection;
+    struct caller caller;
 };
 
 /* A route fills in *ret_json and returns an HTTP status. */
@@ -193,19 +195,20 @@ static unsigned post_retry(struct request *request, json_t **ret_json, struct er
 
     if (code == 0)
         code = check_target_is_here(request, target, error);
-    if (code == 0)
+    int taken = code == 0 && argument(request, "dropped") != NULL ? store_take_back(settings->store, target, id, error) : code;
+    if (taken >= 0)
         code = store_retry_dead(settings->store, target, id, error);
-    if (code < 0)
-        return status_of(code);
+    if (taken < 0 || code < 0)
+        return status_of(taken < 0 ? taken : code);
     settings->wake(settings->arg, target);
-    *ret_json = json_pack("{s:i, s:i}", "lanes", code, "kept", 0);
+    *ret_json = json_pack("{s:i, s:i}", "lanes", taken + code, "kept", 0);
     return MHD_HTTP_OK;
 }
 
 static unsigned post_drop(struct request *request, json_t **ret_json, struct error *error)
 {
-    struct store *store = request->control->settings.store;
-    bool leavers = argument(request, "leavers") != NULL;
+    const struct caller *caller = &request->caller;
+    cleanup_free char *by = str_printf("%s%suid %lld", caller->name, caller->name[0] != '\0' ? ", " : "", (long long)caller->uid);
     enum control_target found;
     const char *target;
     cleanup_free char *id = NULL;
@@ -214,8 +217,10 @@ static unsigned post_drop(struct request *request, json_t **ret_json, struct err
 
     if (code == 0)
         code = find_target(request, target, &found, error);
+    const struct store_drop drop = { .target = target, .id = id, .leavers = argument(request, "leavers") != NULL,
+                                     .any_state = code == 0 && found == CONTROL_TARGET_GONE, .by = by };
     if (code == 0)
-        code = (found == CONTROL_TARGET_GONE ? store_drop_work : store_drop_dead)(store, target, id, leavers, &kept, error);
+        code = store_drop(request->control->settings.store, &drop, &kept, error);
     if (code < 0)
         return status_of(code);
     *ret_json = json_pack("{s:i, s:I}", "lanes", code, "kept", (json_int_t)kept);
@@ -258,6 +263,38 @@ static unsigned post_reload(struct request *request, json_t **ret_json, struct e
     return status_of(code);
 }
 
+/* ---- who did what ---- */
+
+static int64_t number_or_none(const json_t *json, const char *name)
+{
+    const json_t *value = json_object_get(json, name);
+
+    return value != NULL ? json_integer_value(value) : -1;
+}
+
+/* What does not only look is told, whatever came of it. */
+static void tell_act(const struct request *request, const char *path, unsigned status, const json_t *json, const struct error *error)
+{
+    const struct caller *caller = &request->caller;
+    const struct act_report report = {
+        .act = strrchr(path, '/') + 1,
+        .outcome = status == MHD_HTTP_OK ? "done" : status == MHD_HTTP_FORBIDDEN ? "refused" : "failed",
+        .by = caller->name[0] != '\0' ? caller->name : NULL,
+        .uid = caller->uid,
+        .target = argument(request, "target"),
+        .user = argument(request, "user"),
+        .leavers = argument(request, "leavers") != NULL,
+        .lanes = number_or_none(json, "lanes"),
+        .kept = number_or_none(json, "kept"),
+        .reason = status == MHD_HTTP_OK ? NULL : error->text,
+    };
+
+    if (request->control->settings.log != NULL)
+        report_act(request->control->settings.log, &report);
+}
+
+/* ---- calls ---- */
+
 static const struct route_row {
     const char *method;
     const char *path;
@@ -276,6 +313,15 @@ static const struct route_row {
     { "POST", "/v1/reload", post_reload },
 };
 
+static unsigned run(struct request *request, const struct route_row *route, json_t **ret_json, struct error *error)
+{
+    unsigned status = route->function(request, ret_json, error);
+
+    if (strcmp(route->method, "POST") == 0)
+        tell_act(request, route->path, status, *ret_json, error);
+    return status;
+}
+
 static unsigned dispatch(struct request *request, const char *method, const char *path, json_t **ret_json, struct error *error)
 {
     bool path_known = false;
@@ -285,7 +331,7 @@ static unsigned dispatch(struct request *request, const char *method, const char
             continue;
         path_known = true;
         if (strcmp(routes[i].method, method) == 0)
-            return routes[i].function(request, ret_json, error);
+            return run(request, &routes[i], ret_json, error);
     }
     error_set(error, ERROR_NOTFOUND, "%s %s: %s", method, path, path_known ? "another method is right here" : "there is no such call");
     return path_known ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND;
@@ -322,7 +368,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                                   const char *version, const char *body, size_t *body_bytes, void **state)
 {
     static char seen;
-    struct request request = { arg, connection };
+    struct request request = { .control = arg, .connection = connection };
     struct error error = { 0 };
     json_t *json = NULL;
 
@@ -336,6 +382,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         *body_bytes = 0;
         return MHD_YES;
     }
+    request.caller = caller_of(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
     unsigned status = dispatch(&request, method, path, &json, &error);
     if (status != MHD_HTTP_OK) {
         json_decref(json);

@@ -9,8 +9,8 @@
  *   GET  /v1/dead?target=&user=
  *   GET  /v1/waiting?target=&leavers=&most=
  *   GET  /v1/quarantine?most=
- *   POST /v1/retry?target=&user=     {"lanes": N}
- *   POST /v1/drop?target=&user=      {"lanes": N}
+ *   POST /v1/retry?target=&user=&dropped=     {"lanes": N}
+ *   POST /v1/drop?target=&user=&leavers=      {"lanes": N, "kept": N}
  *   POST /v1/hold?target=            {"target": …, "held": true}
  *   POST /v1/resume?target=
  *   POST /v1/reload                  {"reloaded": true, "warnings": […]}
@@ -26,6 +26,7 @@
 
 #include <jansson.h>
 
+#include "record/report.h"
 #include "store/store.h"
 
 struct control;
@@ -39,6 +40,7 @@ enum control_target {
 struct control_settings {
     const char *socket;
     struct store *store;
+    struct status_log *log; /* each act of a person is a line of it; NULL: none */
     void *arg;
     json_t *(*status)(void *arg);                                            /* a new object */
     /* Rows as of store_list_waiting, each with `why` and `next`. */

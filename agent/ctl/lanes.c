@@ -20,7 +20,8 @@ struct handled {
 static int handle_target(const struct ctl *ctl, const char *path, const char *target, struct handled *handled)
 {
     const struct api_param params[] = {
-        { "target", target }, { "user", ctl_value(ctl, "user") }, { "leavers", ctl_value(ctl, "leavers") != NULL ? "1" : NULL }, { NULL, NULL }
+        { "target", target }, { "user", ctl_value(ctl, "user") }, { "leavers", ctl_value(ctl, "leavers") != NULL ? "1" : NULL },
+        { "dropped", ctl_value(ctl, "dropped") != NULL ? "1" : NULL }, { NULL, NULL }
     };
     json_t *json = NULL;
     int code = api_call(ctl, "POST", path, params, &json);
@@ -79,7 +80,7 @@ int ctl_retry(struct ctl *ctl)
 
 int ctl_drop(struct ctl *ctl)
 {
-    return handle_dead(ctl, "/v1/drop", "given up");
+    return handle_dead(ctl, "/v1/drop", "given up; `provostctl show` tells of each for 30 days");
 }
 
 static int set_held(struct ctl *ctl, const char *path, const char *says)

@@ -43,10 +43,11 @@ static const struct ctl_option waiting_options[] = {
     { 'n', "most", "N", "at most N (default 100)" },
     { 0, NULL, NULL, NULL },
 };
-static const struct ctl_option lane_options[] = {
+static const struct ctl_option retry_options[] = {
     { 't', "target", "TARGET", "the same as naming it" },
     { 'u', "user", "USER", "of this user or group only (login, name or id)" },
     { 'a', "all", NULL, "all dead letters of all targets" },
+    { 0, "dropped", NULL, "also what was given up (drop) in the last 30 days" },
     { 0, NULL, NULL, NULL },
 };
 static const struct ctl_option drop_options[] = {
@@ -95,7 +96,7 @@ static const struct ctl_command commands[] = {
       "Those of leavers who still have access are marked not_out.", dead_options, ctl_dead },
     { "waiting", "[TARGET]", 0, 1, "what waits: who, why, since when, and when it is tried next",
       "Leavers who still have access come first, then what failed, each with the longest wait first.", waiting_options, ctl_waiting },
-    { "retry", "[TARGET]", 0, 1, "tries dead letters again", "Names a target, a user or both; or --all.", lane_options, ctl_retry },
+    { "retry", "[TARGET]", 0, 1, "tries dead letters again", "Names a target, a user or both; or --all.", retry_options, ctl_retry },
     { "drop", "[TARGET]", 0, 1, "gives dead letters up",
       "Names a target, a user or both; or --all. A newer event of the same user brings the work back.\n"
       "Exits 1 when dead letters of leavers were left, for want of --leavers.", drop_options, ctl_drop },

@@ -242,6 +242,24 @@ static void put_revokes(const json_t *targets)
     }
 }
 
+/* A person gave their work up: they still have access, and a person knows. Whether anything was said. */
+static bool advise_dropped(const struct ctl *ctl, const json_t *target)
+{
+    const json_t *dropped = json_object_get(target, "dropped");
+    cleanup_free char *names = names_of(dropped, "leavers");
+    const char *name = text_of(target, "name");
+    int64_t count = number_of(dropped, "leavers");
+    cleanup_free char *back = str_equal(text_of(target, "state"), "gone") ? str_printf("the target must be configured again to take it back")
+                                                                          : str_printf("`provostctl retry %s --dropped` takes it back", name);
+
+    if (count > 0)
+        advise(ctl, COLOUR_BAD, "The work for %" PRId64 " leaver%s in %s was given up (%s), first at %s, and they may still have access: "
+               "`provostctl show USER` tells who did it and why it was refused, %s.", count,
+               count == 1 ? "" : "s", name, names != NULL ? names : "?", text_of(dropped, "since"),
+               back != NULL ? back : "");
+    return count > 0;
+}
+
 /* Nobody works on it: a person decides. */
 static void advise_gone(const struct ctl *ctl, const json_t *target)
 {
@@ -250,9 +268,10 @@ static void advise_gone(const struct ctl *ctl, const json_t *target)
 
     for (size_t i = 0; i < LANE_COLUMNS; i++)
         lanes += number_of(target, lane_columns[i]);
-    advise(ctl, COLOUR_BAD, "%s is not configured any more, but work for %" PRId64 " user%s or group%s waits for it: add it to the "
-           "configuration again under this name, or give the work up with `provostctl drop %s%s`; `provostctl check` says more.", name, lanes,
-           lanes == 1 ? "" : "s", lanes == 1 ? "" : "s", name, leavers > 0 ? " --leavers" : "");
+    if (lanes > 0)
+        advise(ctl, COLOUR_BAD, "%s is not configured any more, but work for %" PRId64 " user%s or group%s waits for it: add it to the "
+           "configuration again under this name, or give the work up with `provostctl drop %s%s`; `provostctl check` says more.", name,
+               lanes, lanes == 1 ? "" : "s", lanes == 1 ? "" : "s", name, leavers > 0 ? " --leavers" : "");
 }
 
 /* Whether anything was said. */
@@ -265,6 +284,7 @@ static bool advise_target(const struct ctl *ctl, const json_t *target)
     if (str_equal(state, "gone")) {
         advise_gone(ctl, target);
         advise_leavers(ctl, target);
+        advise_dropped(ctl, target);
         return true;
     }
     if (down)
@@ -277,6 +297,7 @@ static bool advise_target(const struct ctl *ctl, const json_t *target)
         advise(ctl, COLOUR_WARN, "%s is held: nothing is written to it until `provostctl resume %s`.", name, name);
     bool waits = advise_leavers(ctl, target);
     waits = advise_failing(ctl, target) || waits;
+    waits = advise_dropped(ctl, target) || waits;
     if (dead > 0)
         advise(ctl, COLOUR_BAD, "%s has %" PRId64 " dead letter%s: `provostctl dead --target %s` tells why, `provostctl retry %s` tries again.",
                name, dead, dead == 1 ? "" : "s", name, name);
@@ -372,7 +393,7 @@ static bool target_is_well(const json_t *target)
     const char *state = text_of(target, "state");
 
     return !str_equal(state, "down") && !str_equal(state, "refusing") && !str_equal(state, "gone") && number_of(target, "dead") == 0 && !leavers_are_late(target) &&
-           !work_fails_for_long(target);
+           !work_fails_for_long(target) && number_of(json_object_get(target, "dropped"), "leavers") == 0;
 }
 
 /* Nothing needs a person; what was advised may still be worth a look. */

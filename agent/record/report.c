@@ -79,6 +79,25 @@ void report_clock(struct status_log *log, const char *level, const char *state, 
     status_log_line(log, level, fields, COUNT(fields));
 }
 
+void report_act(struct status_log *log, const struct act_report *report)
+{
+    const struct log_field fields[] = {
+        LOG_TEXT("act", report->act),
+        LOG_TEXT("outcome", report->outcome),
+        LOG_TEXT("by", report->by),
+        LOG_NUMBER("uid", report->uid),
+        LOG_TEXT("target", report->target),
+        LOG_TEXT("user", report->user),
+        LOG_TEXT("leavers", report->leavers ? "too" : NULL),
+        optional_number("lanes", report->lanes, report->lanes >= 0),
+        optional_number("kept", report->kept, report->kept > 0),
+        LOG_TEXT("reason", report->reason),
+    };
+    bool well = str_equal(report->outcome, "done") && !report->leavers;
+
+    status_log_line(log, well ? "info" : "warning", fields, COUNT(fields));
+}
+
 void report_event(struct status_log *log, const struct event *event, enum event_effect effect)
 {
     bool user = event->subject_kind == IDENTITY_USER;

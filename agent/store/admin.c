@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/str.h"
 #include "store/store_private.h"
 
 #define STEP_MOST 200
@@ -97,6 +98,8 @@ struct dead_call {
     bool drop;
     bool leavers;        /* drop these too */
     bool any;            /* not dead lanes alone: nobody works on this target */
+    bool take_back;      /* of what was dropped */
+    const char *by;
     int64_t until;
     int64_t kept;        /* leavers that were not dropped */
 };
@@ -132,10 +135,20 @@ static int count_kept(struct store *store, struct dead_call *call, struct error 
     return code < 0 ? code : 0;
 }
 
-static int drop_lane(struct store *store, int64_t key, enum lane_state state, struct error *error)
+/* What its lane's row says goes into the deliveries that it had, and into the row that is kept. */
+static int drop_lane(struct store *store, const struct dead_call *call, int64_t key, enum lane_state state, struct error *error)
 {
-    static const struct ending dropped = { "dropped", "none", NULL, 0 };
     int64_t newest = 0, count = 0, oldest;
+    cleanup_free char *reason = NULL;
+    {
+        cleanup_statement sqlite3_stmt *row = NULL;
+        int code = db_next(store->writer, SQL_LANE_DETAIL, &row, error, "i", key);
+        if (code <= 0)
+            return code;
+        const char *outcome = row_text(row, 9), *why = row_text(row, 11);
+        reason = str_printf("given up by %s%s%s%s%s", call->by != NULL ? call->by : "a person", outcome != NULL ? "; it was " : "",
+                            outcome != NULL ? outcome : "", why != NULL ? ": " : "", why != NULL ? why : "");
+    }
     {
         cleanup_statement sqlite3_stmt *row = NULL;
         int code = db_next(store->writer, SQL_LANE_READ, &row, error, "i", key);
@@ -144,7 +157,10 @@ static int drop_lane(struct store *store, int64_t key, enum lane_state state, st
         newest = row_number(row, 2);
         count = row_number(row, 3);
     }
+    const struct ending dropped = { "dropped", "none", reason, 0 };
     int code = deliveries_finish(store, newest, 0, count, &dropped, &oldest, error);
+    if (code == 0)
+        code = db_run(store->writer, SQL_DROPPED_ADD, error, "iti", store->now.us, call->by, key);
     return code < 0 ? code : lane_delete(store, key, state, error);
 }
 
@@ -189,17 +205,74 @@ static int list_dead(struct store *store, struct dead_call *call, struct lane_li
     return code < 0 ? code : list_dropped(store, call, list, error);
 }
 
+/* ---- what was dropped ---- */
+
+/* `identity` 0: of all. The priorities are since when their leavers are to be out. */
+static int list_taken_back(struct store *store, int64_t target, int64_t identity, struct lane_list *list, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code;
+
+    list->count = 0;
+    while ((code = db_next(store->writer, SQL_DROPPED_OF_TARGET, &row, error, "iii", target, identity, (int64_t)STEP_MOST)) > 0) {
+        list->keys[list->count] = row_number(row, 0);
+        list->priorities[list->count++] = row_number(row, 1);
+    }
+    return code;
+}
+
+static int take_back_lane(struct store *store, size_t target, int64_t key, int64_t leaver, struct error *error)
+{
+    const struct lane_news news = { 0, leaver != 0 ? leaver : store->now.us, leaver != 0 ? PRIORITY_LEAVER : PRIORITY_TOUCH,
+                                    leaver != 0 ? LEAVING_YES : LEAVING_UNKNOWN };
+    int64_t previous;
+    int code = lane_make_ready(store, target, lane_identity(key), &news, &previous, error);
+
+    return code < 0 ? code : db_run(store->writer, SQL_DROPPED_DELETE, error, "i", key);
+}
+
+static int take_back(struct store *store, const struct dead_call *call, int64_t identity, struct error *error)
+{
+    struct lane_list list;
+    size_t index = 0;
+    int code = list_taken_back(store, call->target, identity, &list, error);
+
+    while (index < store->target_count && store->targets[index].number != call->target)
+        index++;
+    for (size_t i = 0; i < list.count && code == 0; i++)
+        code = take_back_lane(store, index, list.keys[i], list.priorities[i], error);
+    return code < 0 ? code : (int)list.count;
+}
+
+static int take_back_work(struct store *store, const struct dead_call *call, struct error *error)
+{
+    int total = 0;
+
+    if (call->id == NULL)
+        return take_back(store, call, 0, error);
+    for (int kind = 0; kind < IDENTITY_KIND_COUNT; kind++) {
+        int64_t identity = identity_number(store->writer, (enum identity_kind)kind, call->id, error);
+        int taken = identity > 0 ? take_back(store, call, identity, error) : (int)identity;
+        if (taken < 0)
+            return taken;
+        total += taken;
+    }
+    return total;
+}
+
 static int dead_work(struct store *store, void *arg, struct error *error)
 {
     struct dead_call *call = arg;
     struct lane_list list;
 
+    if (call->take_back)
+        return take_back_work(store, call, error);
     list.count = 0;
     if (call->until == 0)
         call->until = store->now.us;
     int code = list_dead(store, call, &list, error);
     for (size_t i = 0; i < list.count && code == 0; i++)
-        code = call->drop ? drop_lane(store, list.keys[i], list.states[i], error)
+        code = call->drop ? drop_lane(store, call, list.keys[i], list.states[i], error)
                           : lane_move(store, list.keys[i], LANE_STATE_DEAD, LANE_STATE_READY, (int)list.priorities[i], store->now.us, error);
     return code < 0 ? code : (int)list.count;
 }
@@ -250,21 +323,19 @@ int store_retry_dead(struct store *store, const char *target, const char *id, st
     return handle_dead(store, target, &call, error);
 }
 
-static int drop(struct store *store, const char *target, struct dead_call call, int64_t *ret_kept, struct error *error)
+int store_drop(struct store *store, const struct store_drop *drop, int64_t *ret_kept, struct error *error)
 {
-    int code = handle_dead(store, target, &call, error);
+    struct dead_call call = { .id = drop->id, .drop = true, .leavers = drop->leavers, .any = drop->any_state, .by = drop->by };
+    int code = handle_dead(store, drop->target, &call, error);
 
     if (code >= 0)
         *ret_kept = call.kept;
     return code;
 }
 
-int store_drop_dead(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error)
+int store_take_back(struct store *store, const char *target, const char *id, struct error *error)
 {
-    return drop(store, target, (struct dead_call){ .id = id, .drop = true, .leavers = leavers }, ret_kept, error);
-}
+    struct dead_call call = { .id = id, .take_back = true };
 
-int store_drop_work(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error)
-{
-    return drop(store, target, (struct dead_call){ .id = id, .drop = true, .leavers = leavers, .any = true }, ret_kept, error);
+    return handle_dead(store, target, &call, error);
 }

@@ -514,6 +514,8 @@ static int end_lane(struct store *store, const struct completion *c, bool noted,
     if (c->end == LANE_DONE) {
         const struct ending ending = { c->outcome, c->action, c->reason, c->lease->attempt };
         code = deliveries_finish(store, lane->delivery, newer, covered, &ending, &lane->oldest, error);
+        if (code == 0) /* what somebody gave up before is done now */
+            code = db_run(store->writer, SQL_DROPPED_DELETE, error, "i", key);
         lane->deliveries = newer;
         lane->delivery = newer != 0 ? lane->delivery : 0;
     }

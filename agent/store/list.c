@@ -289,7 +289,7 @@ json_t *lane_json(sqlite3_stmt *row)
     json_put_time(lane, "time", row_number(row, 6));
     json_put_text(lane, "target", row_text(row, 1));
     json_put_identity(lane, (enum identity_kind)row_number(row, 2), row_text(row, 3), row_text(row, 4));
-    json_put_text(lane, "state", state >= 0 && state < LANE_STATE_COUNT ? lane_state_names[state] : "?");
+    json_put_text(lane, "state", state >= 0 && state < LANE_STATE_COUNT ? lane_state_names[state] : "dropped");
     json_put_number(lane, "attempt", row_number(row, 7));
     json_put_number(lane, "deliveries", row_number(row, 8));
     json_put_text(lane, "outcome", row_text(row, 9));
@@ -351,7 +351,7 @@ int store_list_waiting(struct store *store, const char *target, enum waiting wai
 {
     static const enum sql lists[][2] = {
         [WAITING_ALL] = { SQL_LEAVERS, SQL_WAITING }, [WAITING_LEAVERS] = { SQL_LEAVERS, SQL_COUNT },
-        [WAITING_FAILING] = { SQL_FAILING, SQL_COUNT },
+        [WAITING_DROPPED] = { SQL_DROPPED_LEAVERS, SQL_COUNT }, [WAITING_FAILING] = { SQL_FAILING, SQL_COUNT },
     };
     cleanup_reader_give struct reader reader = { 0 };
     int64_t number = target_number(store, target);

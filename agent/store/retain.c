@@ -11,6 +11,7 @@
 
 #define STEP_MOST 200
 #define DAY_US 86400000000LL
+#define DROPPED_KEEP_US (30 * DAY_US)
 
 struct old_event {
     int64_t number, first_delivery, deliveries;
@@ -97,6 +98,12 @@ static int retain_intents(struct store *store, struct error *error)
     return db_run(store->writer, SQL_RETAIN_INTENTS, error, "i", store->removal.us - store->keep_us);
 }
 
+/* Few, and young: no index. */
+static int retain_dropped(struct store *store, struct error *error)
+{
+    return db_run(store->writer, SQL_RETAIN_DROPPED, error, "i", store->removal.us - DROPPED_KEEP_US);
+}
+
 /* Events numbered below this were received before the keys' time. */
 static int read_key_limit(struct store *store, int64_t day, int64_t *ret_limit, struct error *error)
 {
@@ -173,7 +180,7 @@ void retain_start_over(struct store *store)
 int retain_step(struct store *store, struct error *error)
 {
     static int (*const steps[])(struct store *, struct error *) = { retain_events, retain_operations, retain_sign_ins,
-                                                                           retain_intents, retain_keys };
+                                                                           retain_intents, retain_dropped, retain_keys };
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         int more = steps[i](store, error);

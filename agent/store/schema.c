@@ -173,13 +173,17 @@ static const char version_8[] =
     " WHERE published <= received + 86400000000);" /* an event of 2099 tells nothing of the source's clock */;
 
 /* failing: since when the work on a lane fails; 0: it does not. Before, only how often was known.
- * resumed: a person has resumed the target, so that `hold = true` in the configuration is over; a target that was written to had been. */
+ * resumed: a person has resumed the target, so that `hold = true` in the configuration is over; a target that was written to had been.
+ * dropped: what a person gave up, for 30 days. */
 static const char version_9[] =
     "ALTER TABLE lane ADD COLUMN failing INTEGER NOT NULL DEFAULT 0;"
     "UPDATE lane SET failing = CASE WHEN oldest > 0 THEN oldest ELSE since END WHERE attempt > 0;"
     "CREATE INDEX lane_failing ON lane (target, failing) WHERE failing > 0 AND leaver = 0 AND state <> 5;"
     "ALTER TABLE target ADD COLUMN resumed INTEGER NOT NULL DEFAULT 0;"
-    "UPDATE target SET resumed = 1 WHERE NOT held AND id IN (SELECT target FROM link);";
+    "UPDATE target SET resumed = 1 WHERE NOT held AND id IN (SELECT target FROM link);"
+    "CREATE TABLE dropped (lane INTEGER PRIMARY KEY, target INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT, leaver INTEGER NOT NULL,"
+    " attempt INTEGER NOT NULL, outcome TEXT, action TEXT, reason TEXT, undone TEXT);"
+    "CREATE INDEX dropped_leaver ON dropped (target, at) WHERE leaver > 0;";
 
 const struct schema_step schema_steps[] = {
     { version_1 }, { version_2 }, { version_3 }, { version_4 }, { version_5 }, { version_6 }, { version_7 }, { version_8 },

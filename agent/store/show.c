@@ -181,6 +181,24 @@ static int links_json(struct db *db, int64_t number, json_t *object, struct erro
     return code;
 }
 
+/* Work for the identity that somebody gave up. */
+static int dropped_json(struct db *db, int64_t number, json_t *object, struct error *error)
+{
+    cleanup_statement sqlite3_stmt *row = NULL;
+    json_t *array = json_array();
+    int code;
+
+    while ((code = db_next(db, SQL_DROPPED_OF_IDENTITY, &row, error, "i", number)) > 0) {
+        json_t *lane = lane_json(row);
+        json_put_text(lane, "dropped_by", row_text(row, 20));
+        json_array_append_new(array, lane);
+    }
+    if (json_array_size(array) > 0)
+        json_object_set(object, "dropped", array);
+    json_decref(array);
+    return code;
+}
+
 /* Work that is pending for the identity, in every target. */
 static int lanes_json(struct store *store, struct db *db, int64_t number, json_t *object, struct error *error)
 {
@@ -226,6 +244,8 @@ static int put_history(struct store *store, struct db *db, const struct identity
         code = links_json(db, number, object, error);
     if (code == 0)
         code = lanes_json(store, db, number, object, error);
+    if (code == 0)
+        code = dropped_json(db, number, object, error);
     if (code == 0)
         code = operations_json(db, SQL_OPERATIONS_OF_IDENTITY, number, SHOW_MOST, &operations, error);
     if (code < 0)

@@ -24,6 +24,10 @@
     " FROM lane l JOIN target t ON t.id = l.target JOIN identity i ON i.n = " IDENTITY_OF_LANE "l.key)"                        \
     " LEFT JOIN delivery d ON d.id = l.delivery LEFT JOIN event e ON e.id = d.event "
 
+/* As LANE_COLUMNS, with a state of its own; then by whom. */
+#define DROPPED_COLUMNS                                                                                                        \
+    "d.lane, t.name, i.kind, i.id, coalesce(i.login, i.name), 6, d.at, d.attempt, 0, d.outcome, d.action, d.reason, 0, NULL, " \
+    "NULL, d.leaver, d.undone, 0, 0, d.at, d.by"
 #define IS_FAILING "failing > 0 AND leaver = 0 AND state <> 5" /* as in the index lane_failing: dead letters and leavers are counted apart */
 #define WRITTEN_FOR "INDEXED BY member_value_user " /* else all the rows of a target would be read: nothing is known of how many */
 
@@ -113,6 +117,15 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_LANES_DROP] = "SELECT key, priority, since FROM lane WHERE target = ? AND state = 5 AND rank = 0 AND at <= ? AND leaver <= ? "
                        "ORDER BY at LIMIT ?",
     [SQL_LANES_DROP_ANY] = "SELECT key, state FROM lane WHERE target = ? AND state <> 1 AND leaver <= ? LIMIT ?",
+    [SQL_DROPPED_ADD] = "INSERT OR REPLACE INTO dropped (lane, target, at, by, leaver, attempt, outcome, action, reason, undone) "
+                        "SELECT key, target, ?, ?, leaver, attempt, outcome, action, reason, undone FROM lane WHERE key = ?",
+    [SQL_DROPPED_DELETE] = "DELETE FROM dropped WHERE lane = ?",
+    [SQL_DROPPED_OF_TARGET] = "SELECT lane, leaver FROM dropped WHERE target = ?1 AND (?2 = 0 OR lane = (?1 << 40) | ?2) LIMIT ?3",
+    [SQL_DROPPED_COUNT] = "SELECT count(*), min(at) FROM dropped WHERE target = ? AND leaver > 0",
+    [SQL_DROPPED_LEAVERS] = "SELECT " DROPPED_COLUMNS " FROM dropped d JOIN target t ON t.id = d.target JOIN identity i ON i.n = "
+                            IDENTITY_OF_LANE "d.lane) WHERE d.target = ? AND d.leaver > 0 ORDER BY d.at LIMIT ?",
+    [SQL_DROPPED_OF_IDENTITY] = "SELECT " DROPPED_COLUMNS " FROM target t JOIN dropped d ON d.lane = (t.id << 40) | ?1 "
+                                "JOIN identity i ON i.n = ?1 ORDER BY t.name",
     [SQL_LANES_LEAVING] = "SELECT count(*), min(leaver) FROM lane WHERE target = ? AND leaver > 0",
     [SQL_LANES_LEAVING_DEAD] = "SELECT count(*) FROM lane WHERE target = ? AND leaver > 0 AND state = 5",
     [SQL_LANES_FAILING] = "SELECT count(*), min(failing) FROM lane WHERE target = ? AND " IS_FAILING,
@@ -218,6 +231,7 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_MEMBER_WRITTEN] = "SELECT 1 FROM member_value v WHERE v.target = ?1 AND v.key = ?4 AND v.grp IN "
                            "(SELECT " IDENTITY_OF_LANE "lane) FROM link WHERE target = ?1 AND kind = 1 AND key = ?2 AND NOT gone "
                            "UNION ALL SELECT " IDENTITY_OF_LANE "lane) FROM intent WHERE place = ?3 AND lane >> 40 = ?1) LIMIT 1",
+    [SQL_RETAIN_DROPPED] = "DELETE FROM dropped WHERE at < ?",
     [SQL_RETAIN_SIGN_INS] = "DELETE FROM membership WHERE (user, kind, other) IN (SELECT user, kind, other FROM membership "
                             "INDEXED BY membership_sign_in WHERE kind = 2 AND as_of < ? LIMIT ?)",
     [SQL_RETAIN_OPERATIONS] = "DELETE FROM operation WHERE id < (SELECT min(id) FROM operation) + ? AND at < ?",

@@ -334,14 +334,22 @@ void store_touch(struct store *store, const char *target, enum identity_kind kin
 int store_hold(struct store *store, const char *target, bool held, struct error *error);
 /* `at_first`: it is held until somebody resumes it for the first time. */
 bool store_is_held(struct store *store, const char *target, bool at_first);
-/* Dead lanes (all of a target when `id` is NULL; of all targets when `target`
- * is NULL) back to ready, or dropped. How many, or negative. Those of leavers
- * are dropped only with `leavers`; *ret_kept: how many were not. */
+/* Dead lanes (all of a target when `id` is NULL; of all targets when `target` is NULL) back to ready. How many, or negative. */
 int store_retry_dead(struct store *store, const char *target, const char *id, struct error *error);
-int store_drop_dead(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error);
 
-/* All that is pending in a target that nobody works on any more, whatever its state; else as store_drop_dead. */
-int store_drop_work(struct store *store, const char *target, const char *id, bool leavers, int64_t *ret_kept, struct error *error);
+/* What was dropped is kept for 30 days with the reason of its refusal (store_show, WAITING_DROPPED), unless it is taken back, or the lane
+ * comes to a good end by a newer event. */
+struct store_drop {
+    const char *target; /* NULL: all */
+    const char *id;     /* NULL: all */
+    bool leavers;       /* those of leavers, too; else they are kept */
+    bool any_state;     /* all that is pending, for a target that nobody works on any more; else dead lanes */
+    const char *by;     /* who asked, for people; NULL: not known */
+};
+/* How many were given up, or negative; *ret_kept: leavers' that were not. */
+int store_drop(struct store *store, const struct store_drop *drop, int64_t *ret_kept, struct error *error);
+/* Work that was dropped is ready again: arguments as store_retry_dead. */
+int store_take_back(struct store *store, const char *target, const char *id, struct error *error);
 
 /* ---- reads ---- */
 
@@ -413,9 +421,10 @@ enum waiting {
     WAITING_ALL,     /* leavers, then what fails, then all else that is pending, but for dead letters and due dates */
     WAITING_LEAVERS, /* who are not out yet, from the event that says so (or from when the work failed, where none does) to the end of their
                       * lane, dead letters, too */
+    WAITING_DROPPED, /* leavers whose work was given up and who are still not known to be out */
     WAITING_FAILING, /* work that failed and is tried again, from the first failure until it goes well; without the leavers' */
 };
-/* How many of them (not of WAITING_ALL); *ret_since: the oldest; 0: none. */
+/* How many of them (not of WAITING_ALL); *ret_since: the oldest (of those that were dropped, when that was); 0: none. */
 int store_count_waiting(struct store *store, const char *target, enum waiting waiting, int64_t *ret_count, struct wall *ret_since,
                         struct error *error);
 /* The `most` of them that wait for longest: rows as of store_list_dead, with since, failing_since and retry_at. The caller's array. */

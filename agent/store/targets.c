@@ -146,13 +146,15 @@ int store_count_lanes(struct store *store, const char *target, struct store_lane
 int store_count_waiting(struct store *store, const char *target, enum waiting waiting, int64_t *ret_count, struct wall *ret_since,
                         struct error *error)
 {
+    static const enum sql counts[] = {
+        [WAITING_LEAVERS] = SQL_LANES_LEAVING, [WAITING_DROPPED] = SQL_DROPPED_COUNT, [WAITING_FAILING] = SQL_LANES_FAILING,
+    };
     cleanup_reader_give struct reader reader = { 0 };
     cleanup_statement sqlite3_stmt *row = NULL;
     int code = reader_open(&reader, store, error);
 
     if (code == 0)
-        code = db_next(reader.db, waiting == WAITING_FAILING ? SQL_LANES_FAILING : SQL_LANES_LEAVING, &row, error, "i",
-                       target_number(store, target));
+        code = db_next(reader.db, counts[waiting], &row, error, "i", target_number(store, target));
     if (code < 0)
         return code;
     *ret_count = code > 0 ? row_number(row, 0) : 0;

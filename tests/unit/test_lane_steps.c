@@ -990,10 +990,10 @@ static void drop_needs_leavers_for_a_removal_that_was_refused(void **state)
     lanes_work();
     assert_int_equal(store_list_dead(store, &filter, &dead, NULL), 0);
     expect_named(dead, "the group is closed");
-    assert_int_equal(store_drop_dead(store, "ldap", NULL, false, &kept, NULL), 0);
+    assert_int_equal(store_drop(store, &(struct store_drop){ .target = "ldap" }, &kept, NULL), 0);
     assert_int_equal(kept, 1);
     assert_int_equal(leavers(), 1);
-    assert_int_equal(store_drop_dead(store, "ldap", NULL, true, &kept, NULL), 1);
+    assert_int_equal(store_drop(store, &(struct store_drop){ .target = "ldap", .leavers = true }, &kept, NULL), 1);
     assert_int_equal(leavers(), 0);
 }
 

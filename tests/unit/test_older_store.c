@@ -464,9 +464,9 @@ static void a_removal_that_was_refused_is_dropped_only_when_it_is_said(void **st
     int64_t kept = 0;
 
     (void)state;
-    assert_int_equal(store_drop_dead(old.world->store, "ldap", NULL, false, &kept, &old.world->error), 0);
+    assert_int_equal(store_drop(old.world->store, &(struct store_drop){ .target = "ldap" }, &kept, &old.world->error), 0);
     assert_int_equal(kept, 1);
-    assert_int_equal(store_drop_dead(old.world->store, "ldap", NULL, true, &kept, &old.world->error), 1);
+    assert_int_equal(store_drop(old.world->store, &(struct store_drop){ .target = "ldap", .leavers = true }, &kept, &old.world->error), 1);
 }
 
 static void values_of_before_have_rows(void **state)

@@ -313,7 +313,7 @@ static void dead_lanes_are_dropped_many_at_once(void **state)
     assert_int_equal(store_list_dead(w->store, &(struct store_filter){ .target = "ldap", .most = 10 }, &array, &w->error), 0);
     assert_int_equal(json_array_size(array), 10);
     json_decref(array);
-    assert_int_equal(store_drop_dead(w->store, NULL, NULL, false, &kept, &w->error), 450);
+    assert_int_equal(store_drop(w->store, &(struct store_drop){ 0 }, &kept, &w->error), 450);
     assert_int_equal(world_counts(w).dead, 0);
     assert_string_equal(outcome_of(w, "u3"), "dropped");
     assert_int_equal(world_number(w, "SELECT count(*) FROM lane"), 0);
@@ -807,17 +807,72 @@ static void a_leaver_is_dropped_only_when_it_is_said(void **state)
     world_route(w);
     kill_lane(w, "x", "u2");
     end_as(w, "a", "DEPROVISIONED", (struct completion){ .end = LANE_DEAD, .outcome = "rejected", .leaving = LEAVING_YES });
-    assert_int_equal(store_drop_dead(w->store, NULL, NULL, false, &kept, &w->error), 1);
+    assert_int_equal(store_drop(w->store, &(struct store_drop){ 0 }, &kept, &w->error), 1);
     assert_int_equal(kept, 1);
-    assert_int_equal(store_drop_dead(w->store, "ldap", "u1", false, &kept, &w->error), 0);
+    assert_int_equal(store_drop(w->store, &(struct store_drop){ .target = "ldap", .id = "u1" }, &kept, &w->error), 0);
     assert_int_equal(kept, 1);
     assert_int_equal(store_list_dead(w->store, NULL, &array, &w->error), 0);
     assert_int_equal(json_array_size(array), 1);
     assert_string_equal(json_string_value(json_object_get(json_array_get(array, 0), "leaver")), "not_out");
     json_decref(array);
-    assert_int_equal(store_drop_dead(w->store, "ldap", NULL, true, &kept, &w->error), 1);
+    assert_int_equal(store_drop(w->store, &(struct store_drop){ .target = "ldap", .leavers = true }, &kept, &w->error), 1);
     assert_int_equal(kept, 0);
     assert_int_equal(leavers(w, &since), 0);
+}
+
+static int64_t dropped_leavers(struct world *w)
+{
+    int64_t count = -1;
+    struct wall at;
+
+    assert_int_equal(store_count_waiting(w->store, "ldap", WAITING_DROPPED, &count, &at, &w->error), 0);
+    return count;
+}
+
+static void what_was_dropped_is_kept_for_thirty_days(void **state)
+{
+    struct world *w = *state;
+    const struct store_drop drop = { .target = "ldap", .leavers = true, .by = "ann, uid 1000" };
+    int64_t kept = -1, since;
+
+    world_route(w);
+    end_as(w, "a", "DEPROVISIONED", (struct completion){ .end = LANE_DEAD, .outcome = "rejected", .reason = "no right", .leaving = LEAVING_YES });
+    assert_int_equal(store_drop(w->store, &drop, &kept, &w->error), 1);
+    assert_int_equal(leavers(w, &since), 0);
+    assert_int_equal(dropped_leavers(w), 1);
+    world_reopen(w);
+    world_route(w);
+    world_advance(w, 29 * DAY);
+    assert_int_equal(store_retain(w->store, &w->error), 0);
+    assert_int_equal(dropped_leavers(w), 1);
+    world_advance(w, 2 * DAY);
+    assert_int_equal(store_retain(w->store, &w->error), 0);
+    assert_int_equal(dropped_leavers(w), 0);
+    assert_int_equal(store_take_back(w->store, "ldap", NULL, &w->error), 0);
+}
+
+static void what_is_taken_back_is_a_leavers_work_again_since_when_it_was(void **state)
+{
+    struct world *w = *state;
+    const struct store_drop drop = { .leavers = true };
+    int64_t kept = -1, since;
+    struct lease lease;
+
+    world_route(w);
+    kill_lane(w, "x", "u2");
+    world_advance(w, 5 * SECOND);
+    end_as(w, "a", "DEPROVISIONED", (struct completion){ .end = LANE_DEAD, .outcome = "rejected", .leaving = LEAVING_YES });
+    world_advance(w, 5 * SECOND);
+    assert_int_equal(store_drop(w->store, &drop, &kept, &w->error), 2);
+    assert_int_equal(store_take_back(w->store, "mail", NULL, &w->error), 0);
+    assert_int_equal(store_take_back(w->store, "ldap", "u1", &w->error), 1);
+    assert_int_equal(leavers(w, &since), 1);
+    assert_int_equal(since, 5);
+    assert_int_equal(store_take_back(w->store, NULL, NULL, &w->error), 1);
+    assert_int_equal(store_take_back(w->store, NULL, NULL, &w->error), 0);
+    assert_true(world_lease(w, &lease));
+    assert_string_equal(lease.id, "u1"); /* leavers first */
+    lease_clear(&lease);
 }
 
 /* ---- work that fails ---- */
@@ -1002,6 +1057,8 @@ int main(void)
         TEST(who_was_taken_out_of_a_group_counts_until_he_is_out_of_it),
         TEST(who_came_back_and_is_in_a_group_still_counts),
         TEST(a_leaver_is_dropped_only_when_it_is_said),
+        TEST(what_was_dropped_is_kept_for_thirty_days),
+        TEST(what_is_taken_back_is_a_leavers_work_again_since_when_it_was),
         TEST(work_fails_from_the_first_failure_until_it_goes_well_whatever_is_heard),
         TEST(leavers_and_dead_letters_are_not_counted_as_work_that_is_tried_again),
         TEST(an_intent_keeps_its_key_until_its_end_is_known),

@@ -586,10 +586,10 @@ static void a_dropped_lane_leaves_its_rows(void **state)
     int64_t kept = 0;
 
     refuse_to_leave(w, LANE_DEAD);
-    assert_int_equal(store_drop_dead(w->store, "ldap", NULL, false, &kept, &w->error), 0);
+    assert_int_equal(store_drop(w->store, &(struct store_drop){ .target = "ldap" }, &kept, &w->error), 0);
     assert_int_equal(kept, 1);
     expect(w, "u1", "g1/ann leaving out");
-    assert_int_equal(store_drop_dead(w->store, "ldap", NULL, true, &kept, &w->error), 1);
+    assert_int_equal(store_drop(w->store, &(struct store_drop){ .target = "ldap", .leavers = true }, &kept, &w->error), 1);
     assert_int_equal(leavers(w), 0);
     expect(w, "u1", "g1/ann leaving out");
     world_take(w, "x", 100, NAME("u1", "Ann Lee"));

@@ -425,7 +425,7 @@ static void drop_dead(struct making *making)
     struct error error = { 0 };
     int64_t kept = 0;
 
-    tell(making, store_drop_dead(making->world->store, "ldap", NULL, true, &kept, &error), &error);
+    tell(making, store_drop(making->world->store, &(struct store_drop){ .target = "ldap", .leavers = true }, &kept, &error), &error);
 }
 
 static void drop_all_but_leavers(struct making *making)
@@ -433,7 +433,7 @@ static void drop_all_but_leavers(struct making *making)
     struct error error = { 0 };
     int64_t kept = 0;
 
-    tell(making, store_drop_dead(making->world->store, "ldap", NULL, false, &kept, &error), &error);
+    tell(making, store_drop(making->world->store, &(struct store_drop){ .target = "ldap" }, &kept, &error), &error);
     buf_printf(&making->told, "%lld kept\n", (long long)kept);
 }
 
@@ -442,7 +442,20 @@ static void drop_work(struct making *making)
     struct error error = { 0 };
     int64_t kept = 0;
 
-    tell(making, store_drop_work(making->world->store, "ldap", NULL, true, &kept, &error), &error);
+    tell(making, store_drop(making->world->store, &(struct store_drop){ .target = "ldap", .leavers = true, .any_state = true }, &kept, &error), &error);
+}
+
+static void people_were_dropped(struct making *making)
+{
+    people_are_dead(making);
+    drop_dead(making);
+}
+
+static void take_back(struct making *making)
+{
+    struct error error = { 0 };
+
+    tell(making, store_take_back(making->world->store, "ldap", NULL, &error), &error);
 }
 
 static void set_routes(struct making *making)
@@ -519,8 +532,9 @@ static const struct call {
     { "hold", { { people_wait, hold }, { people_are_held, resume } } },
     { "is_held", { { 0 } } },
     { "retry_dead", { { people_are_dead, retry_dead } } },
-    { "drop_dead", { { people_are_dead, drop_dead }, { people_are_dead, drop_all_but_leavers } } },
-    { "drop_work", { { people_wait, drop_work }, { people_are_dead, drop_work } } },
+    { "drop", { { people_are_dead, drop_dead }, { people_are_dead, drop_all_but_leavers }, { people_wait, drop_work },
+                { people_are_dead, drop_work } } },
+    { "take_back", { { people_were_dropped, take_back } } },
     { "read_identity", { { 0 } } },
     { "find_identity", { { 0 } } },
     { "read_link", { { 0 } } },
