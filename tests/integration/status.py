@@ -204,7 +204,7 @@ def check_looks_into_the_store_of_an_agent_that_does_not_run_and_leaves_no_trace
     assert os.path.getsize(agent.path("provost.db-wal")) > 0
     the_line(out_of(agent, "check", code=1).splitlines(), f'"{TARGET}" is not configured any more')
     agent.start()
-    the_line(agent.read("stderr").splitlines(), f'"{TARGET}" is not configured any more')  # a start says so, too
+    await_condition("a start says so, too", lambda: agent.said(f'"{TARGET}" is not configured any more'))
     agent.stop()
     before = sorted(os.listdir(agent.folder))
     the_line(out_of(agent, "check", code=1).splitlines(), f'"{TARGET}" is not configured any more')
