@@ -8,41 +8,64 @@
 
 /* ---- reading ---- */
 
-static enum outcome read_by(struct lane_run *run, const struct link_view *view, struct receipt *receipt, struct error *error)
+/* `anywhere`: outside the places of the mapping, too. */
+static enum outcome read_by(struct lane_run *run, const struct link_view *view, bool anywhere, struct receipt *receipt,
+                            struct error *error)
 {
     struct plan_query query = { 0 };
+    enum outcome outcome = OUTCOME_GONE;
 
     if (plan_query(run->mapping, &run->identity, view, &query, error) < 0)
         return OUTCOME_REJECTED;
-    enum outcome outcome = run->job->ops->read(run->job->session, &query.query, &run->account, receipt);
+    bool same = anywhere && query.query.places == NULL;
+    if (anywhere)
+        query.query.places = NULL;
+    if (!same)
+        outcome = run->job->ops->read(run->job->session, &query.query, &run->account, receipt);
     plan_query_clear(&query);
     return outcome;
 }
 
-/* By its link; where that leads nowhere, as if it had none. */
+/* By its link; where that leads nowhere, as if it had none. A group's name may be taken elsewhere, too. */
 static enum outcome read_any(struct lane_run *run, struct receipt *receipt, struct error *error)
 {
     struct link_view view = lane_link_view(&run->link);
-    bool by_key = lane_is_linked(run) && run->link.key != NULL;
-    enum outcome outcome = read_by(run, run->linked ? &view : NULL, receipt, error);
+    bool by_key = lane_is_linked(run) && run->link.key != NULL, given = run->linked && view.given;
+    enum outcome outcome = read_by(run, run->linked ? &view : NULL, false, receipt, error);
 
-    if (outcome != OUTCOME_GONE || !by_key || error->code != 0)
+    if (outcome == OUTCOME_GONE && by_key && error->code == 0) {
+        receipt_clear(receipt);
+        outcome = read_by(run, NULL, false, receipt, error);
+    }
+    if (outcome != OUTCOME_GONE || run->job->kind != IDENTITY_GROUP || given || error->code != 0)
         return outcome;
     receipt_clear(receipt);
-    return read_by(run, NULL, receipt, error);
+    outcome = read_by(run, NULL, true, receipt, error);
+    run->elsewhere = outcome == OUTCOME_APPLIED;
+    return outcome;
 }
 
-/* Found by `match`, and never to be touched. */
-static bool is_forbidden(const struct lane_run *run)
+/* Somebody else's, or never to be touched. */
+static bool is_strange(const struct lane_run *run)
 {
-    bool ours = lane_is_linked(run) && str_equal(run->link.key, run->account.key);
+    const struct account *account = &run->account;
+    bool ours = lane_is_linked(run) && str_equal(run->link.key, account->key);
+    bool given = run->linked && lane_link_view(&run->link).given;
 
-    return !ours && run->account.protected_by != NULL;
+    if (ours)
+        return false;
+    return account->protected_by != NULL || run->elsewhere || !(given || mapping_adopts(run->mapping));
 }
 
+/* A group elsewhere that nothing protects does not keep a file from its own that adopts groups where it says. */
 static void leave_alone(struct lane_run *run)
 {
-    run->occupant = run->account;
+    bool harmless = run->elsewhere && mapping_adopts(run->mapping) && run->account.protected_by == NULL;
+
+    if (!harmless)
+        run->occupant = run->account;
+    else
+        account_clear(&run->account);
     run->account = (struct account){ 0 };
     run->found = false;
 }
@@ -58,7 +81,7 @@ enum step account_read(struct lane_run *run)
     run->found = outcome == OUTCOME_APPLIED && (run->foreign == NULL || !str_equal(run->foreign, run->account.key));
     if (outcome == OUTCOME_APPLIED && !run->found)
         account_clear(&run->account);
-    if (run->found && is_forbidden(run))
+    if (run->found && is_strange(run))
         leave_alone(run);
     run->looked = outcome == OUTCOME_APPLIED || outcome == OUTCOME_GONE;
     run->result->looked = run->result->looked || run->looked;
@@ -184,31 +207,72 @@ static bool may_be_ours(struct lane_run *run)
 }
 
 /* What is there may be what another group's lane has just created. */
-static bool is_our_place(struct lane_run *run)
+static bool is_our_place(struct lane_run *run, const struct account *account)
 {
     const struct lane_job *job = run->job;
-    cleanup_free char *place = run->account.locator != NULL ? plan_place_key(run->mapping, run->account.locator) : NULL;
+    cleanup_free char *place = account->locator != NULL ? plan_place_key(run->mapping, account->locator) : NULL;
     struct error error = { 0 };
 
     return job->kind != IDENTITY_GROUP || place == NULL || store_check_creator(job->store, job->target, place, job->id, &error) == 0 ||
            lane_fail_error(run, &error);
 }
 
+/* It is linked to another group, or is that group's creation under way: what frees it may only be late. True: it has been told. */
+static bool is_another_groups(struct lane_run *run)
+{
+    const struct lane_job *job = run->job;
+    const struct account *occupant = &run->occupant;
+    cleanup_free char *owner = NULL;
+
+    if (job->kind != IDENTITY_GROUP || !is_our_place(run, occupant))
+        return job->kind == IDENTITY_GROUP;
+    if (occupant->key == NULL || store_find_owner(job->store, job->target, job->kind, occupant->key, &owner, NULL) < 0)
+        return false;
+    cleanup_free char *reason = str_printf("cannot create it yet: \"%s\" is linked to group %s already; retrying until that one is renamed or "
+                                           "removed", occupant->locator, owner);
+    lane_fail(run, OUTCOME_RETRY, reason != NULL ? reason : "out of memory");
+    return true;
+}
+
+static char *words_of(const struct lane_run *run)
+{
+    const struct account *occupant = &run->occupant;
+    const char *subject = run->result->subject != NULL ? run->result->subject : run->job->id, *path = mapping_path(run->mapping);
+    const char *kind = run->job->kind == IDENTITY_GROUP ? "group" : "person";
+
+    if (occupant->protected_by != NULL)
+        return str_printf("cannot create %s: \"%s\" is there already and is protected (%s), so it is never touched; rename one of the two, "
+                          "leave this %s out of scope, or change `protected` in %s", subject, occupant->locator, occupant->protected_by,
+                          kind, path);
+    return str_printf("cannot create group %s: \"%s\" is there already, and Provost has not created it; if the two are one, link them "
+                      "(provostctl link %s %s '%s'); else rename one of the two, or let `match` in %s leave that one out",
+                      subject, occupant->locator, run->job->target, run->job->id, occupant->locator, path);
+}
+
+static enum step fail_creation(struct lane_run *run, const char *reason)
+{
+    return step_if(lane_fail(run, OUTCOME_REJECTED, reason != NULL ? reason : "out of memory"));
+}
+
 /* Nothing is created beside it: who has the name would be taken for the other. */
 static enum step refuse_occupant(struct lane_run *run)
 {
-    const struct account *occupant = &run->occupant;
-    const char *kind = run->job->kind == IDENTITY_GROUP ? "group" : "person";
-    cleanup_free char *reason =
-        str_printf("cannot create %s: \"%s\" is there already and is protected (%s), so it is never touched; rename one of the two, leave this "
-                   "%s out of scope, or change `protected` in %s",
-                   run->result->subject != NULL ? run->result->subject : run->job->id, occupant->locator, occupant->protected_by, kind,
-                   mapping_path(run->mapping));
-
     run->blocked = true;
     run->doing = operation_kind_name(OPERATION_CREATE);
     run->result->action = run->doing;
-    return step_if(lane_fail(run, OUTCOME_REJECTED, reason != NULL ? reason : "out of memory"));
+    if (is_another_groups(run))
+        return STEP_FAILED;
+    cleanup_free char *reason = words_of(run);
+    return fail_creation(run, reason);
+}
+
+static enum step refuse_given(struct lane_run *run)
+{
+    cleanup_free char *reason = str_printf("cannot link \"%s\": there is no such entry, or it may not be seen; link another one (provostctl link "
+                                           "%s %s DN)", run->link.locator, run->job->target, run->job->id);
+
+    run->blocked = true;
+    return fail_creation(run, reason);
 }
 
 static bool creates(const struct lane_run *run)
@@ -223,6 +287,8 @@ enum step account_adopt(struct lane_run *run)
 
     if (run->occupant.locator != NULL && creates(run))
         return refuse_occupant(run);
+    if (creates(run) && run->linked && lane_link_view(&run->link).given)
+        return refuse_given(run);
     if (!run->found || known || !wanted)
         return STEP_NEXT;
     if (!run->plan.present && is_linked_elsewhere(run) && set_foreign(run))
@@ -230,9 +296,10 @@ enum step account_adopt(struct lane_run *run)
     run->blocked = !may_be_ours(run);
     if (run->blocked)
         return STEP_FAILED;
-    struct link link = { .key = run->account.key, .locator = run->account.locator, .account = lane_values_text(run->account.values) };
+    struct link link = { .key = run->account.key, .locator = run->account.locator, .account = lane_values_text(run->account.values),
+                         .adopted = ADOPTION_KEPT };
     bool valued = groups_value_of(run, link.locator, run->account.values, &link);
-    bool good = is_our_place(run) && lane_set_link(run, &link) && lane_store_link(run);
+    bool good = is_our_place(run, &run->account) && lane_set_link(run, &link) && lane_store_link(run);
     free(link.account);
     free(link.member);
     free(link.member_key);
@@ -253,7 +320,8 @@ static bool takes_out(enum operation_kind kind)
 static bool link_without_groups(struct lane_run *run)
 {
     const struct link *link = &run->link;
-    const struct link wanted = { .key = link->key, .locator = link->locator, .account = link->account, .due = link->due, .member_key = (char *)"" };
+    const struct link wanted = { .key = link->key, .locator = link->locator, .account = link->account, .due = link->due,
+                                 .adopted = link->adopted, .member_key = (char *)"" };
 
     return link->member == NULL || (lane_set_link(run, &wanted) && lane_store_link(run));
 }
@@ -402,7 +470,7 @@ static bool link_says(const struct lane_run *run, const struct link *wanted)
     const struct link *link = &run->link;
 
     return run->linked && link->gone == wanted->gone && str_equal(link->key, wanted->key) && str_equal(link->locator, wanted->locator) &&
-           link->due.us == wanted->due.us && str_equal(link->account, wanted->account) && str_equal(link->member, wanted->member) &&
+           link->due.us == wanted->due.us && link->adopted == wanted->adopted && str_equal(link->account, wanted->account) && str_equal(link->member, wanted->member) &&
            str_equal(link->member_key, wanted->member_key);
 }
 
@@ -434,6 +502,13 @@ static char *wanted_text(const struct lane_run *run)
     return lane_values_text(run->plan.wanted.values);
 }
 
+static enum adoption adoption_of(const struct lane_run *run)
+{
+    if (run->created || !lane_is_linked(run) || run->link.adopted == ADOPTION_NONE)
+        return ADOPTION_NONE;
+    return run->plan.released ? ADOPTION_LEAVING : ADOPTION_KEPT;
+}
+
 static bool link_present(struct lane_run *run)
 {
     const struct plan *plan = &run->plan;
@@ -442,6 +517,7 @@ static bool link_present(struct lane_run *run)
         .locator = str_dup(plan->wanted.locator),
         .account = wanted_text(run),
         .due = plan->due,
+        .adopted = adoption_of(run),
     };
     bool good = add_value(run, plan->wanted.values, &wanted) && put_link(run, &wanted);
 
@@ -453,7 +529,7 @@ static bool link_present(struct lane_run *run)
 static bool link_unchanged(struct lane_run *run)
 {
     struct link wanted = { .key = str_dup(run->link.key), .locator = str_dup(run->account.locator), .account = str_dup(run->link.account),
-                           .due = run->link.due };
+                           .due = run->link.due, .adopted = run->link.adopted };
     bool good = add_value(run, run->account.values, &wanted) && put_link(run, &wanted);
 
     link_clear(&wanted);

@@ -80,7 +80,7 @@ static int take_row(void *arg, const struct member_row *row)
         return ERROR_NOMEM;
     *value = (struct group_value){
         .group = str_dup(row->group), .key = str_dup(row->key), .value = str_dup(row->value), .state = row->state, .member = row->member,
-        .shared = row->shared, .entry_key = str_dup(row->entry_key), .entry_locator = str_dup(row->entry_locator),
+        .shared = row->shared, .dead = row->dead, .entry_key = str_dup(row->entry_key), .entry_locator = str_dup(row->entry_locator),
     };
     bool whole = value->group != NULL && (row->key == NULL || (value->key != NULL && value->value != NULL)) &&
                  (row->entry_key == NULL || value->entry_key != NULL) && (row->entry_locator == NULL || value->entry_locator != NULL);
@@ -574,8 +574,21 @@ static bool needs_adding(const struct lane_run *run, const struct group_value *v
     return !value->seen && (value->state != MEMBER_THERE || looked);
 }
 
+/* Nobody knows what the entry is by now. The row stays, and the group's lane makes this one look again once it is well. */
+static void tell_dead(struct lane_run *run, const struct group_value *value)
+{
+    cleanup_free char *note = str_printf("not added to \"%s\": the group's own work is a dead letter", value->entry_locator);
+
+    if (note != NULL)
+        lane_add_note(run, note);
+}
+
 static enum step join(struct lane_run *run, struct group_value *value)
 {
+    if (value->dead && needs_adding(run, value)) {
+        tell_dead(run, value);
+        return STEP_NEXT;
+    }
     enum sent sent = needs_adding(run, value) ? send_member(run, OPERATION_MEMBER_ADD, value, run->link.member) : SENT_DONE;
 
     if (sent == SENT_DONE && value->state != MEMBER_THERE)
@@ -655,7 +668,7 @@ static enum step leave_former(struct lane_run *run, struct group_value *value)
 {
     if (!is_former(run, value))
         return STEP_NEXT;
-    return has_not_joined(run, value) ? STEP_FAILED : remove_value(run, value);
+    return has_not_joined(run, value) && !value->dead ? STEP_FAILED : remove_value(run, value);
 }
 
 enum step groups_leave_former(struct lane_run *run)

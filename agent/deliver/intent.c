@@ -251,6 +251,8 @@ static enum outcome read_as_named(struct lane_run *run, const json_t *names, str
     former.login.value = (char *)json_string_value(json_object_get(names, "login"));
     if (plan_query(run->mapping, &former, NULL, &query, &error) < 0)
         return receipt_set(receipt, OUTCOME_RETRY, 0, "%s", error.text);
+    if (!mapping_adopts(run->mapping) && query.query.locator != NULL) /* what has the name elsewhere is not what was created */
+        query.query.match = NULL;
     enum outcome outcome = run->job->ops->read(run->job->session, &query.query, ret_account, receipt);
     plan_query_clear(&query);
     return outcome;
@@ -278,7 +280,7 @@ static bool look_for_attempt(struct lane_run *run, const json_t *sent, bool *ret
     bool good = outcome == OUTCOME_GONE;
 
     if (outcome == OUTCOME_APPLIED)
-        good = link_made(run, &account, ret_found);
+        good = account.protected_by != NULL || link_made(run, &account, ret_found);
     else if (!good)
         lane_fail_receipt(run, &receipt);
     account_clear(&account);

@@ -88,7 +88,7 @@ static void begin_round(struct lane_run *run)
     free(take_pointer(result->undone));
     run->reasons = 0;
     result->outcome = OUTCOME_UNCHANGED;
-    run->looked = run->found = run->planned = run->blocked = run->written = run->swept = run->created = false;
+    run->looked = run->elsewhere = run->found = run->planned = run->blocked = run->written = run->swept = run->created = false;
     run->parted = run->followed = run->out = run->failed = run->down = false;
 }
 

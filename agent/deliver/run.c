@@ -98,6 +98,12 @@ bool lane_fail_receipt(struct lane_run *run, const struct receipt *receipt)
     return lane_fail(run, receipt->outcome, reason);
 }
 
+void lane_add_note(struct lane_run *run, const char *note)
+{
+    if (run->result->note == NULL || strstr(run->result->note, note) == NULL)
+        append(&run->result->note, "; ", note);
+}
+
 /* ---- facts ---- */
 
 bool lane_read_facts(struct lane_run *run)
@@ -121,9 +127,15 @@ bool lane_read_facts(struct lane_run *run)
 
 /* ---- links ---- */
 
+static bool link_is_given(const struct link *link)
+{
+    return link->gone && link->adopted == ADOPTION_KEPT && link->key == NULL && link->locator != NULL;
+}
+
 struct link_view lane_link_view(const struct link *link)
 {
-    return (struct link_view){ link->key, link->locator, link->gone, link->due, link->account };
+    return (struct link_view){ .key = link->key, .locator = link->locator, .gone = link->gone, .due = link->due, .account = link->account,
+                               .adopted = link->adopted != ADOPTION_NONE, .given = link_is_given(link) };
 }
 
 bool lane_is_linked(const struct lane_run *run)
@@ -141,6 +153,7 @@ bool lane_set_link(struct lane_run *run, const struct link *from)
         .member_key = str_dup(from->member_key),
         .gone = from->gone,
         .due = from->due,
+        .adopted = from->adopted,
         .linked = run->linked && run->link.linked.us != 0 ? run->link.linked : clock_wall(run->job->clock),
     };
     bool whole = (link.locator != NULL || from->locator == NULL) && (link.key != NULL || from->key == NULL) &&

@@ -37,6 +37,7 @@ struct group_value {
     char *entry_key, *entry_locator;
     bool seen;    /* the look found the value in the entry */
     bool by_hand; /* no row of anybody: somebody else wrote the value */
+    bool dead;    /* the group's own work is a dead letter */
     bool joined;  /* it is there, as it must be */
 };
 
@@ -67,6 +68,7 @@ struct lane_run {
     struct account account; /* as read, when found */
     bool looked, found;
     struct account occupant; /* what was found, is not ours, and must not become so; without a locator: nothing */
+    bool elsewhere; /* a group was found outside the places of the mapping */
     struct plan plan;
     bool planned;
     bool blocked;           /* the account is not ours to change */
@@ -109,6 +111,9 @@ bool lane_fail(struct lane_run *run, enum outcome outcome, const char *reason);
 bool lane_fail_error(struct lane_run *run, const struct error *error);
 bool lane_fail_receipt(struct lane_run *run, const struct receipt *receipt);
 bool lane_fail_nomem(struct lane_run *run);
+
+/* What a person should know although it went well. */
+void lane_add_note(struct lane_run *run, const char *note);
 
 /* ---- run.c: facts, links, and a look ---- */
 

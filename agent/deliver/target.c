@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "deliver/ending.h"
+#include "deliver/run.h"
 
 #define IDLE_US 60000000       /* looks at the store at least this often */
 #define STORE_AGAIN_US 1000000 /* after the store refused */
@@ -468,7 +469,7 @@ static char *creates(void *arg, const struct identity *identity, const struct li
     if (mapping == NULL || mapping_ends_sessions(mapping) || (pool->target.ops->capabilities & CONNECTOR_IDEMPOTENCY) != 0)
         return NULL;
     if (link != NULL)
-        view = (struct link_view){ link->key, link->locator, link->gone, link->due, link->account };
+        view = lane_link_view(link);
     plan_creation(mapping, identity, link != NULL ? &view : NULL, store_removal_time(pool->settings->store), &place, NULL);
     return place;
 }

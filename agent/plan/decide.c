@@ -159,6 +159,10 @@ static struct decision react(const struct mapping *mapping, const struct plan_in
         if (decision.due.us <= input->now.us)
             decision = (struct decision){ .want = WANT_REMOVED, .since = decision.since };
     }
+    if (decision.want == WANT_REMOVED && input->identity->kind == IDENTITY_GROUP && is_linked(input) && input->link->adopted) {
+        decision.want = WANT_AS_IS;
+        decision.released = true;
+    }
     if (decision.want == WANT_REMOVED && input->keep && mapping_has_disable(mapping))
         decision.want = WANT_DISABLED;
     if (input->account == NULL && !makes_account(input, on, decision.want))

@@ -19,6 +19,7 @@ enum want {
 
 struct decision {
     enum want want;
+    bool released; /* of a group that was adopted: it would be removed had it been created here */
     struct wall due; /* removal is due then; 0: none */
     struct wall since; /* what `now` means in `disable`, where the status does not tell: out of scope since; else 0 */
 };

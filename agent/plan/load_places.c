@@ -113,6 +113,20 @@ void load_protected(struct loader *loader, const config_setting_t *setting)
         abort();
 }
 
+/* ---- adopt ---- */
+
+void load_adopt(struct loader *loader, const config_setting_t *setting)
+{
+    struct mapping *mapping = loader->mapping;
+
+    if (mapping->kind != IDENTITY_GROUP)
+        loader_complain(loader, setting, "adopt is for groups; people whom `match` finds are adopted. Remove adopt, or match");
+    else if (config_setting_type(setting) != CONFIG_TYPE_BOOL)
+        loader_complain(loader, setting, "adopt is true or false");
+    else
+        mapping->adopts = config_setting_get_bool(setting) != 0;
+}
+
 /* ---- the whole ---- */
 
 void load_places(struct loader *loader, const config_setting_t *root)

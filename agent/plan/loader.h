@@ -89,6 +89,7 @@ void load_scope(struct loader *loader, const config_setting_t *setting);
 void load_match(struct loader *loader, const config_setting_t *setting);
 void load_on(struct loader *loader, const config_setting_t *group);
 void load_members(struct loader *loader, const config_setting_t *group);
+void load_adopt(struct loader *loader, const config_setting_t *setting);
 void load_protected(struct loader *loader, const config_setting_t *setting);
 void load_while_disabled(struct loader *loader, const config_setting_t *setting);
 

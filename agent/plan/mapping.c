@@ -110,6 +110,11 @@ const char *const *mapping_disable_names(const struct mapping *mapping)
     return mapping->has_lock ? mapping->disable_names : NULL;
 }
 
+bool mapping_adopts(const struct mapping *mapping)
+{
+    return mapping->adopts;
+}
+
 const char *mapping_base(const struct mapping *mapping)
 {
     return mapping->base;

@@ -76,6 +76,7 @@ struct mapping {
     struct value *locator;
     char *base; /* the fixed end of a directory's locator; NULL: none */
     struct connector_line *places; /* the DNs are its own; { NULL, … } at the end */
+    bool adopts;        /* what `match` finds may become ours; of groups only where the file says so */
     char *protect;      /* a filter: what it describes is never touched; NULL: none */
     const char **bases; /* below which `match` finds; owned, NULL-terminated; empty: anywhere */
     struct value *disable_locator;

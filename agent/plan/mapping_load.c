@@ -12,7 +12,7 @@
 
 static const char *const key_names[] = { "target", "kind",   "scope", "match",   "account", "more",
                                          "policy", "on",     "disable", "members", "required", "while_disabled",
-                                         "sign_out", "request_timeout", "deny", "mirror", "disable_locks", "base", "protected", NULL };
+                                         "sign_out", "request_timeout", "deny", "mirror", "disable_locks", "base", "protected", "adopt", NULL };
 
 static const struct reaction default_reactions[IDENTITY_KIND_COUNT][ON_COUNT] = {
     [IDENTITY_USER] = { [ON_CREATED] = { ACTION_PROVISION, 0 },
@@ -62,7 +62,7 @@ static const struct {
 } parts[] = {
     { "scope", load_scope },       { "match", load_match },     { "policy", load_policy }, { "required", load_required },
     { "on", load_on },             { "members", load_members }, { "while_disabled", load_while_disabled },
-    { "protected", load_protected },
+    { "protected", load_protected }, { "adopt", load_adopt },
 };
 
 /* groupOfNames cannot be without a member; the directory would say so only for the first empty group. */
@@ -176,6 +176,7 @@ static void load_root(struct loader *loader, const config_setting_t *root)
     loader->has_disable = disable != NULL;
     load_target(loader, root);
     load_kind(loader, root);
+    loader->mapping->adopts = loader->mapping->kind != IDENTITY_GROUP;
     if (account != NULL)
         load_attributes(loader, account, false);
     if (more != NULL)

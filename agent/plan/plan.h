@@ -115,6 +115,7 @@ const char *mapping_base(const struct mapping *mapping); /* the fixed end of its
 /* The lines that say where its entries are: of a directory, the fixed ends of account.dn and disable.dn, and `base`. */
 const struct connector_line *mapping_places(const struct mapping *mapping);
 const char *const *mapping_disable_names(const struct mapping *mapping); /* NULL-terminated; NULL: none of them is a lock, see ops->locks */
+bool mapping_adopts(const struct mapping *mapping);       /* what `match` finds may become ours */
 bool mapping_ends_sessions(const struct mapping *mapping); /* instead of keeping accounts */
 bool mapping_keeps_markers(const struct mapping *mapping); /* has to be read before planning */
 
@@ -158,6 +159,8 @@ struct link_view { /* what the planner needs of a link; borrowed */
     bool gone;
     struct wall due;
     const char *account; /* JSON text; a session target's progress */
+    bool adopted;        /* the account was there before Provost */
+    bool given;          /* an administrator says that it is the one at `locator` */
 };
 
 struct plan_query {
@@ -214,6 +217,7 @@ struct plan {
     size_t operation_count;
     struct account wanted; /* as it shall be afterwards (locator, values but a group's members); cleared when removed */
     bool present;          /* an account shall be there afterwards */
+    bool released;         /* of a group that was adopted: the entry stays, and what was written into it is taken out */
     bool leaving;          /* an operation disables or removes: ahead of everything else, guarded */
     char *unmet;           /* a sentence: what no operation can bring about, and what to add to the mapping. The operations are made,
                             * and then the lane fails with it as with an error of plan_make; NULL: nothing */

@@ -330,7 +330,7 @@ static bool is_deserted(const struct planning *planning)
 {
     const struct plan_input *input = planning->input;
 
-    if (!lacks_members(planning) || input->account == NULL || input->link == NULL || input->link->gone)
+    if (!lacks_members(planning) || input->account == NULL || input->link == NULL || input->link->gone || input->link->adopted)
         return false;
     return json_array_size(value_of(planning->mapping, input->account->values, planning->mapping->members.attribute)) <= 1;
 }
@@ -433,6 +433,7 @@ int plan_make(const struct mapping *mapping, const struct plan_input *input, str
         return code;
     planning.disabled = decision.want == WANT_DISABLED;
     planning.since = decision.since;
+    plan.released = decision.released;
     code = plan_wanted(&planning, decision.want, &plan);
     planning_clear(&planning);
     if (code < 0) {

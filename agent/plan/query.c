@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "plan/sessions.h"
 #include "plan/wanted.h"
 
@@ -54,11 +55,14 @@ int plan_query(const struct mapping *mapping, const struct identity *identity, c
     };
     struct error ignored = { 0 }; /* plan_make tells it, where the account is wanted at all */
     const char *key = link != NULL && !link->gone ? link->key : NULL;
+    bool given = link != NULL && link->given;
     int code = query.match != NULL && query.names != NULL ? 0 : ERROR_NOMEM;
 
-    if (code == 0)
+    if (code == 0 && given)
+        code = (query.locator = str_dup(link->locator)) != NULL ? 0 : ERROR_NOMEM;
+    else if (code == 0)
         code = wanted_locator(mapping, identity, &query.locator, &ignored);
-    if (code == 0)
+    if (code == 0 && !given)
         code = query_match(mapping, identity, query.match, &ignored);
     if (code == ERROR_NOMEM)
         error_nomem(error);

@@ -13,6 +13,7 @@ struct lane_row {
     int64_t leaver; /* since when somebody who shall be out is not; 0: nobody */
     int64_t failing; /* since when its work fails; 0: it does not */
     bool again;     /* touched while leased */
+    bool failed;    /* its last work did */
 };
 
 /* 1, 0 when there is none, negative. */
@@ -27,7 +28,7 @@ static int read_lane(struct store *store, int64_t key, struct lane_row *lane, st
         .state = (enum lane_state)row_number(row, 0), .priority = (int)row_number(row, 1), .delivery = row_number(row, 2),
         .deliveries = row_number(row, 3), .generation = row_number(row, 4), .attempt = (int)row_number(row, 5),
         .since = row_number(row, 6), .oldest = row_number(row, 7), .again = row_number(row, 8) != 0,
-        .leaver = row_number(row, 9), .failing = row_number(row, 10),
+        .leaver = row_number(row, 9), .failing = row_number(row, 10), .failed = row_number(row, 11) != 0,
     };
     return 1;
 }
@@ -448,7 +449,7 @@ static int write_call_link(struct store *store, struct end_call *call, struct co
 
 /* What the lane wrote into groups, or as a group with its members. */
 static int write_call_members(struct store *store, struct end_call *call, const struct completion *c, size_t target,
-                              int64_t identity, struct error *error)
+                              int64_t identity, bool failed_before, struct error *error)
 {
     int code = member_rows_change(store, target, c->lease->kind, identity, c->members, c->member_count, error);
 
@@ -461,7 +462,8 @@ static int write_call_members(struct store *store, struct end_call *call, const 
         return code;
     if (c->link != NULL && c->link->gone)
         return member_rows_drop(store, target, identity, error);
-    return c->link != NULL || c->member_count > 0 ? member_rows_settle(store, target, identity, error) : 0;
+    bool mended = failed_before && c->end == LANE_DONE; /* members may have waited for it */
+    return mended || c->link != NULL || c->member_count > 0 ? member_rows_settle(store, target, identity, error) : 0;
 }
 
 struct lane_end_row { /* where the lane goes */
@@ -557,7 +559,7 @@ static int end_run(struct store *store, struct request *request, struct error *e
     }
     code = write_call_link(store, call, &completion, target, identity, error);
     if (code == 0)
-        code = write_call_members(store, call, &completion, target, identity, error);
+        code = write_call_members(store, call, &completion, target, identity, lane.failed, error);
     if (code == 0)
         code = operations_write(store, key, lease->newest_delivery, &completion, error);
     if (code == 0)

@@ -24,6 +24,7 @@ int link_from_row(sqlite3_stmt *row, int first, struct link *link)
 
     *link = (struct link){
         .gone = row_number(row, first + 3) != 0, .due.us = row_number(row, first + 4), .linked.us = row_number(row, first + 5),
+        .adopted = (enum adoption)row_number(row, first + 8),
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         *texts[i].copy = str_dup(row_text(row, first + texts[i].column));
@@ -59,8 +60,8 @@ int link_write(struct store *store, size_t target, enum identity_kind kind, int6
     int code = link->key == NULL || link->gone ? 0 : find_other_owner(store, row, kind, lane, id, link, refusal, error);
 
     if (code == 0)
-        code = db_run(store->writer, SQL_LINK_WRITE, error, "iiitttiiitt", lane, row->number, (int64_t)kind, link->key, link->locator,
-                      link->account, (int64_t)link->gone, link->due.us, link->linked.us, link->member, link->member_key);
+        code = db_run(store->writer, SQL_LINK_WRITE, error, "iiitttiiitti", lane, row->number, (int64_t)kind, link->key, link->locator,
+                      link->account, (int64_t)link->gone, link->due.us, link->linked.us, link->member, link->member_key, (int64_t)link->adopted);
     if (code != 0 || kind != IDENTITY_USER || link->member == NULL)
         return code;
     int noted = member_rows_note(store, row->number, identity, error);
@@ -101,4 +102,48 @@ int store_put_link(struct store *store, const char *target, enum identity_kind k
     if (error != NULL)
         *error = call.refusal;
     return ERROR_EXISTS;
+}
+
+/* ---- what an administrator says ---- */
+
+struct give_call {
+    const char *target, *group, *locator;
+};
+
+static int check_free(struct store *store, const struct give_call *call, int64_t lane, struct error *error)
+{
+    struct link link = { 0 };
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int found = link_read(store->writer, lane, &link, error);
+    int code = found <= 0 || link.gone ? found : db_next(store->writer, SQL_LANE_READ, &row, error, "i", lane);
+    bool dead = code > 0 && row_number(row, 0) == LANE_STATE_DEAD;
+
+    if (found > 0 && !link.gone && code >= 0 && !dead)
+        code = error_set(error, ERROR_EXISTS, "%s: group %s is linked to \"%s\" already; rename or remove one of the two entries",
+                         call->target, call->group, link.locator != NULL ? link.locator : "?");
+    link_clear(&link);
+    return code < 0 ? code : 0;
+}
+
+static int give_work(struct store *store, void *arg, struct error *error)
+{
+    const struct lane_news news = { 0, store->now.us, PRIORITY_TOUCH, LEAVING_UNKNOWN };
+    struct give_call *call = arg;
+    const struct link link = { .locator = (char *)call->locator, .gone = true, .adopted = ADOPTION_KEPT, .linked = store->now };
+    int64_t previous, group = identity_number(store->writer, IDENTITY_GROUP, call->group, error);
+    size_t target;
+    int code = group < 0 ? (int)group : target_intern(store, call->target, &target, error);
+
+    if (code == 0)
+        code = check_free(store, call, lane_key(store->targets[target].number, group), error);
+    if (code == 0)
+        code = link_write(store, target, IDENTITY_GROUP, group, call->group, &link, NULL, NULL, error);
+    return code < 0 ? code : lane_make_ready(store, target, group, &news, &previous, error);
+}
+
+int store_give_link(struct store *store, const char *target, const char *group, const char *locator, struct error *error)
+{
+    struct give_call call = { target, group, locator };
+
+    return store_call(store, give_work, &call, error);
 }

@@ -42,6 +42,12 @@ static int is_shared(struct store *store, int64_t target, int64_t group, const c
     return code;
 }
 
+/* A group's entry that is being left is free once nothing of what was written into it is there. */
+static int end_leaving(struct store *store, int64_t target, int64_t group, struct error *error)
+{
+    return db_run(store->writer, SQL_LINK_LEFT, error, "ii", target, group);
+}
+
 static int change_row(struct store *store, size_t target, int64_t group, int64_t user, const struct member_change *change,
                       struct error *error)
 {
@@ -56,6 +62,8 @@ static int change_row(struct store *store, size_t target, int64_t group, int64_t
         return db_run(store->writer, SQL_MEMBER_PUT, error, "iitiit", number, group, change->key, user, (int64_t)change->state,
                       change->value);
     int code = db_run(store->writer, SQL_MEMBER_DELETE, error, "iiti", number, group, change->key, user);
+    if (code == 0)
+        code = end_leaving(store, number, group, error);
     /* Users who have the same value look again: it may just have been removed under them. */
     return code < 0 ? code : touch_users(store, target, SQL_MEMBER_SHARERS, group, change->key, user, error);
 }
@@ -78,7 +86,9 @@ int member_rows_change(struct store *store, size_t target, enum identity_kind ki
 
 int member_rows_settle(struct store *store, size_t target, int64_t group, struct error *error)
 {
-    return touch_users(store, target, SQL_MEMBERS_WRONG, group, NULL, 0, error);
+    int code = touch_users(store, target, SQL_MEMBERS_WRONG, group, NULL, 0, error);
+
+    return code < 0 ? code : end_leaving(store, store->targets[target].number, group, error);
 }
 
 int member_rows_adopt(struct store *store, size_t target, int64_t group, struct error *error)
@@ -114,7 +124,7 @@ static int each_row(struct db *db, enum sql sql, int64_t target, int64_t user, c
             .group = row_text(row, 0), .key = row_text(row, 1), .value = row_text(row, 2),
             .state = (enum member_state)row_number(row, 3), .heard = sqlite3_column_type(row, 4) != SQLITE_NULL,
             .member = row_number(row, 4) != 0, .shared = row_number(row, 5) != 0, .entry_key = row_text(row, 6),
-            .entry_locator = row_text(row, 7),
+            .entry_locator = row_text(row, 7), .dead = row_number(row, 8) != 0,
         };
         if (each(arg, &member) < 0)
             return error_nomem(error);

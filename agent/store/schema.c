@@ -185,9 +185,16 @@ static const char version_9[] =
     " attempt INTEGER NOT NULL, outcome TEXT, action TEXT, reason TEXT, undone TEXT);"
     "CREATE INDEX dropped_leaver ON dropped (target, at) WHERE leaver > 0;";
 
+/* adopted: 0: the entry was created here; 1: it was there before; 2: as 1, and it is being left. Of a group whose creation is not recorded any
+ * more nobody knows; it is kept. */
+static const char version_10[] =
+    "ALTER TABLE link ADD COLUMN adopted INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE link SET adopted = 1 WHERE kind = 1 AND NOT gone AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.identity ="
+    " (1099511627775 & link.lane) AND o.lane = link.lane AND o.kind = 'create' AND o.outcome = 'applied');";
+
 const struct schema_step schema_steps[] = {
     { version_1 }, { version_2 }, { version_3 }, { version_4 }, { version_5 }, { version_6 }, { version_7 }, { version_8 },
-    { version_9 },
+    { version_9 }, { version_10 },
 };
 const int schema_version = sizeof(schema_steps) / sizeof(schema_steps[0]);
 

@@ -12,7 +12,7 @@
 #define EVENT_COLUMNS                                                                                                          \
     "id, received, published, uuid, type, outcome, effect, actor, kind, subject_id, subject_name, previous, delivery, "        \
     "deliveries"
-#define LINK_COLUMNS "l.key, l.locator, l.account, l.gone, l.due, l.linked, l.member, l.member_key"
+#define LINK_COLUMNS "l.key, l.locator, l.account, l.gone, l.due, l.linked, l.member, l.member_key, l.adopted"
 #define OPERATION_COLUMNS "o.id, o.delivery, o.at, o.kind, o.locator, o.outcome, o.changes, o.before, o.sessions_found, "   \
     "o.sessions_ended, o.note"
 /* A creation that was answered and not settled: a service with keys may have made it all the same, a directory has not. */
@@ -29,6 +29,8 @@
     "d.lane, t.name, i.kind, i.id, coalesce(i.login, i.name), 6, d.at, d.attempt, 0, d.outcome, d.action, d.reason, 0, NULL, " \
     "NULL, d.leaver, d.undone, 0, 0, d.at, d.by"
 #define IS_FAILING "failing > 0 AND leaver = 0 AND state <> 5" /* as in the index lane_failing: dead letters and leavers are counted apart */
+/* Its work was refused for good, and has not gone well since: a member's event makes it ready again, too. */
+#define GROUP_IS_DEAD(group) "(SELECT state = 5 OR outcome IN ('rejected', 'ambiguous') FROM lane WHERE key = (?1 << 40) | " group ")"
 #define WRITTEN_FOR "INDEXED BY member_value_user " /* else all the rows of a target would be read: nothing is known of how many */
 
 static const char *const sql_texts[SQL_COUNT] = {
@@ -95,7 +97,7 @@ static const char *const sql_texts[SQL_COUNT] = {
                                 "WHERE d.id BETWEEN ? AND ? ORDER BY d.id",
 
     [SQL_LANE_READ] = "SELECT state, priority, delivery, deliveries, generation, attempt, since, oldest, again, "
-                      "leaver, failing FROM lane WHERE key = ?",
+                      "leaver, failing, outcome IS NOT NULL FROM lane WHERE key = ?",
     [SQL_LANE_ADD] = "INSERT INTO lane (key, target, state, rank, at, priority, delivery, deliveries, since, oldest, leaver) "
                      "VALUES (?,?,0,?,?,?,?,?,?,?,?)",
     [SQL_LANE_WRITE] = "UPDATE lane SET state=?, rank=?, at=?, priority=?, attempt=?, delivery=?, deliveries=?, since=?, oldest=?, "
@@ -141,11 +143,13 @@ static const char *const sql_texts[SQL_COUNT] = {
                          "LEFT JOIN event e ON e.id = d.event WHERE l.key = ?",
 
     [SQL_LINK_READ] = "SELECT " LINK_COLUMNS " FROM link l WHERE l.lane = ?",
-    [SQL_LINK_WRITE] = "INSERT INTO link (lane, target, kind, key, locator, account, gone, due, linked, member, member_key) "
-                       "VALUES (?,?,?,?,?,?,?,?,?,?,?) "
+    [SQL_LINK_WRITE] = "INSERT INTO link (lane, target, kind, key, locator, account, gone, due, linked, member, member_key, adopted) "
+                       "VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
                        "ON CONFLICT (lane) DO UPDATE SET key=excluded.key, locator=excluded.locator, account=excluded.account, "
                        "gone=excluded.gone, due=excluded.due, linked=excluded.linked, member=excluded.member, "
-                       "member_key=excluded.member_key",
+                       "member_key=excluded.member_key, adopted=excluded.adopted",
+    [SQL_LINK_LEFT] = "UPDATE link SET gone = 1 WHERE lane = (?1 << 40) | ?2 AND adopted = 2 AND NOT gone AND NOT EXISTS (SELECT 1 FROM "
+                      "member_value WHERE target = ?1 AND grp = ?2)",
     [SQL_LINK_OWNER] = "SELECT l.lane, i.id, coalesce(i.login, i.name) FROM link l LEFT JOIN identity i ON i.n = " IDENTITY_OF_LANE
                        "l.lane) WHERE l.target = ? AND l.kind = ? AND l.key = ? AND NOT l.gone",
     [SQL_LINKS_OF_IDENTITY] = "SELECT t.name, " LINK_COLUMNS " FROM target t JOIN link l ON l.lane = (t.id << 40) | ? ORDER BY t.name",
@@ -196,7 +200,7 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_MEMBERS_NOTE] = "INSERT INTO member_value (target, grp, key, user, state, value) "
                          "SELECT l.target, m.other, l.member_key, m.user, 1, l.member FROM link l "
                          "JOIN membership m ON m.user = ?2 AND m.kind = 0 AND m.present "
-                         "JOIN link g ON g.lane = (?1 << 40) | m.other AND NOT g.gone "
+                         "JOIN link g ON g.lane = (?1 << 40) | m.other AND NOT g.gone AND g.adopted <> 2 "
                          "WHERE l.lane = (?1 << 40) | ?2 AND NOT l.gone AND l.member IS NOT NULL "
                          "ON CONFLICT (target, grp, key, user) DO UPDATE SET state = 1 WHERE state = 3",
     [SQL_MEMBER_PUT] = "INSERT INTO member_value (target, grp, key, user, state, value) VALUES (?,?,?,?,?,?) "
@@ -207,26 +211,28 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_MEMBERS_DROP] = "DELETE FROM member_value WHERE target = ? AND grp = ?",
     /* Whose value in a group is missing or unsure, and whose must not be there. */
     [SQL_MEMBERS_WRONG] = "SELECT m.user FROM membership m JOIN link l ON l.lane = (?1 << 40) | m.user AND NOT l.gone "
-                          "LEFT JOIN member_value v ON v.target = ?1 AND v.grp = ?2 AND v.key = l.member_key AND v.user = m.user "
+                          "JOIN link g ON g.lane = (?1 << 40) | ?2 AND g.adopted <> 2 LEFT JOIN member_value v ON v.target = ?1 AND v.grp = ?2 AND v.key = l.member_key AND v.user = m.user "
                           "WHERE m.kind = 0 AND m.other = ?2 AND m.present AND v.state IS NOT 2 AND l.member_key IS NOT '' UNION "
                           "SELECT v.user FROM member_value v LEFT JOIN link l ON l.lane = (?1 << 40) | v.user "
                           "LEFT JOIN membership m ON m.user = v.user AND m.kind = 0 AND m.other = ?2 "
-                          "WHERE v.target = ?1 AND v.grp = ?2 AND (l.gone IS NOT 0 OR l.member_key IS NOT v.key OR m.present IS NOT 1)",
+                          "LEFT JOIN link g ON g.lane = (?1 << 40) | ?2 WHERE v.target = ?1 AND v.grp = ?2 AND "
+                          "(l.gone IS NOT 0 OR l.member_key IS NOT v.key OR m.present IS NOT 1 OR g.adopted IS 2)",
     /* Of whom a fact says anything about the group. */
     [SQL_MEMBERS_HEARD] = "SELECT m.user FROM membership m JOIN link l ON l.lane = (?1 << 40) | m.user AND NOT l.gone "
                           "WHERE m.kind = 0 AND m.other = ?2",
     /* Whose value in a group is wrong, for one user, of the groups that have an entry. */
     [SQL_MEMBER_WRONG] = "SELECT 1 FROM member_value v " WRITTEN_FOR "JOIN link g ON g.lane = (?1 << 40) | v.grp AND NOT g.gone "
                          "LEFT JOIN link l ON l.lane = (?1 << 40) | ?2 LEFT JOIN membership m ON m.user = ?2 AND m.kind = 0 AND m.other = v.grp "
-                         "WHERE v.target = ?1 AND v.user = ?2 AND (l.gone IS NOT 0 OR l.member_key IS NOT v.key OR m.present IS NOT 1) LIMIT 1",
-    [SQL_MEMBER_ROWS] = "SELECT g.id, v.key, v.value, v.state, m.present, EXISTS (SELECT 1 FROM member_value o WHERE o.target = v.target "
-                        "AND o.grp = v.grp AND o.key = v.key AND o.user <> v.user), l.key, l.locator FROM member_value v " WRITTEN_FOR
+                         "WHERE v.target = ?1 AND v.user = ?2 AND (l.gone IS NOT 0 OR l.member_key IS NOT v.key OR m.present IS NOT 1 "
+                         "OR g.adopted = 2) LIMIT 1",
+    [SQL_MEMBER_ROWS] = "SELECT g.id, v.key, v.value, v.state, m.present AND l.adopted IS NOT 2, EXISTS (SELECT 1 FROM member_value o WHERE o.target = v.target "
+                        "AND o.grp = v.grp AND o.key = v.key AND o.user <> v.user), l.key, l.locator, " GROUP_IS_DEAD("v.grp") " FROM member_value v " WRITTEN_FOR
                         "JOIN identity g ON g.n = v.grp LEFT JOIN membership m ON m.user = v.user AND m.kind = 0 AND m.other = v.grp "
                         "LEFT JOIN link l ON l.lane = (v.target << 40) | v.grp AND NOT l.gone WHERE v.target = ?1 AND v.user = ?2",
     [SQL_MEMBER_FACTS] = "SELECT g.id, NULL, NULL, 0, m.present, EXISTS (SELECT 1 FROM member_value o WHERE o.target = ?1 AND o.grp = m.other "
-                         "AND o.key = ?3 AND o.user <> ?2), l.key, l.locator FROM membership m JOIN identity g ON g.n = m.other "
+                         "AND o.key = ?3 AND o.user <> ?2), l.key, l.locator, " GROUP_IS_DEAD("m.other") " FROM membership m JOIN identity g ON g.n = m.other "
                          "LEFT JOIN link l ON l.lane = (?1 << 40) | m.other AND NOT l.gone WHERE m.user = ?2 AND m.kind = 0 "
-                         "AND NOT EXISTS (SELECT 1 FROM member_value v WHERE v.target = ?1 AND v.grp = m.other AND v.user = ?2 "
+                         "AND l.adopted IS NOT 2 AND NOT EXISTS (SELECT 1 FROM member_value v WHERE v.target = ?1 AND v.grp = m.other AND v.user = ?2 "
                          "AND v.key = ?3)",
     [SQL_MEMBER_WRITTEN] = "SELECT 1 FROM member_value v WHERE v.target = ?1 AND v.key = ?4 AND v.grp IN "
                            "(SELECT " IDENTITY_OF_LANE "lane) FROM link WHERE target = ?1 AND kind = 1 AND key = ?2 AND NOT gone "

@@ -212,6 +212,12 @@ struct operation_record {
     const char *note;    /* NULL: none */
 };
 
+enum adoption {
+    ADOPTION_NONE,    /* the account was created here */
+    ADOPTION_KEPT,    /* it was there before. With `gone` and no key: it is to be adopted at `locator`, as an administrator says */
+    ADOPTION_LEAVING, /* of a group: what was written into it is taken out, and then the link is gone */
+};
+
 struct link { /* identity ↔ account, in a target */
     char *key;         /* the target's immutable id */
     char *locator;     /* where it was last */
@@ -219,6 +225,7 @@ struct link { /* identity ↔ account, in a target */
     bool gone;         /* tombstone: the account was removed */
     struct wall due;   /* removal is due then; 0: none */
     struct wall linked;
+    enum adoption adopted;
     char *member;      /* a person's value in the target's groups; NULL: none, or not known yet */
     char *member_key;  /* the same for every spelling of that value; "" without a value: it must have none */
 };
@@ -280,6 +287,10 @@ void store_complete(struct store *store, const struct completion *completion, st
  * ERROR_EXISTS when the account's key is linked to another identity already. The sentence names it. */
 int store_put_link(struct store *store, const char *target, enum identity_kind kind, const char *id, const struct link *link,
                    struct error *error);
+
+/* An administrator says that the entry at `locator` is this group's: it is adopted by the group's lane, which becomes ready. A group that has
+ * an entry is linked anew only while its own work is a dead letter: ERROR_EXISTS else. */
+int store_give_link(struct store *store, const char *target, const char *group, const char *locator, struct error *error);
 
 /*
  * Intents: an operation that must not take place twice is sent under a key (an
@@ -372,6 +383,7 @@ struct member_row {
     bool heard;          /* is there a fact? */
     bool shared;         /* another user's row has the same group and key */
     const char *entry_key, *entry_locator; /* of the group's entry; NULL: it has none */
+    bool dead;           /* the group's own work is a dead letter, or was and is tried again */
 };
 /* Borrowed for the call. */
 typedef int store_member_row(void *arg, const struct member_row *row);

@@ -188,6 +188,16 @@ static enum outcome move(struct connector_session *session, const struct operati
     return session_refused(&answer, operation->kind, "move", operation->locator, receipt);
 }
 
+/* No entry is made one that is protected. */
+static enum outcome may_be_renamed(struct connector_session *session, const struct operation *operation, const struct answer *answer,
+                                   struct receipt *receipt)
+{
+    LDAPMessage *entry = answer_entry(session, answer);
+    cleanup_free char *mark = protect_mark_renamed(session->ld, entry, operation->new_locator, operation->protect);
+
+    return mark != NULL ? protect_tell(operation->new_locator, mark, receipt) : OUTCOME_APPLIED;
+}
+
 /* APPLIED: it stands at the old place; UNCHANGED: it has been moved already; GONE or a failure. */
 static enum outcome find_before_move(struct connector_session *session, const struct operation *operation,
                                      struct receipt *receipt)
@@ -197,7 +207,7 @@ static enum outcome find_before_move(struct connector_session *session, const st
 
     enum outcome outcome = read_unprotected(session, operation, operation->locator, names, &old, receipt);
     if (outcome == OUTCOME_APPLIED && has_key(session, &old, operation->key))
-        return OUTCOME_APPLIED;
+        return may_be_renamed(session, operation, &old, receipt);
     if (outcome != OUTCOME_APPLIED && outcome != OUTCOME_GONE)
         return outcome;
     outcome = read_entry(session, operation->new_locator, names, &new, receipt);

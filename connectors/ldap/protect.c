@@ -203,7 +203,7 @@ struct subject {
     LDAP *ld;
     LDAPMessage *entry; /* NULL: one to be created */
     const char *dn;
-    const json_t *values;
+    const json_t *values; /* of a new entry, or those that a rename gives it */
 };
 
 /* Freed by ldap_value_free_len, as values_free does. */
@@ -217,12 +217,10 @@ static struct berval **values_of(const struct subject *subject, const char *name
         values[0] = own;
     if (own != NULL)
         return values;
-    if (subject->entry != NULL)
-        return entry_values(subject->ld, subject->entry, name);
     json_object_foreach ((json_t *)(uintptr_t)subject->values, key, value)
-        if (attribute_same(key, name))
+        if (values == NULL && attribute_same(key, name))
             values_from_json(key, value, &values, NULL);
-    return values;
+    return values != NULL || subject->entry == NULL ? values : entry_values(subject->ld, subject->entry, name);
 }
 
 /* Lower case, single spaces, and without those at the ends. */
@@ -335,6 +333,32 @@ char *protect_mark_new(const char *dn, const json_t *values, const char *filter)
     const struct subject subject = { .dn = dn, .values = values };
 
     return filter != NULL ? mark_of(&subject, filter) : NULL;
+}
+
+/* The naming values of a DN. A new reference; NULL: none. */
+static json_t *naming_values(const char *text)
+{
+    LDAPDN dn = NULL;
+    json_t *values = ldap_str2dn(text, &dn, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && dn != NULL && dn[0] != NULL ? json_object() : NULL;
+
+    for (size_t i = 0; values != NULL && dn[0][i] != NULL; i++) {
+        const LDAPAVA *part = dn[0][i];
+        cleanup_free char *name = strndup(part->la_attr.bv_val, part->la_attr.bv_len);
+        if (name != NULL)
+            json_object_set_new(values, name, json_stringn(part->la_value.bv_val, part->la_value.bv_len));
+    }
+    ldap_dnfree(dn);
+    return values;
+}
+
+char *protect_mark_renamed(LDAP *ld, LDAPMessage *entry, const char *new_dn, const char *filter)
+{
+    json_t *values = filter != NULL ? naming_values(new_dn) : NULL;
+    const struct subject subject = { .ld = ld, .entry = entry, .dn = new_dn, .values = values };
+    char *mark = values != NULL ? mark_of(&subject, filter) : NULL;
+
+    json_decref(values);
+    return mark;
 }
 
 enum outcome protect_tell(const char *dn, const char *mark, struct receipt *receipt)

@@ -26,6 +26,9 @@ void protect_free_names(const char *const *names, const char **with);
 char *protect_mark(LDAP *ld, LDAPMessage *entry, const char *filter);
 char *protect_mark_new(const char *dn, const json_t *values, const char *filter);
 
+/* The entry of an answer, once it is renamed. */
+char *protect_mark_renamed(LDAP *ld, LDAPMessage *entry, const char *new_dn, const char *filter);
+
 /* REJECTED, in words. */
 enum outcome protect_tell(const char *dn, const char *mark, struct receipt *receipt);
 

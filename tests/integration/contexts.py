@@ -96,7 +96,9 @@ def a_member_who_was_removed_is_out(world):
 
 @test
 def who_was_put_in_by_hand_is_out_too(world):
-    directory, agent = start(world)
+    directory, agent = start(world, start=False)
+    agent.write_mapping("openldap-groups.conf", "adopt = true;" + agent.mapping_texts["openldap-groups.conf"])
+    agent.start()
     join(agent, directory)
     put_group(directory, f"cn=Crew,{GROUPS}", NOBODY, dn_of(ANN))
     crew = Group("00gcrew", "Crew")

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Where mapping files find and write entries: base_dn contains all of it, or the file is refused; outside its base a file adopts nothing."""
+"""Where mapping files find and write entries: base_dn contains all of it, or the file is refused; outside its base a file adopts nothing, of
+groups nothing unless it is told to, and what is protected never."""
 
 import os
 import re
@@ -246,6 +247,87 @@ def no_protected_entry_is_created(world):
     agent.send(okta.group_create(Group("00gwheel", "Wheel")))
     assert f"cn=Wheel,{GROUPS}" in refused(agent, id="00gwheel", action="create")
     assert directory.entry(f"cn=Wheel,{GROUPS}") is None
+
+
+# --- groups that are there before
+
+STAFF = Group("00gstaff", "Staff")
+APPS = f"ou=apps,{SUFFIX}"
+NOBODY = f"cn=nobody,{SUFFIX}"
+ADOPT = ('kind   = "group";', 'kind = "group"; adopt = true;')
+
+
+def join_staff(agent, group=STAFF):
+    agent.send(okta.create(ANN), okta.activate(ANN), okta.group_create(group), okta.member_add(ANN, group))
+    agent.settle()
+
+
+@test
+def a_group_of_the_same_name_is_left_alone_wherever_it_is(world):
+    directory = world.own_directory("--nosync")
+    directory.add(APPS, objectClass="organizationalUnit", ou="apps")
+    inside, elsewhere = add_group(directory, "Staff"), add_group(directory, "Crew", APPS)
+    before = [changes_nothing(directory, dn) for dn in (inside, elsewhere)]
+    agent = world.agent(directory=directory)
+    crew = Group("00gcrew", "Crew")
+    join_staff(agent)
+    join_staff(agent, crew)
+    for group, dn in ((STAFF, inside), (crew, elsewhere)):
+        line = agent.await_log(id=group.id, outcome="rejected")
+        assert f"provostctl link corp-ldap {group.id} '{dn}'" in line["reason"], line
+        agent.send(okta.group_delete(group))
+    agent.settle()
+    assert [changes_nothing(directory, dn) for dn in (inside, elsewhere)] == before
+    assert directory.entry(f"cn=Crew,{GROUPS}") is None
+
+
+@test
+def a_file_that_adopts_leaves_what_it_adopted_as_it_was(world):
+    directory = world.directory()
+    dn = add_group(directory, "Staff", members=[NOBODY, f"uid=guest,{PEOPLE}"])
+    uuid = directory.uuid(dn)
+    agent = world.agent(mappings_=mappings(groups=[ADOPT]))
+    join_staff(agent)
+    assert directory.members(dn) == sorted([NOBODY, f"uid=guest,{PEOPLE}", ANN_DN])
+    agent.send(okta.group_delete(STAFF))
+    await_condition("ann is taken out", lambda: directory.members(dn) == sorted([NOBODY, f"uid=guest,{PEOPLE}"]))
+    agent.settle()
+    assert directory.uuid(dn) == uuid
+    again = Group("00gnext", "Staff")
+    agent.send(okta.group_create(again), okta.member_add(ANN, again))
+    await_condition("the next group of the name has it", lambda: ANN_DN in directory.members(dn))
+    assert directory.uuid(dn) == uuid
+
+
+@test
+def a_file_that_adopts_takes_nothing_elsewhere_and_creates_nothing_beside_what_is_protected(world):
+    directory = world.own_directory("--nosync")
+    directory.add(APPS, objectClass="organizationalUnit", ou="apps")
+    plain, admins = add_group(directory, "Staff", APPS), add_group(directory, "Domain Admins", APPS)
+    before = [changes_nothing(directory, dn) for dn in (plain, admins)]
+    agent = world.agent(directory=directory, mappings_=mappings(groups=[ADOPT, ('"(cn=Domain Admins)", ', f'"(entryDN={admins})", ')]))
+    join_staff(agent)
+    assert ANN_DN in directory.members(f"cn=Staff,{GROUPS}")
+    agent.send(okta.group_create(Group("00gadm", "Domain Admins")))
+    assert admins in refused(agent, id="00gadm")
+    assert directory.entry(f"cn=Domain Admins,{GROUPS}") is None
+    assert [changes_nothing(directory, dn) for dn in (plain, admins)] == before
+
+
+@test
+def nobody_is_added_to_a_group_whose_own_work_is_dead(world):
+    directory, agent = world.directory(), world.agent()
+    agent.send(okta.group_create(STAFF), okta.create(ANN), okta.activate(ANN))
+    agent.settle()
+    wheel = Group(STAFF.id, "wheel")
+    agent.send(okta.group_rename(wheel))
+    assert f"cn=wheel,{GROUPS}" in refused(agent, id=STAFF.id, action="rename")
+    agent.send(okta.member_add(ANN, wheel))
+    agent.settle()
+    assert any("the group's own work is a dead letter" in line.get("note", "") for line in agent.log(id=ANN.id)), agent.log(id=ANN.id)
+    assert directory.members(f"cn=Staff,{GROUPS}") == [NOBODY]
+    agent.send(okta.group_rename(Group(STAFF.id, "Crew")))
+    await_condition("ann is in", lambda: directory.members(f"cn=Crew,{GROUPS}") == sorted([NOBODY, ANN_DN]))
 
 
 run()

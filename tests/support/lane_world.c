@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "deliver/run.h"
+
 struct lanes lanes = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 /* ---- the world ---- */
@@ -145,7 +147,7 @@ static char *creates(void *arg, const struct identity *identity, const struct li
 
     (void)arg;
     if (link != NULL)
-        view = (struct link_view){ link->key, link->locator, link->gone, link->due, link->account };
+        view = lane_link_view(link);
     if (mapping != NULL)
         plan_creation(mapping, identity, link != NULL ? &view : NULL, (struct wall){ lanes.world->now_us }, &place, NULL);
     return place;

@@ -136,7 +136,7 @@ static enum outcome fake_read(struct connector_session *session, const struct ac
     const char *key = world.existing_key != NULL ? world.existing_key : query->locator;
     if (there || world.existing_key != NULL)
         *ret_account = (struct account){ strdup(key), strdup(query->locator != NULL ? query->locator : key), json_object(),
-                                         world.disabled };
+                                         world.disabled, NULL };
     pthread_mutex_unlock(&world.lock);
     if (!there && world.existing_key == NULL)
         return receipt_set(receipt, OUTCOME_GONE, 0, "no such account");
@@ -169,7 +169,7 @@ static enum outcome fake_apply(struct connector_session *session, const struct o
     if (outcome == OUTCOME_APPLIED && operation->kind == OPERATION_CREATE) {
         world.created[world.created_count++] = strdup(operation->locator);
         if (ret_account != NULL)
-            *ret_account = (struct account){ strdup(operation->locator), strdup(operation->locator), NULL, -1 };
+            *ret_account = (struct account){ strdup(operation->locator), strdup(operation->locator), NULL, -1, NULL };
     }
     int64_t retry_after_us = world.retry_after_us;
     pthread_cond_broadcast(&world.changed);

@@ -18,7 +18,7 @@ static struct {
     bool refuses;              /* changes in groups */
     const char *refused_place; /* in this one */
     bool spells;               /* it shows a person's place in another spelling */
-    bool made_meanwhile;       /* the entry of staff for g1, once it was looked for */
+    bool made_meanwhile;       /* the entry of staff for g1, once it was looked for everywhere */
     const char *left_meanwhile;/* u1 takes this value out and is at his end once it was read; NULL: nobody */
     bool leaves_out;           /* a place elsewhere, when groups are looked for */
     int looks;                 /* at the groups of people, so far */
@@ -144,7 +144,7 @@ static enum outcome read_one(struct connector_session *session, const struct acc
     peer.reads++;
     same.locator = locator;
     enum outcome outcome = memory_ops.read(session, peer.spells ? &same : query, ret_account, receipt);
-    if (query->group && peer.made_meanwhile) {
+    if (query->group && query->places == NULL && query->match != NULL && peer.made_meanwhile) {
         peer.made_meanwhile = false;
         make_staff_for_g1();
     }
@@ -461,8 +461,17 @@ static void values_put_in_by_hand_stay(void **state)
 }
 
 /* Where the person's lane is worked before the group's, what it is a member of is not known to have an entry. */
+/* Groups that are there are adopted. */
+static void adopt_groups(void)
+{
+    cleanup_free char *groups = policy_groups(&policies[0]);
+
+    lanes_use_groups(str_printf("adopt = true;\n%s", groups));
+}
+
 static void adopt_staff_after(bool member)
 {
+    adopt_groups();
     lanes.without_people = false;
     lanes_person("a1", 1, "u1", "ann@example.com", "Ann Lee");
     memory_target_put(lanes.target, STAFF, json_pack("{s:[s],s:[s],s:[s,s*]}", "objectClass", "groupOfNames", "cn", "staff",
@@ -485,6 +494,138 @@ static void a_group_that_is_adopted_loses_who_had_been_removed(void **state)
     (void)state;
     adopt_staff_after(false);
     expect(STAFF, NOBODY);
+}
+
+/* ---- groups that were there before ---- */
+
+static void put_staff(void)
+{
+    memory_target_put(lanes.target, STAFF, json_pack("{s:[s],s:[s],s:[s,s]}", "objectClass", "groupOfNames", "cn", "staff", "member",
+                                                     PLACEHOLDER, BOB));
+}
+
+#define AS_IT_WAS "[\"" PLACEHOLDER "\",\"" BOB "\"]"
+#define WITH_ANN "[\"" PLACEHOLDER "\",\"" ANN "\",\"" BOB "\"]"
+
+static void hear_of_staff(const char *key, const char *id)
+{
+    lanes.without_people = false;
+    lanes_person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    world_take(lanes.world, key, 1, MEMBER("u1", id, true), GROUP_NAME(id, "staff"), GROUP_EXISTS(id, true));
+    lanes_work();
+}
+
+static void a_group_that_is_there_is_not_taken_unless_the_file_says_so(void **state)
+{
+    (void)state;
+    put_staff();
+    hear_of_staff("m", "g1");
+    assert_string_equal(lanes_newest("g1").outcome, "rejected");
+    assert_non_null(strstr(lanes_newest("g1").reason, "provostctl link ldap g1 '" STAFF "'"));
+    expect(STAFF, AS_IT_WAS);
+    world_take(lanes.world, "d", 2, GROUP_EXISTS("g1", false));
+    lanes_work();
+    lanes_work_later();
+    expect(STAFF, AS_IT_WAS);
+}
+
+static void give(const char *id, const char *place)
+{
+    assert_int_equal(store_give_link(lanes.world->store, "ldap", id, place, &lanes.world->error), 0);
+    lanes_work();
+    lanes_work();
+}
+
+static void a_group_that_an_administrator_links_is_adopted(void **state)
+{
+    (void)state;
+    put_staff();
+    hear_of_staff("m", "g1");
+    give("g1", STAFF);
+    expect(STAFF, WITH_ANN);
+    world_take(lanes.world, "n", 2, GROUP_NAME("g1", "crew"));
+    lanes_work();
+    expect(CREW, WITH_ANN);
+    assert_int_equal(store_give_link(lanes.world->store, "ldap", "g1", STAFF, &lanes.world->error), ERROR_EXISTS);
+    assert_non_null(strstr(lanes.world->error.text, "group g1 is linked to \"" CREW "\" already"));
+}
+
+static void a_link_to_an_entry_that_is_not_there_creates_nothing(void **state)
+{
+    (void)state;
+    hear_of_staff("m", "g1");
+    expect(STAFF, ONLY(ANN));
+    world_take(lanes.world, "g", 2, GROUP_NAME("g2", "crew"), GROUP_EXISTS("g2", true));
+    assert_int_equal(store_give_link(lanes.world->store, "ldap", "g2", "cn=nowhere,dc=example,dc=org", &lanes.world->error), 0);
+    lanes_work();
+    assert_string_equal(lanes_newest("g2").outcome, "rejected");
+    assert_non_null(strstr(lanes_newest("g2").reason, "cannot link \"cn=nowhere,dc=example,dc=org\": there is no such entry"));
+    assert_false(lanes_stands_at(CREW));
+}
+
+static void what_was_adopted_is_left_without_those_whom_we_put_in(void **state)
+{
+    (void)state;
+    adopt_groups();
+    put_staff();
+    hear_of_staff("m", "g1");
+    expect(STAFF, WITH_ANN);
+    world_take(lanes.world, "d", 2, GROUP_EXISTS("g1", false));
+    lanes_work();
+    lanes_work();
+    expect(STAFF, AS_IT_WAS);
+    assert_int_equal(world_number(lanes.world, "SELECT count(*) FROM member_value"), 0);
+    assert_int_equal(world_number(lanes.world, "SELECT count(*) FROM link WHERE kind = 1 AND NOT gone"), 0);
+    world_take(lanes.world, "n", 3, MEMBER("u1", "g2", true), GROUP_NAME("g2", "staff"), GROUP_EXISTS("g2", true));
+    lanes_work();
+    lanes_work();
+    expect(STAFF, WITH_ANN); /* the next group of the name has it */
+}
+
+static void what_is_being_left_keeps_nobody_who_could_not_be_taken_out_yet(void **state)
+{
+    (void)state;
+    adopt_groups();
+    put_staff();
+    hear_of_staff("m", "g1");
+    peer.refused_place = STAFF;
+    world_take(lanes.world, "d", 2, GROUP_EXISTS("g1", false));
+    lanes_work();
+    lanes_work();
+    expect(STAFF, WITH_ANN);
+    assert_true(lanes_newest("u1").leaver);
+    peer.refused_place = NULL;
+    lanes_work_later();
+    expect(STAFF, AS_IT_WAS);
+    assert_int_equal(world_number(lanes.world, "SELECT count(*) FROM link WHERE kind = 1 AND NOT gone"), 0);
+}
+
+static void a_group_that_was_created_is_removed_as_ever(void **state)
+{
+    (void)state;
+    hear_of_staff("m", "g1");
+    world_take(lanes.world, "d", 2, GROUP_EXISTS("g1", false));
+    lanes_work();
+    assert_false(lanes_stands_at(STAFF));
+}
+
+static void nobody_is_added_to_a_group_whose_own_work_is_dead(void **state)
+{
+    (void)state;
+    lanes.without_people = false;
+    world_take(lanes.world, "g", 1, GROUP_NAME("g1", "staff"), GROUP_EXISTS("g1", true));
+    lanes_work();
+    world_number(lanes.world, "INSERT INTO lane (key, target, state, rank, at, priority, delivery, deliveries, since, oldest, outcome) "
+                              "SELECT lane, target, 5, 0, 1, 1, 0, 0, 1, 0, 'rejected' FROM link WHERE kind = 1 RETURNING 1");
+    lanes_person("a1", 1, "u1", "ann@example.com", "Ann Lee");
+    world_take(lanes.world, "m", 1, MEMBER("u1", "g1", true));
+    lanes_work();
+    lanes_work();
+    expect(STAFF, NOBODY);
+    assert_int_equal(store_retry_dead(lanes.world->store, "ldap", "g1", &lanes.world->error), 1);
+    lanes_work();
+    lanes_work();
+    expect(STAFF, ONLY(ANN));
 }
 
 /* The hole that there was: a kill between an account's creation and its receipt, and the person out before the agent is back. */
@@ -796,6 +937,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(values_put_in_by_hand_stay, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_group_that_is_adopted_gets_its_members, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_group_that_is_adopted_loses_who_had_been_removed, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_group_that_is_there_is_not_taken_unless_the_file_says_so, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_group_that_an_administrator_links_is_adopted, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_link_to_an_entry_that_is_not_there_creates_nothing, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(what_was_adopted_is_left_without_those_whom_we_put_in, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(what_is_being_left_keeps_nobody_who_could_not_be_taken_out_yet, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(a_group_that_was_created_is_removed_as_ever, setup, lanes_teardown),
+        cmocka_unit_test_setup_teardown(nobody_is_added_to_a_group_whose_own_work_is_dead, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(who_left_the_scope_after_a_kill_has_no_account, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(a_value_put_in_by_hand_moves_along_with_a_rename, setup, lanes_teardown),
         cmocka_unit_test_setup_teardown(whoever_is_adopted_and_renamed_at_once_stays_in_his_groups, setup, lanes_teardown),

@@ -159,6 +159,21 @@ static void the_base_is_where_the_dns_end_unless_it_is_said(void **state)
                  "ou=c,dc=x");
 }
 
+static void groups_are_adopted_where_the_file_says_so(void **state)
+{
+    (void)state;
+    struct mapping *silent = load_good(GROUP ACCOUNT), *says = load_good(GROUP ACCOUNT "adopt = true;\n"), *people = load_good(HEAD ACCOUNT DISABLE);
+
+    assert_false(mapping_adopts(silent));
+    assert_true(mapping_adopts(says));
+    assert_true(mapping_adopts(people));
+    mapping_free(silent);
+    mapping_free(says);
+    mapping_free(people);
+    assert_one_mistake(GROUP ACCOUNT "adopt = \"yes\";\n", 4, 0, "adopt is true or false");
+    assert_one_mistake(HEAD ACCOUNT DISABLE "adopt = false;\n", 5, 0, "adopt is for groups");
+}
+
 static void a_base_that_leaves_places_out_is_refused(void **state)
 {
     (void)state;
@@ -435,6 +450,7 @@ int main(void)
         cmocka_unit_test(a_mistake_in_an_expression_has_line_and_column),
         cmocka_unit_test(unknown_keys_name_the_nearest),
         cmocka_unit_test(the_base_is_where_the_dns_end_unless_it_is_said),
+        cmocka_unit_test(groups_are_adopted_where_the_file_says_so),
         cmocka_unit_test(a_base_that_leaves_places_out_is_refused),
         cmocka_unit_test(wrong_values_say_what_is_possible),
         cmocka_unit_test(what_is_missing_is_said),

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "deliver/lane.h"
+#include "deliver/run.h"
 #include "plan/plan.h"
 #include "tests/property/memory_target.h"
 #include "tests/property/policy.h"
@@ -173,7 +173,7 @@ static char *creates(void *arg, const struct identity *identity, const struct li
 
     (void)arg;
     if (link != NULL)
-        view = (struct link_view){ link->key, link->locator, link->gone, link->due, link->account };
+        view = lane_link_view(link);
     plan_creation(mapping, identity, link != NULL ? &view : NULL, (struct wall){ old.world->now_us }, &place, NULL);
     return place;
 }

@@ -31,7 +31,7 @@ static enum outcome stub_read(struct connector_session *session, const struct ac
     stub.reads++;
     if (stub.read_outcome != OUTCOME_APPLIED)
         return receipt_set(receipt, stub.read_outcome, 0, "the store cannot be read");
-    *ret_account = (struct account){ strdup(query->key), strdup(query->key), json_deep_copy(stub.marks), -1 };
+    *ret_account = (struct account){ strdup(query->key), strdup(query->key), json_deep_copy(stub.marks), -1, NULL };
     return OUTCOME_APPLIED;
 }
 
