@@ -252,6 +252,30 @@ static unsigned post_resume(struct request *request, json_t **ret_json, struct e
     return hold(request, false, ret_json, error);
 }
 
+/* The entry is looked at by the group's lane, which the directory answers. */
+static unsigned post_link(struct request *request, json_t **ret_json, struct error *error)
+{
+    const struct control_settings *settings = &request->control->settings;
+    const char *target = argument(request, "target"), *word = argument(request, "group"), *dn = argument(request, "dn");
+    cleanup_free char *id = NULL;
+    enum identity_kind kind;
+
+    if (target == NULL || word == NULL || dn == NULL)
+        return status_of(error_set(error, ERROR_INVALID, "name the target, the group and the DN of its entry"));
+    int code = check_target(request, target, error);
+    if (code == 0)
+        code = store_find_identity(settings->store, word, &kind, &id, error);
+    if (code == 0 && kind != IDENTITY_GROUP)
+        code = error_set(error, ERROR_INVALID, "\"%s\" is a user; people are found by `match` of their mapping", word);
+    if (code == 0)
+        code = store_give_link(settings->store, target, id, dn, error);
+    if (code < 0)
+        return status_of(code);
+    settings->wake(settings->arg, target);
+    *ret_json = json_pack("{s:s, s:s, s:s}", "target", target, "group", id, "dn", dn);
+    return MHD_HTTP_OK;
+}
+
 static unsigned post_reload(struct request *request, json_t **ret_json, struct error *error)
 {
     const struct control_settings *settings = &request->control->settings;
@@ -310,6 +334,7 @@ static const struct route_row {
     { "POST", "/v1/drop", post_drop },
     { "POST", "/v1/hold", post_hold },
     { "POST", "/v1/resume", post_resume },
+    { "POST", "/v1/link", post_link },
     { "POST", "/v1/reload", post_reload },
 };
 

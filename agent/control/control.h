@@ -13,6 +13,7 @@
  *   POST /v1/drop?target=&user=&leavers=      {"lanes": N, "kept": N}
  *   POST /v1/hold?target=            {"target": …, "held": true}
  *   POST /v1/resume?target=
+ *   POST /v1/link?target=&group=&dn= {"target": …, "group": id, "dn": …}
  *   POST /v1/reload                  {"reloaded": true, "warnings": […]}
  * An error is {"error": "sentence"} with 400, 404, 405, 409 or 503.
  *

@@ -88,6 +88,7 @@ int ctl_dead(struct ctl *ctl);
 int ctl_waiting(struct ctl *ctl);
 int ctl_retry(struct ctl *ctl);
 int ctl_drop(struct ctl *ctl);
+int ctl_link(struct ctl *ctl);
 int ctl_hold(struct ctl *ctl);
 int ctl_resume(struct ctl *ctl);
 int ctl_reload(struct ctl *ctl);

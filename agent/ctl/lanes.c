@@ -1,4 +1,4 @@
-/* provostctl retry, drop, hold, resume, reload: what people ask the agent to do. */
+/* provostctl retry, drop, link, hold, resume, reload: what people ask the agent to do. */
 #include "base/str.h"
 #include "ctl/api.h"
 #include "ctl/table.h"
@@ -81,6 +81,21 @@ int ctl_retry(struct ctl *ctl)
 int ctl_drop(struct ctl *ctl)
 {
     return handle_dead(ctl, "/v1/drop", "given up; `provostctl show` tells of each for 30 days");
+}
+
+int ctl_link(struct ctl *ctl)
+{
+    const struct api_param params[] = {
+        { "target", ctl->operands[0] }, { "group", ctl->operands[1] }, { "dn", ctl->operands[2] }, { NULL, NULL }
+    };
+    json_t *json = NULL;
+    int code = call(ctl, "/v1/link", params, &json);
+
+    if (code == 0 && !ctl->json)
+        printf("Group %s is to be linked to \"%s\"; `provostctl show %s` tells what comes of it.\n",
+               json_string_value(json_object_get(json, "group")), ctl->operands[2], json_string_value(json_object_get(json, "group")));
+    json_decref(json);
+    return code;
 }
 
 static int set_held(struct ctl *ctl, const char *path, const char *says)

@@ -100,6 +100,8 @@ static const struct ctl_command commands[] = {
     { "drop", "[TARGET]", 0, 1, "gives dead letters up",
       "Names a target, a user or both; or --all. A newer event of the same user brings the work back.\n"
       "Exits 1 when dead letters of leavers were left, for want of --leavers.", drop_options, ctl_drop },
+    { "link", "TARGET GROUP DN", 3, 3, "links a group to an entry that is there already",
+      "GROUP is the group's id or name, DN the entry's. Its members are added; it stays when Okta deletes the group.", NULL, ctl_link },
     { "hold", "TARGET", 1, 1, "stops writing to a target; its work is kept", "", NULL, ctl_hold },
     { "resume", "TARGET", 1, 1, "goes on writing to a target", "", NULL, ctl_resume },
     { "send", "FILE…", 1, -1, "posts hook bodies to the agent, as Okta would",

@@ -330,4 +330,51 @@ def nobody_is_added_to_a_group_whose_own_work_is_dead(world):
     await_condition("ann is in", lambda: directory.members(f"cn=Crew,{GROUPS}") == sorted([NOBODY, ANN_DN]))
 
 
+# --- provostctl link
+
+@test
+def an_administrator_links_a_group(world):
+    directory, agent = world.directory(), world.agent()
+    dn = add_group(directory, "Staff", members=[NOBODY, f"uid=guest,{PEOPLE}"])
+    uuid = directory.uuid(dn)
+    join_staff(agent)
+    agent.await_log(id=STAFF.id, outcome="rejected")
+    code, out, err = agent.ctl("link", "corp-ldap", "Staff", dn.upper())
+    assert code == 0 and STAFF.id in out, out + err
+    await_condition("ann is in", lambda: ANN_DN in directory.members(dn))
+    agent.send(okta.group_rename(Group(STAFF.id, "Crew")))
+    await_condition("it is renamed", lambda: directory.uuid(f"cn=Crew,{GROUPS}") == uuid)
+    agent.send(okta.group_delete(STAFF))
+    await_condition("ann is out", lambda: directory.members(f"cn=Crew,{GROUPS}") == sorted([NOBODY, f"uid=guest,{PEOPLE}"]))
+
+
+@test
+def no_link_is_made_to_what_is_protected_or_not_there(world):
+    directory, agent = world.directory(), world.agent()
+    admins = add_group(directory, "Directory Administrators")
+    before = changes_nothing(directory, admins)
+    agent.send(okta.group_create(STAFF))
+    agent.settle()
+    crew = Group("00gcrew", "Crew")
+    add_group(directory, "Crew")
+    agent.send(okta.group_create(crew))
+    agent.await_log(id=crew.id, outcome="rejected")
+    assert agent.ctl("link", "corp-ldap", crew.id, admins)[0] == 0
+    await_condition("it is refused", lambda: "is protected (" in agent.log(id=crew.id)[-1].get("reason", ""))
+    assert agent.ctl("link", "corp-ldap", crew.id, f"cn=nowhere,{GROUPS}")[0] == 0
+    await_condition("it is refused", lambda: "there is no such entry" in agent.log(id=crew.id)[-1].get("reason", ""))
+    assert changes_nothing(directory, admins) == before
+
+
+@test
+def a_link_that_cannot_be_meant_is_refused_at_once(world):
+    _, agent = world.directory(), world.agent()
+    agent.send(okta.create(ANN), okta.activate(ANN), okta.group_create(STAFF))
+    agent.settle()
+    for operands, word in ((("corp-ldap", "Staff", GROUPS), "linked to"), (("corp-ldap", ANN.login, GROUPS), "is a user"),
+                           (("corp-ldap", "Nobody", GROUPS), "Nobody"), (("corp-ldpa", "Staff", GROUPS), "corp-ldpa")):
+        code, out, err = agent.ctl("link", *operands)
+        assert code != 0 and word in out + err, (operands, out, err)
+
+
 run()
