@@ -7,13 +7,15 @@
  *     or      and { "or" and }
  *     and     not { "and" not }
  *     not     "not" not | compare
- *     compare pipe [ ("==" "!=" "<" "<=" ">" ">=" "in" "contains"
+ *     compare pipe [ [ "exactly" ] ("==" "!=" "<" "<=" ">" ">=" "in" "contains"
  *                     "starts with" "ends with") pipe ]
  *     pipe    default { "|" function { argument } }
  *     default value { "??" value }
  *     value   name { "." name } | 'text' | number | true | false
  *             | "[" or { "," or } "]" | "(" or ")"
  *     argument  'text' | number | "(" or ")"
+ *
+ * Comparisons of text do not look at case, by Unicode; "exactly" before one does.
  *
  * Absence: a fact that is not known, null or empty text is absent. `??` goes
  * on to the next; a function of an absent value is absent; a comparison with

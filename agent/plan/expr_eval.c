@@ -326,6 +326,46 @@ static int logic_value(const struct node *node, const struct expr_input *input, 
     return code;
 }
 
+static int fold_value(json_t **value, struct error *error);
+
+static int fold_text(json_t **value, struct error *error)
+{
+    cleanup_free char *text = NULL;
+    size_t length;
+    json_t *folded = text_fold(json_string_value(*value), json_string_length(*value), &text, &length) == 0 ? json_stringn(text, length) : NULL;
+
+    if (folded == NULL)
+        return error_nomem(error);
+    json_decref(*value);
+    *value = folded;
+    return 0;
+}
+
+static int fold_list(json_t **value, struct error *error)
+{
+    json_t *list = json_array();
+    int code = list != NULL ? 0 : error_nomem(error);
+
+    for (size_t i = 0; code == 0 && i < json_array_size(*value); i++) {
+        json_t *item = json_incref(json_array_get(*value, i));
+        code = fold_value(&item, error);
+        if (code < 0)
+            json_decref(item);
+        else if (json_array_append_new(list, item) < 0)
+            code = error_nomem(error);
+    }
+    json_decref(code < 0 ? list : *value);
+    if (code == 0)
+        *value = list;
+    return code;
+}
+
+/* Text, and that of a list, without case: who is told by a login, a mail address or a name is the same however it is typed. */
+static int fold_value(json_t **value, struct error *error)
+{
+    return json_is_string(*value) ? fold_text(value, error) : json_is_array(*value) ? fold_list(value, error) : 0;
+}
+
 static int compare_value(const struct node *node, const struct expr_input *input, bool *ret_true, struct error *error)
 {
     json_t *left = NULL, *right = NULL;
@@ -333,6 +373,10 @@ static int compare_value(const struct node *node, const struct expr_input *input
 
     if (code == 0)
         code = node_value(node->children[1], input, &right, error);
+    if (code == 0 && !node->exact)
+        code = fold_value(&left, error);
+    if (code == 0 && !node->exact)
+        code = fold_value(&right, error);
     if (code == 0)
         *ret_true = compare_truth(node->kind, left, right);
     json_decref(left);

@@ -35,6 +35,7 @@ struct node {
     json_t *literal;                 /* LITERAL; PATH: array of the names after the first */
     enum expr_name name;             /* PATH */
     size_t offset;                   /* PATH: in the text */
+    bool exact;                      /* comparisons: case counts */
     const struct function *function; /* CALL */
     struct node **children;
     size_t count;

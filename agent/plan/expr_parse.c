@@ -416,7 +416,7 @@ static struct node *parse_path(struct parser *p)
     return path;
 }
 
-static const char *const keywords[] = { "and", "or", "not", "in", "starts", "ends", "with", "contains" };
+static const char *const keywords[] = { "and", "or", "not", "in", "starts", "ends", "with", "contains", "exactly" };
 
 static bool at_keyword(const struct parser *p)
 {
@@ -531,14 +531,20 @@ static const struct {
 static struct node *parse_compare(struct parser *p)
 {
     struct node *node = parse_pipe(p);
+    bool exact = p->code == 0 && accept(p, "exactly");
 
     for (size_t i = 0; p->code == 0 && i < sizeof(comparisons) / sizeof(comparisons[0]); i++) {
         if (!accept(p, comparisons[i].word))
             continue;
         if (comparisons[i].second != NULL && !accept(p, comparisons[i].second))
             expected(p, "\"with\"");
-        return make_pair(p, comparisons[i].kind, node, parse_pipe(p));
+        node = make_pair(p, comparisons[i].kind, node, parse_pipe(p));
+        if (node != NULL)
+            node->exact = exact;
+        return node;
     }
+    if (exact)
+        expected(p, "a comparison after \"exactly\"");
     return node;
 }
 

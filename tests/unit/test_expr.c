@@ -226,6 +226,45 @@ static void conditions_read_as_written(void **state)
     assert_truth("-1 < 0", true);
 }
 
+static void comparisons_do_not_look_at_case_unless_they_are_exact(void **state)
+{
+    static const struct {
+        const char *comparison;
+        bool loose, exact; /* what it is with "exactly" in the place of the star */
+    } rows[] = {
+        { "login * ends with '@EXAMPLE.com'", true, false },
+        { "login * ends with '@Example.com'", true, true },
+        { "login * starts with 'ann.lee@'", true, false },
+        { "login * contains 'lEE@eX'", true, false },
+        { "login * == 'ann.lee@example.com'", true, false },
+        { "login * != 'ann.lee@example.com'", false, true },
+        { "login * in ['x', 'ANN.LEE@EXAMPLE.COM']", true, false },
+        { "login * in 'to: ann.lee@example.com'", true, false },
+        { "groups * contains 'SALES'", true, false },
+        { "groups * contains ['sales', 'ENGINEERING']", true, false },
+        { "'sales' * in groups", true, false },
+        { "status * == 'active'", true, false },
+        { "'Übung ÉTÉ Σ' * == 'übung été σ'", true, false },
+        { "'ä' * == 'a'", false, false },
+        { "'a' * < 'B'", true, false },
+        { "5 * == '5'", true, true },
+        { "['A', ['B', 2, true]] * == ['a', ['b', 2, true]]", true, false },
+        { "profile.missing * == 'x'", false, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *star = strchr(rows[i].comparison, '*');
+        cleanup_free char *loose = str_printf("%.*s%s", (int)(star - rows[i].comparison), rows[i].comparison, star + 1);
+        cleanup_free char *exact = str_printf("%.*sexactly%s", (int)(star - rows[i].comparison), rows[i].comparison, star + 1);
+        assert_truth(loose, rows[i].loose);
+        assert_truth(exact, rows[i].exact);
+    }
+    assert_truth("not (login exactly ends with '@EXAMPLE.com') and login ends with '@EXAMPLE.com'", true);
+    assert_mistake("{login exactly 'x'}", 15, "a comparison after \"exactly\"");
+    assert_mistake("{exactly == 'x'}", 1, "a value");
+}
+
 static void an_absent_value_is_equal_to_nothing(void **state)
 {
     (void)state;
@@ -411,6 +450,7 @@ int main(void)
         TEST(functions_do_what_they_say),
         TEST(a_function_that_cannot_says_what_it_saw),
         TEST(conditions_read_as_written),
+        TEST(comparisons_do_not_look_at_case_unless_they_are_exact),
         TEST(an_absent_value_is_equal_to_nothing),
         TEST(mistakes_say_where_and_what_would_be_right),
         TEST(an_expression_alone_has_no_braces),
