@@ -233,7 +233,8 @@ struct connector_place {
  * by_call: the members are named like what the connector is asked to do:
  *   read, match, list, groups_of, and operation_kind_name(). A call gets those
  *   that it needs: read: read and match; list: list; read_groups: groups_of;
- *   an operation: its own, read and match. Where there is no "disable" or
+ *   an operation: its own, read and match (member_add and member_remove: read
+ *   alone, of the group, where it names no more than account.key). Where there is no "disable" or
  *   "enable", an operation of that kind gets "update" under its own name. A
  *   change that has no member is not planned at all.
  *   Within these members `places` names the parts that are escaped, at any

@@ -196,6 +196,17 @@ static int add_finders(const struct rendering *rendering, json_t *calls)
     return code == 0 ? put(rendering, calls, "match", list) : code;
 }
 
+/* How a group is read goes with the changes of its members, where it can be said by its key: nothing else is known of it there. */
+static int add_group_read(const struct rendering *rendering, json_t *calls)
+{
+    const struct value *value = mapping_call(rendering->mapping, "read");
+    bool by_key = value != NULL && (value_uses(value) & ~NAME_BIT(NAME_ACCOUNT)) == 0;
+    json_t *read = NULL;
+    int code = render_optional(rendering, by_key ? value : NULL, &read);
+
+    return code == 0 ? put(rendering, calls, "read", read) : code;
+}
+
 static int add_calls(const struct rendering *rendering, json_t *calls)
 {
     const char *call = rendering->view->call;
@@ -208,7 +219,9 @@ static int add_calls(const struct rendering *rendering, json_t *calls)
 
     if (code == 0)
         code = put(rendering, calls, call, rendered);
-    if (code == 0 && !about_members && (kind != OPERATION_KIND_COUNT || is_read(rendering)))
+    if (code == 0 && about_members)
+        code = add_group_read(rendering, calls);
+    else if (code == 0 && (kind != OPERATION_KIND_COUNT || is_read(rendering)))
         code = add_finders(rendering, calls);
     return code == ABSENT ? ERROR_INVALID : code;
 }

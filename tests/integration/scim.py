@@ -289,6 +289,79 @@ def who_was_put_into_a_group_by_hand_leaves_it_when_okta_says_so(world):
         agent.end()
 
 
+@test
+def a_removal_from_a_group_that_is_answered_and_not_made_is_not_believed(world):
+    for quirk in ("ignore", "stale"):
+        scim, agent = start(world)
+        join(scim, agent, ANN)
+        agent.send(okta.group_create(STAFF), okta.member_add(ANN, STAFF))
+        await_members(scim, STAFF, ANN)
+        agent.settle()
+        scim.quirks(**{quirk: "/Groups"})
+        agent.send(okta.member_remove(ANN, STAFF))
+        line = agent.await_log(id=ANN.id, outcome="retry")
+        assert "the group still has the member" in line["reason"] and line["step"] == "member_remove", line
+        assert line["leaver"] == "not_out", line
+        scim.quirks()
+        await_members(scim, STAFF)
+        agent.settle()
+        check_end(scim, agent)
+        agent.end()
+
+
+@test
+def a_leaver_whose_patch_is_answered_and_not_made_is_not_out(world):
+    for quirk in ("ignore", "stale"):
+        scim, agent = start(world)
+        join(scim, agent, ANN)
+        agent.settle()
+        scim.quirks(**{quirk: "/Users"})
+        agent.send(okta.deactivate(ANN))
+        line = agent.await_log(id=ANN.id, outcome="retry")
+        assert "still enabled" in line["reason"] and line["leaver"] == "not_out", line
+        scim.quirks()
+        await_user(scim, ANN, lambda user: user["active"] is False)
+        agent.settle()
+        check_end(scim, agent)
+        agent.end()
+
+
+@test
+def an_update_whose_answer_shows_the_account_as_it_was_is_not_believed(world):
+    scim, agent = start(world)
+    join(scim, agent, ANN)
+    agent.settle()
+    scim.quirks(stale="/Users")
+    agent.send(okta.update(ANN.renamed(ANN.login, "Ann Roe")))
+    line = agent.await_log(id=ANN.id, outcome="retry")
+    assert 'read again "displayName" is still as it was' in line["reason"], line
+    scim.quirks()
+    await_user(scim, ANN, lambda user: user["displayName"] == "Ann Roe")
+    agent.settle()
+    check_end(scim, agent)
+
+
+@test
+def active_is_read_in_each_of_its_spellings(world):
+    for active in ("text", "number"):
+        scim, agent = start(world)
+        scim.quirks(active=active)
+        join(scim, agent, ANN)
+        agent.settle()
+        agent.send(okta.activate(ANN))
+        agent.await_log(id=ANN.id, outcome="unchanged")
+        agent.send(okta.deactivate(ANN))
+        agent.await_log(id=ANN.id, action="disable", outcome="applied")
+        agent.settle()
+        assert str(scim.user(ANN)["active"]) in ("False", "0"), scim.user(ANN)
+        agent.send(okta.event("user.lifecycle.reactivate", ANN))
+        agent.await_log(id=ANN.id, action="enable", outcome="applied")
+        agent.settle()
+        assert [r["method"] for r in scim.requests()] == ["POST", "PATCH", "PATCH"], scim.requests()
+        check_end(scim, agent)
+        agent.end()
+
+
 ANNE = User("00uanne", "Anne.Lee@Example.com", "Anne Lee")
 
 

@@ -172,10 +172,16 @@ static struct page person(struct MHD_Connection *connection)
 }
 
 static const char *said, *said_link; /* what /api/said answers */
+static const char *said_to_patch;    /* and to a PATCH; NULL: nothing, 204 */
+static const char *said_later;       /* and after it; NULL: the same as before */
 
 static struct page say(struct MHD_Connection *connection)
 {
     (void)connection;
+    if (strncmp(last_line, "PATCH", 5) == 0) {
+        said = said_later != NULL ? said_later : said;
+        return (struct page){ said_to_patch != NULL ? rest_json(said_to_patch) : NULL, NULL };
+    }
     return (struct page){ rest_json(said), str_dup(said_link) };
 }
 
@@ -193,7 +199,7 @@ static const struct {
 
 static enum MHD_Result answer(struct MHD_Connection *connection, struct page page, unsigned status)
 {
-    char *text = json_dumps(page.body, JSON_COMPACT);
+    char *text = page.body != NULL ? json_dumps(page.body, JSON_COMPACT) : strdup("");
     struct MHD_Response *response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
 
     MHD_add_response_header(response, "Content-Type", "application/json");
@@ -204,6 +210,11 @@ static enum MHD_Result answer(struct MHD_Connection *connection, struct page pag
     json_decref(page.body);
     free(page.link);
     return result;
+}
+
+static enum MHD_Result answer_with(struct MHD_Connection *connection, struct page page)
+{
+    return answer(connection, page, page.body != NULL ? 200 : 204);
 }
 
 static enum MHD_Result serve(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
@@ -227,7 +238,7 @@ static enum MHD_Result serve(void *arg, struct MHD_Connection *connection, const
     buf_add(&last_body, taken->body.bytes, taken->body.length);
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
         if (strcmp(routes[i].path, path) == 0)
-            return answer(connection, routes[i].make(connection), 200);
+            return answer_with(connection, routes[i].make(connection));
     return answer(connection, (struct page){ json_pack("{s:s}", "detail", "no such path"), NULL }, 404);
 }
 
@@ -562,6 +573,123 @@ static void a_member_comes_and_goes_by_scim(void **state)
     json_decref(operation.settings);
 }
 
+/* Before it, as the answer to it (NULL: 204), and as it is read afterwards (NULL: as before). */
+struct shown {
+    const char *before, *answered, *later;
+    enum outcome outcome;
+    const char *said; /* a part of the reason or note; NULL: none */
+};
+
+static void expect_shown(const struct shown *row, struct operation *operation)
+{
+    said_link = NULL;
+    said = row->before;
+    said_to_patch = row->answered;
+    said_later = row->later;
+    receipt_clear(&receipt);
+    enum outcome outcome = ops->apply(session, operation, NULL, &receipt);
+    const char *words = receipt.note != NULL ? receipt.note : receipt.reason;
+    if (outcome != row->outcome || (words == NULL) != (row->said == NULL) || (words != NULL && strstr(words, row->said) == NULL))
+        fail_msg("%s, %s: %s: %s", row->before, row->answered != NULL ? row->answered : "204", outcome_name(outcome), words != NULL ? words : "");
+    if (outcome == OUTCOME_RETRY && receipt.refusal != REFUSAL_SURE)
+        fail_msg("%s: not of this record", row->before);
+}
+
+#define HAS "{'id':'9','members':[{'value':'7'},{'value':'8'}]}"
+#define LACKS "{'id':'9','members':[{'value':'8'}]}"
+#define BARE "{'id':'9'}"
+
+static void a_removal_counts_when_the_member_is_not_seen_any_more(void **state)
+{
+    static const struct shown rows[] = {
+        { HAS, LACKS, LACKS, OUTCOME_APPLIED, NULL },
+        { HAS, NULL, LACKS, OUTCOME_APPLIED, NULL },
+        { HAS, NULL, NULL, OUTCOME_RETRY, "204, but read again the group still has the member" },
+        { HAS, HAS, NULL, OUTCOME_RETRY, "200, but read again the group still has the member" },
+        { HAS, HAS, LACKS, OUTCOME_APPLIED, NULL }, /* it answered with an old copy */
+        { HAS, "{'ok':true}", NULL, OUTCOME_RETRY, "still has the member" },
+        { HAS, "{'id':'8','members':[]}", NULL, OUTCOME_RETRY, "still has the member" }, /* of another group */
+        { "{'id':'9','members':['7']}", NULL, NULL, OUTCOME_RETRY, "still has the member" },
+        { "{'id':'9','members':[{'id':7}]}", NULL, NULL, OUTCOME_RETRY, "still has the member" },
+        { BARE, NULL, NULL, OUTCOME_APPLIED, "whether the member is out was not seen: the group does not show its members" },
+    };
+    struct operation operation = { .kind = OPERATION_MEMBER_REMOVE, .group = true, .key = TEXT("9"), .attribute = TEXT("members"),
+                                   .value = TEXT("7"), .settings = rest_json("{'requests':{'read':{'path':'/said'},"
+                                                                             "'member_remove':{'path':'/said','send':'scim_patch'}}}") };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        expect_shown(&rows[i], &operation);
+    json_decref(operation.settings);
+}
+
+static void an_addition_is_believed_where_nothing_shows_the_contrary(void **state)
+{
+    static const struct shown rows[] = {
+        { LACKS, HAS, HAS, OUTCOME_APPLIED, NULL },
+        { LACKS, NULL, NULL, OUTCOME_APPLIED, NULL },
+        { LACKS, LACKS, HAS, OUTCOME_APPLIED, NULL },
+        { LACKS, LACKS, NULL, OUTCOME_RETRY, "200, but read again the group does not have the member" },
+        { LACKS, BARE, NULL, OUTCOME_APPLIED, NULL },
+    };
+    struct operation operation = { .kind = OPERATION_MEMBER_ADD, .group = true, .key = TEXT("9"), .attribute = TEXT("members"),
+                                   .value = TEXT("7"), .settings = rest_json("{'requests':{'read':{'path':'/said'},"
+                                                                             "'member_add':{'path':'/said','send':'scim_patch'}}}") };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        expect_shown(&rows[i], &operation);
+    json_decref(operation.settings);
+}
+
+/* Puts `wanted` (NULL: nothing) where "v" is. */
+static void expect_updated(const struct shown *row, const char *wanted)
+{
+    struct change change = { wanted != NULL ? CHANGE_REPLACE : CHANGE_DELETE, TEXT("v"), wanted != NULL ? rest_json(wanted) : NULL };
+    struct operation operation = { .kind = OPERATION_UPDATE, .key = TEXT("5"), .changes = &change, .change_count = 1, .values = json_object(),
+                                   .settings = rest_json("{'requests':{'read':{'path':'/said'},'update':{'path':'/said','send':'merge_patch'}}}") };
+
+    expect_shown(row, &operation);
+    json_decref(change.values);
+    json_decref(operation.values);
+    json_decref(operation.settings);
+}
+
+#define V(value) "{'id':5,'v':" value "}"
+#define IGNORED "200, but read again \"v\" is still as it was"
+
+static void an_update_that_is_shown_as_ignored_is_not_believed(void **state)
+{
+    static const struct {
+        const char *wanted;
+        struct shown shown;
+    } rows[] = {
+        { "'Sales'", { V("'Tools'"), V("'Sales'"), V("'Sales'"), OUTCOME_APPLIED, NULL } },
+        { "'Sales'", { V("'Tools'"), V("'Tools'"), NULL, OUTCOME_RETRY, IGNORED } },
+        { "'Sales'", { V("'Tools'"), V("'Tools'"), V("'Sales'"), OUTCOME_APPLIED, NULL } }, /* an old copy */
+        { "'Sales'", { V("'Tools'"), "{'id':6,'v':'Tools'}", NULL, OUTCOME_APPLIED, NULL } }, /* of somebody else */
+        { "'Sales'", { V("'Tools'"), "{'id':5}", NULL, OUTCOME_APPLIED, NULL } },
+        { "'Sales'", { V("'Tools'"), NULL, NULL, OUTCOME_APPLIED, NULL } },
+        { "'Sales'", { V("'Tools'"), V("'S-12'"), NULL, OUTCOME_APPLIED, NULL } }, /* it makes something of it */
+        { NULL, { V("'Tools'"), V("'Tools'"), NULL, OUTCOME_RETRY, IGNORED } },
+        { NULL, { V("'Tools'"), V("null"), NULL, OUTCOME_APPLIED, NULL } },
+        { NULL, { V("'Tools'"), V("''"), NULL, OUTCOME_APPLIED, NULL } },
+        { "4", { V("3"), V("3"), NULL, OUTCOME_RETRY, IGNORED } },
+        { "true", { V("false"), V("false"), NULL, OUTCOME_RETRY, IGNORED } },
+        { "{'a':'x'}", { V("{'a':'y','b':1}"), V("{'a':'y','b':1}"), NULL, OUTCOME_RETRY, IGNORED } },
+        /* in a form of its own, as it was already */
+        { "'Ann@X'", { V("'ann@x'"), V("'ann@x'"), NULL, OUTCOME_APPLIED, NULL } },
+        { "'+46 70 1'", { V("'+46701'"), V("'+46701'"), NULL, OUTCOME_APPLIED, NULL } },
+        { "'2026-03-02'", { V("'2026-03-02T00:00:00Z'"), V("'2026-03-02T00:00:00Z'"), NULL, OUTCOME_APPLIED, NULL } },
+        { "'a long title'", { V("'a long t'"), V("'a long t'"), NULL, OUTCOME_APPLIED, NULL } },
+        { "['a']", { V("['b']"), V("['b']"), NULL, OUTCOME_APPLIED, NULL } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        expect_updated(&rows[i].shown, rows[i].wanted);
+}
+
 static enum outcome rpc_read(const char *key, struct account *account)
 {
     static const char *const names[] = { "name", NULL };
@@ -641,6 +769,9 @@ int main(void)
         cmocka_unit_test(the_groups_of_a_member_are_told),
         cmocka_unit_test(what_a_target_does_not_show_of_groups_is_not_taken_for_none),
         cmocka_unit_test(a_member_comes_and_goes_by_scim),
+        cmocka_unit_test(a_removal_counts_when_the_member_is_not_seen_any_more),
+        cmocka_unit_test(an_addition_is_believed_where_nothing_shows_the_contrary),
+        cmocka_unit_test(an_update_that_is_shown_as_ignored_is_not_believed),
         cmocka_unit_test(a_failure_within_a_success_is_a_failure),
         cmocka_unit_test(an_attribute_that_disables_is_held_against_the_answer_in_every_spelling),
     };
