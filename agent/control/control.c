@@ -307,6 +307,8 @@ static void tell_act(const struct request *request, const char *path, unsigned s
         .uid = caller->uid,
         .target = argument(request, "target"),
         .user = argument(request, "user"),
+        .group = argument(request, "group"),
+        .account = argument(request, "dn"),
         .leavers = argument(request, "leavers") != NULL,
         .lanes = number_or_none(json, "lanes"),
         .kept = number_or_none(json, "kept"),

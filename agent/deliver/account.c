@@ -164,7 +164,7 @@ static bool look_closer(struct lane_run *run)
     struct error error = { 0 };
 
     run->account = (struct account){ 0 };
-    enum outcome outcome = read_by(run, &view, &receipt, &error);
+    enum outcome outcome = read_by(run, &view, false, &receipt, &error);
     bool read = outcome == OUTCOME_APPLIED;
     if (read)
         account_clear(&entry);

@@ -88,6 +88,8 @@ void report_act(struct status_log *log, const struct act_report *report)
         LOG_NUMBER("uid", report->uid),
         LOG_TEXT("target", report->target),
         LOG_TEXT("user", report->user),
+        LOG_TEXT("group", report->group),
+        LOG_TEXT("account", report->account),
         LOG_TEXT("leavers", report->leavers ? "too" : NULL),
         optional_number("lanes", report->lanes, report->lanes >= 0),
         optional_number("kept", report->kept, report->kept > 0),

@@ -18,7 +18,7 @@ struct act_report {
     const char *outcome; /* "done", "failed", "refused" (no right to) */
     const char *by;      /* NULL: the system knows no name for the uid */
     int64_t uid;
-    const char *target, *user; /* as asked for; NULL: not named */
+    const char *target, *user, *group, *account; /* as asked for; NULL: not named */
     bool leavers;        /* those, too */
     int64_t lanes, kept; /* how many were handled, and left; -1: it is not about lanes */
     const char *reason;  /* NULL: none */
