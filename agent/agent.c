@@ -404,6 +404,7 @@ static void say_what_stays(const struct config *old, const struct config *new)
         { "hook.header", old->hook.header, new->hook.header },
         { "store", old->store, new->store },
         { "control", old->control, new->control },
+        { "control_readers", old->control_readers, new->control_readers },
         { "log", old->log, new->log },
     };
 

@@ -395,6 +395,7 @@ int control_open(struct agent *agent, struct error *error)
 {
     struct control_settings settings = {
         .socket = agent->config->control,
+        .readers = agent->config->control_readers,
         .store = agent->store,
         .log = agent->log,
         .arg = agent,

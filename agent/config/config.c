@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <sys/un.h>
 
@@ -37,6 +38,9 @@ static const struct option_row top_rows[] = {
     OPTION_INT(struct loaded, config.quarantine_most, "quarantine", 0, "1000", 0, 1000000,
                "how many bodies that could not be understood are kept; the oldest go first"),
     OPTION_PATH(struct loaded, config.control, "control", 0, "/run/provost/control.sock", "the socket that provostctl speaks to"),
+    OPTION_STRING(struct loaded, config.control_readers, "control_readers", 0, NULL,
+                  "a group whose members may look (status, waiting, dead, events, show, quarantine) and change nothing; root and members of "
+                  "the agent's own group may do all; without it the socket is for these alone"),
     OPTION_STRING(struct loaded, config.log, "log", 0, LOCALSTATEDIR "/log/provost/status.log",
                   "the status log: a file, journal for systemd's journal, or - for standard output"),
     OPTION_PATH(struct loaded, config.mappings, "mappings", 0, SYSCONFDIR "/provost/mappings", "the folder of the mapping files"),
@@ -168,6 +172,9 @@ static void check_top(const struct loaded *loaded, struct problems *problems)
                      "keep_keys is shorter than keep; an event's key must be remembered at least as long as the event");
     if (config->control != NULL && strlen(config->control) >= sizeof(((struct sockaddr_un *)0)->sun_path))
         add_at(problems, root, "", "control", "a socket's path has at most 107 bytes", config->control);
+    if (config->control_readers != NULL && getgrnam(config->control_readers) == NULL)
+        add_at(problems, root, "", "control_readers", "a group of this machine is expected (getent group lists them)",
+               config->control_readers);
 }
 
 /* A status log that is a file stands relative to the configuration. */

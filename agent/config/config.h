@@ -61,6 +61,7 @@ struct config {
     char *store;
     int64_t keep_us, keep_keys_us, quarantine_most;
     char *control;
+    char *control_readers; /* group, or NULL */
     char *log;        /* path, "journal" or "-" */
     char *mappings;   /* directory */
     char *connectors; /* directory, or NULL: where installed */

@@ -1,6 +1,7 @@
 #include "control/control.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +13,20 @@
 #include "base/str.h"
 #include "control/caller.h"
 
+#define BACKLOG 128 /* a crowd of strangers is turned away one by one */
+
 struct control {
     struct control_settings settings;
     char *socket;
+    gid_t readers; /* where settings.readers names a group */
+    int strangers; /* connected, without any right */
     struct MHD_Daemon *daemon;
 };
 
 struct request {
     struct control *control;
     struct MHD_Connection *connection;
-    struct caller caller;
+    const struct caller *caller;
 };
 
 /* A route fills in *ret_json and returns an HTTP status. */
@@ -207,7 +212,7 @@ static unsigned post_retry(struct request *request, json_t **ret_json, struct er
 
 static unsigned post_drop(struct request *request, json_t **ret_json, struct error *error)
 {
-    const struct caller *caller = &request->caller;
+    const struct caller *caller = request->caller;
     cleanup_free char *by = str_printf("%s%suid %lld", caller->name, caller->name[0] != '\0' ? ", " : "", (long long)caller->uid);
     enum control_target found;
     const char *target;
@@ -299,7 +304,7 @@ static int64_t number_or_none(const json_t *json, const char *name)
 /* What does not only look is told, whatever came of it. */
 static void tell_act(const struct request *request, const char *path, unsigned status, const json_t *json, const struct error *error)
 {
-    const struct caller *caller = &request->caller;
+    const struct caller *caller = request->caller;
     const struct act_report report = {
         .act = strrchr(path, '/') + 1,
         .outcome = status == MHD_HTTP_OK ? "done" : status == MHD_HTTP_FORBIDDEN ? "refused" : "failed",
@@ -340,11 +345,24 @@ static const struct route_row {
     { "POST", "/v1/reload", post_reload },
 };
 
+static unsigned refuse(const struct request *request, struct error *error)
+{
+    const struct caller *caller = request->caller;
+
+    error_set(error, ERROR_DENIED, "%s%suid %lld may %s: steering is for root and provostd's own group, looking for the group %s, too "
+              "(control_readers in the configuration)", caller->name, caller->name[0] != '\0' ? ", " : "", (long long)caller->uid,
+              caller->right == RIGHT_LOOK ? "only look" : "neither look nor steer", request->control->settings.readers);
+    return MHD_HTTP_FORBIDDEN;
+}
+
+/* What is no GET changes something. */
 static unsigned run(struct request *request, const struct route_row *route, json_t **ret_json, struct error *error)
 {
-    unsigned status = route->function(request, ret_json, error);
+    bool steers = strcmp(route->method, "GET") != 0;
+    bool may = request->caller->right >= (steers ? RIGHT_STEER : RIGHT_LOOK);
+    unsigned status = may ? route->function(request, ret_json, error) : refuse(request, error);
 
-    if (strcmp(route->method, "POST") == 0)
+    if (steers && request->caller->right != RIGHT_NONE) /* strangers could fill the log */
         tell_act(request, route->path, status, *ret_json, error);
     return status;
 }
@@ -391,16 +409,48 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
     return result;
 }
 
+#define STRANGERS_MOST 4        /* at a time, so that they cannot take all places */
+#define STRANGER_SECONDS_MOST 2u
+
+/* A stranger gets an answer, in a moment; one too many gets none. */
+static void bound_stranger(struct control *control, struct MHD_Connection *connection, int fd)
+{
+    if (++control->strangers > STRANGERS_MOST)
+        shutdown(fd, SHUT_RDWR);
+    else
+        MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, STRANGER_SECONDS_MOST);
+}
+
+/* The caller is asked of the kernel once for each connection. */
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code)
+{
+    struct control *control = arg;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        struct caller *caller = *context = malloc(sizeof(*caller));
+        if (caller != NULL)
+            *caller = caller_of(fd, control->settings.readers != NULL, control->readers);
+        if (caller != NULL && caller->right == RIGHT_NONE)
+            bound_stranger(control, connection, fd);
+    } else if (*context != NULL) {
+        control->strangers -= ((struct caller *)*context)->right == RIGHT_NONE;
+        free(*context);
+    }
+}
+
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
                                   const char *version, const char *body, size_t *body_bytes, void **state)
 {
     static char seen;
-    struct request request = { .control = arg, .connection = connection };
+    struct request request = { arg, connection, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context };
     struct error error = { 0 };
     json_t *json = NULL;
 
     (void)version;
     (void)body;
+    if (request.caller == NULL) /* no memory for it */
+        return MHD_NO;
     if (*state == NULL) { /* headers only: wait for the end of the request */
         *state = &seen;
         return MHD_YES;
@@ -409,7 +459,6 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         *body_bytes = 0;
         return MHD_YES;
     }
-    request.caller = caller_of(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
     unsigned status = dispatch(&request, method, path, &json, &error);
     if (status != MHD_HTTP_OK) {
         json_decref(json);
@@ -437,7 +486,7 @@ static int socket_error(const char *path, struct error *error)
     return error_set(error, error_from_errno(errno), "control socket %s: %s", path, strerror(errno));
 }
 
-static int open_socket(const char *path, int *ret_fd, struct error *error)
+static int open_socket(const char *path, bool for_readers, int *ret_fd, struct error *error)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
 
@@ -451,15 +500,30 @@ static int open_socket(const char *path, int *ret_fd, struct error *error)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return socket_error(path, error);
-    mode_t mask = umask(0117);
+    mode_t mask = umask(for_readers ? 0111 : 0117);
     int bound = bind(fd, (const struct sockaddr *)&address, sizeof(address));
     umask(mask);
-    if (bound < 0 || listen(fd, 16) < 0) {
+    if (bound < 0 || listen(fd, BACKLOG) < 0) {
         int code = socket_error(path, error);
         close(fd);
         return code;
     }
     *ret_fd = fd;
+    return 0;
+}
+
+static int find_readers(const char *name, gid_t *ret_group, struct error *error)
+{
+    struct group entry, *found = NULL;
+    char room[16384];
+
+    if (name == NULL)
+        return 0;
+    int errnum = getgrnam_r(name, &entry, room, sizeof(room), &found);
+    if (found == NULL)
+        return error_set(error, ERROR_NOTFOUND, "control_readers: there is no group \"%s\"%s%s; create it, or name another", name,
+                         errnum != 0 ? ": " : "", errnum != 0 ? strerror(errnum) : "");
+    *ret_group = found->gr_gid;
     return 0;
 }
 
@@ -473,10 +537,13 @@ int control_start(const struct control_settings *settings, struct control **ret_
         return error_nomem(error);
     }
     control->settings = *settings;
-    int code = open_socket(settings->socket, &fd, error);
+    int code = find_readers(settings->readers, &control->readers, error);
+    if (code == 0)
+        code = open_socket(settings->socket, settings->readers != NULL, &fd, error);
     if (code == 0) {
         control->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, on_request, control,
-                                           MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 32u,
+                                           MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, control,
+                                           MHD_OPTION_CONNECTION_LIMIT, 32u,
                                            MHD_OPTION_CONNECTION_TIMEOUT, 30u, MHD_OPTION_END);
         if (control->daemon == NULL) {
             close(fd);

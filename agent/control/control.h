@@ -2,7 +2,8 @@
  * control.h: the local API on a Unix socket that provostctl speaks to.
  *
  * HTTP/1.1 with JSON answers. Who may connect is who may write to the socket
- * file (mode 0660): there is no other authentication.
+ * file (mode 0660, or 0666 with a group of readers); caller.h says who may
+ * look (GET) and who may steer (POST).
  *   GET  /v1/status
  *   GET  /v1/events?target=&user=&type=&outcome=&before=&most=
  *   GET  /v1/show?id=
@@ -15,7 +16,7 @@
  *   POST /v1/resume?target=
  *   POST /v1/link?target=&group=&dn= {"target": …, "group": id, "dn": …}
  *   POST /v1/reload                  {"reloaded": true, "warnings": […]}
- * An error is {"error": "sentence"} with 400, 404, 405, 409 or 503.
+ * An error is {"error": "sentence"} with 400, 403, 404, 405, 409 or 503.
  *
  * Calling sequence: control_start → control_stop. Ownership: settings are
  * copied, the store is borrowed. Threads: one of libmicrohttpd's; the
@@ -40,6 +41,7 @@ enum control_target {
 
 struct control_settings {
     const char *socket;
+    const char *readers; /* the group whose members may look; NULL: none, and all who can open the socket may steer */
     struct store *store;
     struct status_log *log; /* each act of a person is a line of it; NULL: none */
     void *arg;

@@ -320,6 +320,10 @@ static void print_summary(const struct ctl *ctl, const struct config *config, co
            v6 ? "[" : "", config->listen.address, v6 ? "]" : "", (long long)config->listen.port, config->hook.path, config->hook.header,
            config->hook.previous_secret != NULL ? " (the previous one too)" : "");
     printf("  store %s, status log %s\n", config->store, config->log);
+    printf("  control socket %s", config->control);
+    if (config->control_readers != NULL)
+        printf("; the group %s may look, root and provostd's own group may do all", config->control_readers);
+    putchar('\n');
     json_array_foreach(targets, index, target)
         print_target(ctl, target);
     if (config->target_count == 0)

@@ -2,19 +2,25 @@
 """What people do to a running agent: a hold that is over stays over, who did what is told, what was given up stays visible, and reading is
 another right than steering."""
 
+import contextlib
+import grp
+import json
 import os
 import pwd
+import select
+import socket
+import stat
 import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import okta
-from agent import TARGET
+from agent import TARGET, UnixConnection
 from bounded import await_condition, stays
 from directory import PEOPLE
 from okta import User
-from tap import run, test
+from tap import Skip, run, test
 
 ANN = User("00uann", "ann@example.com", "Ann Lee")
 BOB = User("00ubob", "bob@example.com", "Bob Roe")
@@ -52,7 +58,7 @@ def a_hold_of_the_configuration_is_over_with_the_first_resume(world):
     await_account(world, BOB)
     out_of(agent, "hold", TARGET)
     agent.restart()
-    await_condition("it is held", lambda: agent.target_status()["state"] == "held")
+    await_condition("held again", lambda: agent.target_status()["state"] == "held")
     assert "held until its first" in out_of(agent, "check")
 
 
@@ -146,6 +152,7 @@ def taking_back_before_it_is_mended_makes_the_dead_letter_again(world):
 def a_newer_event_that_is_done_ends_what_was_given_up(world):
     agent, _ = refused_leaver(world)
     out_of(agent, "drop", TARGET, "--leavers")
+    out_of(agent, "status", code=1)
     mend(agent)
     agent.send(okta.deactivate(ANN))
     agent.await_log(id=ANN.id, outcome="applied", action="disable")
@@ -164,6 +171,140 @@ def a_joiner_who_was_given_up_is_shown_and_worries_nobody(world):
     out_of(agent, "drop", TARGET)
     assert "All is well" in out_of(agent, "status")
     assert "homeDirectory" in agent.ctl_json("show", BOB.login)["dropped"][0]["reason"]
+
+
+# --- who may
+
+class Person:
+    """A user of this machine, by its own or further groups."""
+
+    def __init__(self, name, *groups, primary=None):
+        entry = pwd.getpwnam(name)
+        self.uid, self.gid = entry.pw_uid, grp.getgrnam(primary).gr_gid if primary else entry.pw_gid
+        self.groups = [grp.getgrnam(group).gr_gid for group in groups]
+
+    def _start(self, work):
+        """A child that is this person: its pid, and the pipe into which it writes work()."""
+        ours, theirs = os.pipe()
+        child = os.fork()
+        if child != 0:
+            os.close(theirs)
+            return child, ours
+        try:
+            os.setgroups(self.groups)
+            os.setgid(self.gid)
+            os.setuid(self.uid)
+            os.write(theirs, json.dumps(work()).encode())
+        except Exception as error:
+            os.write(theirs, json.dumps([type(error).__name__, str(error)]).encode())
+        finally:
+            os._exit(0)
+
+    def does(self, work):
+        """The result of work(), done as this person."""
+        child, pipe = self._start(work)
+        with os.fdopen(pipe) as answer:
+            text = answer.read()
+        os.waitpid(child, 0)
+        return json.loads(text)
+
+    @contextlib.contextmanager
+    def crowds(self, path, count):
+        """Connects so often, says nothing and stays."""
+        def connect(crowd):
+            crowd.append(socket.socket(socket.AF_UNIX))
+            crowd[-1].connect(path)
+
+        def stay():
+            crowd = []
+            for _ in range(count):
+                connect(crowd)
+            os.write(told, b"x")
+            os.read(stays_until, 1)
+
+        (connected, told), (stays_until, go) = os.pipe(), os.pipe()
+        child, pipe = self._start(stay)
+        try:
+            assert select.select([connected], [], [], 20)[0], "they do not even connect"
+            yield
+        finally:
+            os.write(go, b"x")
+            os.waitpid(child, 0)
+            for fd in (connected, told, stays_until, go, pipe):
+                os.close(fd)
+
+
+def ask(agent, method, path):
+    """What the socket answers: its status, and the body."""
+    connection = UnixConnection(agent.path("control.sock"))
+    connection.request(method, path, headers={"Content-Length": "0"} if method == "POST" else {})
+    answer = connection.getresponse()
+    return [answer.status, json.loads(answer.read())]
+
+
+READERS = "games"
+READER, READER_BY_PRIMARY = Person("nobody", READERS), Person("nobody", primary=READERS)
+STRANGER = Person("nobody", "tape")
+OPERATOR = Person("daemon", grp.getgrgid(os.getegid()).gr_name)
+
+
+def reachable_agent(world, **top):
+    if os.geteuid() != 0:
+        raise Skip("only root can be other users")
+    agent = world.agent(top=top)
+    for folder in (world.folder, agent.folder):
+        os.chmod(folder, 0o755)
+    return agent
+
+
+@test
+def a_reader_may_look_and_not_steer(world):
+    agent = reachable_agent(world, control_readers=READERS)
+    for person in (READER, READER_BY_PRIMARY):
+        for path in ("status", "waiting", "dead", "events", "quarantine"):
+            status, _ = person.does(lambda path=path: ask(agent, "GET", f"/v1/{path}"))
+            assert status == 200, (path, status)
+        for path in (f"hold?target={TARGET}", f"drop?target={TARGET}&leavers=1", f"retry?target={TARGET}", "reload"):
+            status, body = person.does(lambda path=path: ask(agent, "POST", f"/v1/{path}"))
+            assert status == 403 and "may only look" in body["error"] and READERS in body["error"], (path, status, body)
+            line = acts(agent, act=path.split("?")[0])[-1]
+            assert (line["outcome"], line["by"], line["uid"], line["level"]) == ("refused", "nobody", str(READER.uid), "warning"), line
+    assert agent.target_status()["state"] != "held"
+
+
+@test
+def a_member_of_the_agents_group_may_steer(world):
+    agent = reachable_agent(world, control_readers=READERS)
+    assert OPERATOR.does(lambda: ask(agent, "POST", f"/v1/hold?target={TARGET}"))[0] == 200
+    assert agent.target_status()["state"] == "held" and acts(agent, act="hold", outcome="done")[-1]["by"] == "daemon"
+    assert OPERATOR.does(lambda: ask(agent, "GET", "/v1/status"))[0] == 200
+
+
+@test
+def a_stranger_may_neither_and_keeps_nobody_out(world):
+    agent = reachable_agent(world, control_readers=READERS)
+    for method, path in (("GET", "status"), ("POST", f"hold?target={TARGET}")):
+        status, body = STRANGER.does(lambda method=method, path=path: ask(agent, method, f"/v1/{path}"))
+        assert status == 403 and "neither look nor steer" in body["error"], (status, body)
+    assert acts(agent) == []
+
+    with STRANGER.crowds(agent.path("control.sock"), 60):
+        assert agent.status()["agent"]["pid"] == agent.process.pid
+
+
+@test
+def without_readers_the_socket_is_for_the_agents_group_alone(world):
+    agent = reachable_agent(world)
+    assert stat.S_IMODE(os.stat(agent.path("control.sock")).st_mode) == 0o660
+    assert READER.does(lambda: ask(agent, "GET", "/v1/status"))[0] == "PermissionError"
+    assert OPERATOR.does(lambda: ask(agent, "POST", f"/v1/hold?target={TARGET}"))[0] == 200
+
+
+@test
+def a_group_that_is_not_there_is_refused_with_its_line(world):
+    agent = world.agent(start=False, top={"control_readers": "no-such-group"})
+    text = out_of(agent, "check", code=1)
+    assert "provost.conf:" in text and "control_readers" in text and "no-such-group" in text, text
 
 
 run()
