@@ -343,9 +343,9 @@ void find_gone_targets(struct agent *agent, struct problems *problems)
     struct error error = { 0 };
 
     if (store_read_targets(agent->store, &known, &count, &error) < 0)
-        problems_add(problems, agent->config->path, 0, 0, "whether work waits for targets that are not configured could not be read: %s",
-                     error.text);
-    gone_targets_tell(agent->config, known, count, problems);
+        problems_add(problems, agent->config->path, 0, 0,
+                     "whether work waits for targets that are not configured could not be read: %s", error.text);
+    gone_targets_tell(agent->config, known, count, problems, problems);
     store_targets_free(known, count);
 }
 

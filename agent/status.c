@@ -61,7 +61,8 @@ static json_t *endpoint_json(const struct agent *agent)
 
     if (agent->receiver != NULL)
         receive_read_counts(agent->receiver, &counts);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)counts.requests, "verified",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)counts.requests,
+                     "verified",
                      (json_int_t)counts.verified, "accepted", (json_int_t)counts.accepted, "unauthorized",
                      (json_int_t)counts.unauthorized, "malformed", (json_int_t)counts.malformed, "too_big", (json_int_t)counts.too_big,
                      "wrong_type", (json_int_t)counts.wrong_type, "unavailable", (json_int_t)counts.unavailable, "not_found",
@@ -135,8 +136,10 @@ static json_t *waiting_json(const struct agent *agent, const char *target, enum 
 
     if (since.us != 0)
         wait_us = clock_wall(clock_system()).us - since.us;
-    return json_pack("{s:o, s:o, s:I, s:o}", counted, known ? json_integer(count) : json_null(), "since", time_or_null(since), "waited_s",
-                     (json_int_t)(wait_us > 0 ? wait_us / 1000000 : 0), "first", count > 0 ? first_names(agent, target, waiting) : json_array());
+    json_t *first = count > 0 ? first_names(agent, target, waiting) : json_array();
+    return json_pack("{s:o, s:o, s:I, s:o}", counted, known ? json_integer(count) : json_null(), "since", time_or_null(since),
+                     "waited_s",
+                     (json_int_t)(wait_us > 0 ? wait_us / 1000000 : 0), "first", first);
 }
 
 static json_t *revokes_json(const struct deliver_status *status)
@@ -153,7 +156,8 @@ static json_t *target_json(struct agent *agent, const struct config_target *targ
     store_count_lanes(agent->store, target->name, &lanes, NULL);
     if (agent->deliverer != NULL)
         deliver_read_status(agent->deliverer, target->name, &status);
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "name", target->name, "connector",
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "name",
+                     target->name, "connector",
                      target->connector, "state", target_state_name(status.state), "since", time_or_null(status.since), "ready",
                      (json_int_t)lanes.ready, "leased", (json_int_t)lanes.leased, "waiting", (json_int_t)lanes.waiting, "due",
                      (json_int_t)lanes.due, "held", (json_int_t)lanes.held, "dead", (json_int_t)lanes.dead, "last_success",
@@ -170,11 +174,13 @@ static json_t *gone_json(struct agent *agent, const char *target)
     struct store_lane_counts lanes = { 0 };
 
     store_count_lanes(agent->store, target, &lanes, NULL);
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "name", target, "connector", "-", "state", "gone", "ready",
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "name", target, "connector", "-", "state",
+                     "gone", "ready",
                      (json_int_t)lanes.ready, "leased", (json_int_t)lanes.leased, "waiting", (json_int_t)lanes.waiting, "due",
                      (json_int_t)lanes.due, "held", (json_int_t)lanes.held, "dead", (json_int_t)lanes.dead, "leavers",
                      waiting_json(agent, target, WAITING_LEAVERS, "not_out"), "failing",
-                     waiting_json(agent, target, WAITING_FAILING, "lanes"), "dropped", waiting_json(agent, target, WAITING_DROPPED, "leavers"));
+                     waiting_json(agent, target, WAITING_FAILING, "lanes"), "dropped",
+                     waiting_json(agent, target, WAITING_DROPPED, "leavers"));
 }
 
 static bool has_dropped(const struct agent *agent, const char *target)
@@ -221,7 +227,8 @@ static json_t *read_status(void *arg)
     json_t *self = agent_json(agent), *endpoint = endpoint_json(agent), *door = door_json(agent, &status);
     json_t *certificate = certificate_json(agent);
     pthread_rwlock_unlock(&agent->lock);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:[{s:s, s:o}], s:o}", "clock", clock_json(&status.clock), "agent", self, "store",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:[{s:s, s:o}], s:o}", "clock", clock_json(&status.clock), "agent", self,
+                     "store",
                      store_json(agent, &status), "endpoint", endpoint, "door", door, "certificate", certificate, "sources", "name", "okta",
                      "last_received", time_or_null(status.last_received), "targets", targets);
 }
@@ -244,7 +251,9 @@ static const char *next_of(const char *lane_state)
 {
     static const struct {
         const char *state, *next;
-    } rows[] = { { "ready", "at once" }, { "leased", "being tried" }, { "dead", "after provostctl retry" }, { "held", "after provostctl resume" } };
+    } rows[] = {
+        { "ready", "at once" }, { "leased", "being tried" }, { "dead", "after provostctl retry" }, { "held", "after provostctl resume" },
+    };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (str_equal(rows[i].state, lane_state))
@@ -285,7 +294,8 @@ static void tell_gone(json_t *lane)
     json_object_set_new(lane, "next", json_string("never"));
 }
 
-static int add_waiting(struct agent *agent, const char *target, enum waiting waiting, size_t most, json_t *array, struct error *error)
+static int add_waiting(struct agent *agent, const char *target, enum waiting waiting, size_t most, json_t *array,
+                       struct error *error)
 {
     struct deliver_status status = { 0 };
     json_t *lanes = NULL, *lane;
@@ -317,7 +327,8 @@ static int list_waiting(void *arg, const char *target, bool leavers, size_t most
     pthread_rwlock_rdlock(&agent->lock);
     for (size_t i = 0; i < count && code == 0 && json_array_size(array) < most; i++)
         if (target == NULL || str_equal(target, known[i].name))
-            code = add_waiting(agent, known[i].name, leavers ? WAITING_LEAVERS : WAITING_ALL, most - json_array_size(array), array, error);
+            code = add_waiting(agent, known[i].name, leavers ? WAITING_LEAVERS : WAITING_ALL, most - json_array_size(array),
+                               array, error);
     pthread_rwlock_unlock(&agent->lock);
     store_targets_free(known, count);
     if (code < 0)
@@ -386,7 +397,8 @@ static int reload(void *arg, json_t **ret_warnings, struct error *error)
     pthread_rwlock_unlock(&agent->lock);
     *ret_warnings = json_array();
     for (size_t i = 0; i < problems.count; i++)
-        json_array_append_new(*ret_warnings, json_sprintf("%s:%d: %s", problems.list[i].file, problems.list[i].line, problems.list[i].text));
+        json_array_append_new(*ret_warnings, json_sprintf("%s:%d: %s", problems.list[i].file, problems.list[i].line,
+                                                          problems.list[i].text));
     problems_free(&problems);
     return 0;
 }

@@ -39,8 +39,8 @@ static const struct option_row top_rows[] = {
                "how many bodies that could not be understood are kept; the oldest go first"),
     OPTION_PATH(struct loaded, config.control, "control", 0, "/run/provost/control.sock", "the socket that provostctl speaks to"),
     OPTION_STRING(struct loaded, config.control_readers, "control_readers", 0, NULL,
-                  "a group whose members may look (status, waiting, dead, events, show, quarantine) and change nothing; root and members of "
-                  "the agent's own group may do all; without it the socket is for these alone"),
+                  "a group whose members may look (status, waiting, dead, events, show, quarantine) and change nothing; root "
+                  "and members of the agent's own group may do all; without it the socket is for these alone"),
     OPTION_STRING(struct loaded, config.log, "log", 0, LOCALSTATEDIR "/log/provost/status.log",
                   "the status log: a file, journal for systemd's journal, or - for standard output"),
     OPTION_PATH(struct loaded, config.mappings, "mappings", 0, SYSCONFDIR "/provost/mappings", "the folder of the mapping files"),

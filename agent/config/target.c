@@ -23,7 +23,8 @@ static const struct option_row target_rows[] = {
                    "its mapping files, relative to the folder that the option mappings names; one for each kind"),
     OPTION_INT(struct entry, target.workers, "workers", 0, "4", 1, 256, "sessions that work at the same time"),
     OPTION_BOOL(struct entry, target.hold, "hold", "false",
-                "held until the first provostctl resume: events are taken and kept, nothing is written; after that only provostctl hold holds it"),
+                "held until the first provostctl resume: events are taken and kept, nothing is written; after that only "
+                "provostctl hold holds it"),
     OPTION_DURATION(struct entry, target.probe_us, "probe", "5 s", SECOND_US / 10, DAY_US,
                     "how often a target that is down is asked whether it is back, and the longest wait before one that refuses all changes is tried"),
     OPTION_GROUP(struct entry, retry, "retry", 0, "how work that failed is tried again"),

@@ -114,8 +114,8 @@ static int check_target_is_here(const struct request *request, const char *targe
 
     if (code < 0 || found == CONTROL_TARGET_HERE)
         return code;
-    return error_set(error, ERROR_NOTFOUND, "the target \"%s\" is not configured any more: add it to the configuration again, or give its "
-                     "work up with `provostctl drop %s`", target, target);
+    return error_set(error, ERROR_NOTFOUND, "the target \"%s\" is not configured any more: add it to the configuration again, "
+                     "or give its work up with `provostctl drop %s`", target, target);
 }
 
 /* An empty list is no answer about a target or user that was never heard of: a typing error would read as "all is well". */
@@ -302,7 +302,8 @@ static int64_t number_or_none(const json_t *json, const char *name)
 }
 
 /* What does not only look is told, whatever came of it. */
-static void tell_act(const struct request *request, const char *path, unsigned status, const json_t *json, const struct error *error)
+static void tell_act(const struct request *request, const char *path, unsigned status, const json_t *json,
+                     const struct error *error)
 {
     const struct caller *caller = request->caller;
     const struct act_report report = {
@@ -349,7 +350,8 @@ static unsigned refuse(const struct request *request, struct error *error)
 {
     const struct caller *caller = request->caller;
 
-    error_set(error, ERROR_DENIED, "%s%suid %lld may %s: steering is for root and provostd's own group, looking for the group %s, too "
+    error_set(error, ERROR_DENIED, "%s%suid %lld may %s: steering is for root and provostd's own group, looking for the group "
+              "%s, too "
               "(control_readers in the configuration)", caller->name, caller->name[0] != '\0' ? ", " : "", (long long)caller->uid,
               caller->right == RIGHT_LOOK ? "only look" : "neither look nor steer", request->control->settings.readers);
     return MHD_HTTP_FORBIDDEN;
@@ -443,7 +445,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                                   const char *version, const char *body, size_t *body_bytes, void **state)
 {
     static char seen;
-    struct request request = { arg, connection, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context };
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct request request = { arg, connection, info->socket_context };
     struct error error = { 0 };
     json_t *json = NULL;
 

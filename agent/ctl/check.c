@@ -38,7 +38,8 @@ static void check_expiry(const struct config *config, gnutls_certificate_credent
     int64_t left_us = expires.us - clock_wall(clock_system()).us, days = left_us / (86400 * INT64_C(1000000));
     wall_format(expires, when);
     if (left_us <= 0)
-        problems_add(&findings->warnings, config->path, 0, 0, "listen.tls: the certificate %s expired on %s: Okta does not deliver to it; "
+        problems_add(&findings->warnings, config->path, 0, 0,
+                     "listen.tls: the certificate %s expired on %s: Okta does not deliver to it; "
                      "renew it, then restart provostd", config->listen.certificate, when);
     else
         problems_add(&findings->notes, config->path, 0, 0, "listen.tls: the certificate %s expires on %s, %lld day%s are left%s",
@@ -55,7 +56,8 @@ static void check_certificate(const struct config *config, struct findings *find
         return;
     int code = gnutls_certificate_set_x509_key_file(credentials, config->listen.certificate, config->listen.key, GNUTLS_X509_FMT_PEM);
     if (code < 0)
-        problems_add(&findings->mistakes, config->path, 0, 0, "listen.tls: certificate %s with key %s: %s; both must be PEM files that can be read, "
+        problems_add(&findings->mistakes, config->path, 0, 0,
+                     "listen.tls: certificate %s with key %s: %s; both must be PEM files that can be read, "
                      "and belong together", config->listen.certificate, config->listen.key, gnutls_strerror(code));
     else
         check_expiry(config, credentials, findings);
@@ -94,10 +96,11 @@ static void check_store(const struct config *config, struct findings *findings)
     int code = store_look(config->store, &targets, &count, &error);
 
     if (code < 0 && code != ERROR_NOTFOUND)
-        problems_add(&findings->notes, config->path, 0, 0, "whether work waits for targets that are not configured any more is not known: %s",
+        problems_add(&findings->notes, config->path, 0, 0,
+                     "whether work waits for targets that are not configured any more is not known: %s",
                      error.text);
     if (code == 0)
-        gone_targets_tell(config, targets, count, &findings->warnings);
+        gone_targets_tell(config, targets, count, &findings->warnings, &findings->notes);
     store_targets_free(targets, count);
 }
 
@@ -330,7 +333,8 @@ static void print_summary(const struct ctl *ctl, const struct config *config, co
         printf("  no targets: events are taken and kept, nothing is written\n");
 }
 
-static void print_findings(const struct ctl *ctl, const struct config *config, const struct findings *findings, const json_t *targets)
+static void print_findings(const struct ctl *ctl, const struct config *config, const struct findings *findings,
+                           const json_t *targets)
 {
     if (findings->mistakes.count > 0) {
         problems_print(&findings->mistakes, stdout);
@@ -351,7 +355,8 @@ static int report(const struct ctl *ctl, const struct config *config, const stru
     json_t *targets = config != NULL && loads ? targets_json(config, ctl_value(ctl, "connect") != NULL, &well) : json_array();
 
     if (ctl->json) {
-        ctl_print_json(json_pack("{s:b, s:o, s:o, s:o, s:o}", "ok", well, "problems", problems_json(&findings->mistakes), "warnings",
+        ctl_print_json(json_pack("{s:b, s:o, s:o, s:o, s:o}", "ok", well, "problems", problems_json(&findings->mistakes),
+                                 "warnings",
                                  problems_json(&findings->warnings), "notes", problems_json(&findings->notes), "targets", targets));
     } else {
         print_findings(ctl, config, findings, targets);

@@ -95,8 +95,10 @@ static const struct ctl_command commands[] = {
     { "dead", "[TARGET]", 0, 1, "dead letters, with the reason of each",
       "Those of leavers who still have access are marked not_out.", dead_options, ctl_dead },
     { "waiting", "[TARGET]", 0, 1, "what waits: who, why, since when, and when it is tried next",
-      "Leavers who still have access come first, then what failed, each with the longest wait first.", waiting_options, ctl_waiting },
-    { "retry", "[TARGET]", 0, 1, "tries dead letters again", "Names a target, a user or both; or --all.", retry_options, ctl_retry },
+      "Leavers who still have access come first, then what failed, each with the longest wait "
+      "first.", waiting_options, ctl_waiting },
+    { "retry", "[TARGET]", 0, 1, "tries dead letters again", "Names a target, a user or both; or --all.", retry_options,
+      ctl_retry },
     { "drop", "[TARGET]", 0, 1, "gives dead letters up",
       "Names a target, a user or both; or --all. A newer event of the same user brings the work back.\n"
       "Exits 1 when dead letters of leavers were left, for want of --leavers.", drop_options, ctl_drop },
@@ -115,9 +117,8 @@ static const struct ctl_command commands[] = {
 
 static const char global_help[] = "  -c, --config FILE       the configuration (default " CONFIG_DEFAULT_PATH ")\n"
                                   "      --socket PATH       the agent's socket, instead of the configured one\n"
-                                  "      --json              print JSON\n"
-                                  "  -h, --help              this text; after a command, that command's\n"
-                                  "      --version           the version\n";
+                                  "      --json              print JSON\n  -h, --help              this text; after a command, "
+                                  "that command's\n      --version           the version\n";
 
 static const char exit_help[] = "Exit codes: 0 well, 1 the thing asked about is not well (or tests failed), 2 wrong use,\n"
                                 "3 the agent does not answer.\n";

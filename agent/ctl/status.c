@@ -89,7 +89,8 @@ static void put_door(const json_t *door, const json_t *certificate)
         printf(" (%s)", refusal_of(door));
     putchar('\n');
     if (json_is_object(certificate))
-        printf("          certificate expires %s, %" PRId64 " days left\n", text_of(certificate, "expires"), number_of(certificate, "days_left"));
+        printf("          certificate expires %s, %" PRId64 " days left\n", text_of(certificate, "expires"),
+               number_of(certificate, "days_left"));
 }
 
 static void put_sources(const struct ctl *ctl, const json_t *sources)
@@ -206,7 +207,8 @@ static bool advise_leavers(const struct ctl *ctl, const json_t *target)
         advise(ctl, COLOUR_BAD, "Who is not out of %s could not be read from the store: the agent's log tells why.", name);
     if (count > 0)
         advise(ctl, leavers_are_late(target) ? COLOUR_BAD : COLOUR_WARN,
-               "%" PRId64 " leaver%s not out of %s yet (%s), the oldest since %s: `provostctl waiting --leavers --target %s` tells why.",
+               "%" PRId64 " leaver%s not out of %s yet (%s), the oldest since %s: `provostctl waiting --leavers --target %s` "
+               "tells why.",
                count, count == 1 ? " is" : "s are", name, names != NULL ? names : "?", text_of(leavers, "since"), name);
     return count > 0 || leavers_are_late(target);
 }
@@ -220,7 +222,8 @@ static bool advise_failing(const struct ctl *ctl, const json_t *target)
 
     if (count > 0)
         advise(ctl, work_fails_for_long(target) ? COLOUR_BAD : COLOUR_WARN,
-               "Work for %" PRId64 " user%s or group%s fails in %s and is tried again (%s), the oldest since %s: `provostctl waiting --target %s` "
+               "Work for %" PRId64 " user%s or group%s fails in %s and is tried again (%s), the oldest since %s: `provostctl "
+               "waiting --target %s` "
                "tells why.", count, count == 1 ? "" : "s", count == 1 ? "" : "s", name, names != NULL ? names : "?",
                text_of(failing, "since"), name);
     return count > 0;
@@ -249,12 +252,13 @@ static bool advise_dropped(const struct ctl *ctl, const json_t *target)
     cleanup_free char *names = names_of(dropped, "leavers");
     const char *name = text_of(target, "name");
     int64_t count = number_of(dropped, "leavers");
-    cleanup_free char *back = str_equal(text_of(target, "state"), "gone") ? str_printf("the target must be configured again to take it back")
-                                                                          : str_printf("`provostctl retry %s --dropped` takes it back", name);
+    bool gone = str_equal(text_of(target, "state"), "gone");
+    cleanup_free char *back = gone ? str_printf("the target must be configured again to take it back")
+                                   : str_printf("`provostctl retry %s --dropped` takes it back", name);
 
     if (count > 0)
-        advise(ctl, COLOUR_BAD, "The work for %" PRId64 " leaver%s in %s was given up (%s), first at %s, and they may still have access: "
-               "`provostctl show USER` tells who did it and why it was refused, %s.", count,
+        advise(ctl, COLOUR_BAD, "The work for %" PRId64 " leaver%s in %s was given up (%s), first at %s, and they may still "
+               "have access: `provostctl show USER` tells who did it and why it was refused, %s.", count,
                count == 1 ? "" : "s", name, names != NULL ? names : "?", text_of(dropped, "since"),
                back != NULL ? back : "");
     return count > 0;
@@ -269,8 +273,9 @@ static void advise_gone(const struct ctl *ctl, const json_t *target)
     for (size_t i = 0; i < LANE_COLUMNS; i++)
         lanes += number_of(target, lane_columns[i]);
     if (lanes > 0)
-        advise(ctl, COLOUR_BAD, "%s is not configured any more, but work for %" PRId64 " user%s or group%s waits for it: add it to the "
-           "configuration again under this name, or give the work up with `provostctl drop %s%s`; `provostctl check` says more.", name,
+        advise(ctl, COLOUR_BAD, "%s is not configured any more, but work for %" PRId64 " user%s or group%s waits for it: add it "
+               "to the configuration again under this name, or give the work up with `provostctl drop %s%s`; `provostctl check` "
+               "says more.", name,
                lanes, lanes == 1 ? "" : "s", lanes == 1 ? "" : "s", name, leavers > 0 ? " --leavers" : "");
 }
 
@@ -333,11 +338,13 @@ static bool door_is_shut(const json_t *status)
 static bool advise_door(const struct ctl *ctl, const json_t *status)
 {
     const json_t *door = json_object_get(status, "door");
-    int64_t refused = number_of(door, "refused_since_accepted"), before = number_of(json_object_get(status, "endpoint"), "unauthorized");
+    int64_t refused = number_of(door, "refused_since_accepted");
+    int64_t before = number_of(json_object_get(status, "endpoint"), "unauthorized");
     bool tls = str_equal(text_of(door, "last_refusal"), "tls");
 
     if (refused > 0)
-        advise(ctl, COLOUR_BAD, "%" PRId64 " request%s refused since the last delivery was accepted (%s), the last one at %s: %s; %s", refused,
+        advise(ctl, COLOUR_BAD, "%" PRId64 " request%s refused since the last delivery was accepted (%s), the last one at %s: "
+               "%s; %s", refused,
                refused == 1 ? " was" : "s were", text_of(door, "last_accepted"), text_of(door, "last_refused"), refusal_of(door),
                tls ? "see whether Okta can trust the certificate (its authority, its names, its date)."
                    : "compare the hook's secret in Okta with hook.secret.");
@@ -358,10 +365,11 @@ static bool advise_certificate(const struct ctl *ctl, const json_t *certificate)
     if (!json_is_object(certificate) || days >= CERTIFICATE_DAYS_LEAST)
         return false;
     if (json_is_true(json_object_get(certificate, "expired")))
-        advise(ctl, COLOUR_BAD, "The certificate that is served (%s) expired on %s: Okta does not deliver to it. Renew it, then restart "
-               "provostd.", file, expires);
+        advise(ctl, COLOUR_BAD, "The certificate that is served (%s) expired on %s: Okta does not deliver to it. Renew it, then "
+               "restart provostd.", file, expires);
     else
-        advise(ctl, COLOUR_WARN, "The certificate that is served (%s) expires on %s, in %" PRId64 " day%s. Renew it, then restart provostd.",
+        advise(ctl, COLOUR_WARN, "The certificate that is served (%s) expires on %s, in %" PRId64 " day%s. Renew it, then "
+               "restart provostd.",
                file, expires, days, days == 1 ? "" : "s");
     return true;
 }
@@ -392,8 +400,9 @@ static bool target_is_well(const json_t *target)
 {
     const char *state = text_of(target, "state");
 
-    return !str_equal(state, "down") && !str_equal(state, "refusing") && !str_equal(state, "gone") && number_of(target, "dead") == 0 && !leavers_are_late(target) &&
-           !work_fails_for_long(target) && number_of(json_object_get(target, "dropped"), "leavers") == 0;
+    return !str_equal(state, "down") && !str_equal(state, "refusing") && !str_equal(state, "gone") &&
+           number_of(target, "dead") == 0 && number_of(json_object_get(target, "dropped"), "leavers") == 0 &&
+           !leavers_are_late(target) && !work_fails_for_long(target);
 }
 
 /* Nothing needs a person; what was advised may still be worth a look. */

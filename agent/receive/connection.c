@@ -101,7 +101,8 @@ static void tell_failed_handshake(struct receiver *receiver, const struct connec
     atomic_fetch_add_explicit(&receiver->tls_failed, 1, memory_order_relaxed);
     door_refused(receiver, true);
     if (receiver->sink.broken_off != NULL)
-        receiver->sink.broken_off(receiver->sink.arg, connection->peer, "the client left in the middle of the TLS handshake: it may not "
+        receiver->sink.broken_off(receiver->sink.arg, connection->peer,
+                                  "the client left in the middle of the TLS handshake: it may not "
                                   "trust the certificate, or offer no version and cipher that is allowed here");
 }
 

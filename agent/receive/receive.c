@@ -92,7 +92,8 @@ static int daemon_start(struct receiver *receiver, const struct tls_files *files
     return 0;
 }
 
-static int read_tls(const struct receive_settings *settings, struct tls_files *ret_files, struct wall *ret_expires, struct error *error)
+static int read_tls(const struct receive_settings *settings, struct tls_files *ret_files, struct wall *ret_expires,
+                    struct error *error)
 {
     struct wall expires;
     char when[WALL_TEXT_BYTES];

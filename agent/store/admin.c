@@ -146,7 +146,8 @@ static int drop_lane(struct store *store, const struct dead_call *call, int64_t 
         if (code <= 0)
             return code;
         const char *outcome = row_text(row, 9), *why = row_text(row, 11);
-        reason = str_printf("given up by %s%s%s%s%s", call->by != NULL ? call->by : "a person", outcome != NULL ? "; it was " : "",
+        reason = str_printf("given up by %s%s%s%s%s", call->by != NULL ? call->by : "a person",
+                            outcome != NULL ? "; it was " : "",
                             outcome != NULL ? outcome : "", why != NULL ? ": " : "", why != NULL ? why : "");
     }
     {

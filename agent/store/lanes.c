@@ -529,7 +529,8 @@ static int end_lane(struct store *store, const struct completion *c, bool noted,
     lane_count(store, key >> LANE_IDENTITY_BITS, LANE_STATE_LEASED, -1);
     lane_count(store, key >> LANE_IDENTITY_BITS, end.state, 1);
     int64_t rank = end.state != LANE_STATE_READY ? 0 : end.attempt > 0 ? PRIORITY_AGAIN : lane->priority;
-    return db_run(store->writer, SQL_LANE_END, error, "iiiiiiiittttiii", (int64_t)end.state, rank, end.at, end.at, (int64_t)end.attempt,
+    return db_run(store->writer, SQL_LANE_END, error, "iiiiiiiittttiii", (int64_t)end.state, rank, end.at, end.at,
+                  (int64_t)end.attempt,
                   lane->delivery, lane->deliveries, newer != 0 ? lane->oldest : c->end == LANE_DONE ? 0 : lane->oldest, c->outcome,
                   c->action, c->reason, c->undone, leaver_after(c, lane, news, store->now.us),
                   failing_after(c, lane, store->now.us), key);

@@ -347,7 +347,8 @@ static int add_waiting(struct db *db, enum sql sql, int64_t target, size_t most,
     return code;
 }
 
-int store_list_waiting(struct store *store, const char *target, enum waiting waiting, size_t most, json_t **ret_array, struct error *error)
+int store_list_waiting(struct store *store, const char *target, enum waiting waiting, size_t most, json_t **ret_array,
+                       struct error *error)
 {
     static const enum sql lists[][2] = {
         [WAITING_ALL] = { SQL_LEAVERS, SQL_WAITING }, [WAITING_LEAVERS] = { SQL_LEAVERS, SQL_COUNT },

@@ -31,7 +31,8 @@ static int load_targets(struct store *store, struct error *error)
     int code;
 
     while ((code = db_next(store->writer, SQL_TARGETS_READ, &row, error, "")) > 0) {
-        int added = target_add(store, row_number(row, 0), row_text(row, 1), row_number(row, 2) != 0, row_number(row, 3) != 0, error);
+        int added = target_add(store, row_number(row, 0), row_text(row, 1), row_number(row, 2) != 0, row_number(row, 3) != 0,
+                               error);
         if (added < 0)
             return added;
     }

@@ -14,7 +14,8 @@ static int cannot_look(const char *path, int errnum, struct error *error)
 {
     if (errnum == ENOENT)
         return error_set(error, ERROR_NOTFOUND, "store %s: it is not there yet", path);
-    return error_set(error, error_from_errno(errnum), "store %s cannot be looked into: %s; ask as root, or as the user that provostd runs as",
+    return error_set(error, error_from_errno(errnum),
+                     "store %s cannot be looked into: %s; ask as root, or as the user that provostd runs as",
                      path, strerror(errnum));
 }
 
@@ -40,7 +41,8 @@ static int open_file(const char *path, struct db *db, struct error *error)
     if (stat(path, &file) < 0 || access(path, R_OK) < 0)
         return cannot_look(path, errno, error);
     bool alone = stat(log, &file) < 0 && errno == ENOENT;
-    int result = sqlite3_open_v2(alone ? uri : path, &db->handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | (alone ? SQLITE_OPEN_URI : 0),
+    int result = sqlite3_open_v2(alone ? uri : path, &db->handle,
+                                 SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | (alone ? SQLITE_OPEN_URI : 0),
                                  NULL);
     if (result != SQLITE_OK)
         return db_error(db, result, "looking into it", error);
@@ -55,7 +57,8 @@ static int check_version(struct db *db, struct error *error)
 
     if (code < 0 || (version >= SCHEMA_LEAST && version <= schema_version))
         return code;
-    return error_set(error, ERROR_VERSION, "store %s cannot be looked into: its schema is version %lld, this program knows %d to %d", db->path,
+    return error_set(error, ERROR_VERSION, "store %s cannot be looked into: its schema is version %lld, this program knows %d "
+                     "to %d", db->path,
                      (long long)version, SCHEMA_LEAST, schema_version);
 }
 

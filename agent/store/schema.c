@@ -11,19 +11,17 @@ static const char version_1[] =
     " operation NOT NULL DEFAULT 0, identity NOT NULL DEFAULT 0, generation NOT NULL DEFAULT 0, quarantine NOT NULL DEFAULT 0,"
     " events NOT NULL DEFAULT 0, duplicates NOT NULL DEFAULT 0, duplicate_requests NOT NULL DEFAULT 0,"
     " quarantined NOT NULL DEFAULT 0, received NOT NULL DEFAULT 0);"
-    "INSERT INTO counter (id) VALUES (1);"
-    "CREATE TABLE day (day INTEGER PRIMARY KEY, event INTEGER NOT NULL);"
+    "INSERT INTO counter (id) VALUES (1);CREATE TABLE day (day INTEGER PRIMARY KEY, event INTEGER NOT NULL);"
     "CREATE TABLE target (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, held INTEGER NOT NULL DEFAULT 0);"
     /* in the order of the events' own times, so that new keys go to the same few pages */
     "CREATE TABLE seen (t INTEGER NOT NULL, key BLOB NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (t, key)) WITHOUT ROWID;"
     "CREATE TABLE event (id INTEGER PRIMARY KEY, received INTEGER, published INTEGER, uuid TEXT, type TEXT, outcome TEXT,"
     " effect INTEGER, actor TEXT, kind INTEGER, subject_id TEXT, subject_name TEXT, previous INTEGER, delivery INTEGER,"
-    " deliveries INTEGER, raw TEXT);"
-    "CREATE TABLE identity (n INTEGER PRIMARY KEY, kind INTEGER NOT NULL, id TEXT NOT NULL, last_event INTEGER,"
-    " status TEXT, status_at INTEGER, live TEXT, live_at INTEGER, login TEXT, login_at INTEGER, name TEXT, name_at INTEGER,"
-    " sessions_void INTEGER, present INTEGER, present_at INTEGER, profile_at INTEGER, profile TEXT);"
-    "CREATE UNIQUE INDEX identity_id ON identity (id, kind);"
-    "CREATE INDEX identity_login ON identity (login COLLATE NOCASE) WHERE login IS NOT NULL;"
+    " deliveries INTEGER, raw TEXT);CREATE TABLE identity (n INTEGER PRIMARY KEY, kind INTEGER NOT NULL, id TEXT NOT NULL, "
+    "last_event INTEGER, status TEXT, status_at INTEGER, live TEXT, live_at INTEGER, login TEXT, login_at INTEGER, name TEXT, "
+    "name_at INTEGER, sessions_void INTEGER, present INTEGER, present_at INTEGER, profile_at INTEGER, profile TEXT);"
+    "CREATE UNIQUE INDEX identity_id ON identity (id, kind);CREATE INDEX identity_login ON identity (login COLLATE NOCASE) WHERE "
+    "login IS NOT NULL;"
     /* kind 0: `other` is a group's n; 1: an app's id */
     "CREATE TABLE membership (user INTEGER NOT NULL, kind INTEGER NOT NULL, other NOT NULL, present INTEGER NOT NULL,"
     " as_of INTEGER NOT NULL, name TEXT, PRIMARY KEY (user, kind, other)) WITHOUT ROWID;"
@@ -35,14 +33,13 @@ static const char version_1[] =
     " attempt INTEGER NOT NULL DEFAULT 0, delivery INTEGER NOT NULL, deliveries INTEGER NOT NULL, again INTEGER NOT NULL DEFAULT 0,"
     " since INTEGER NOT NULL, oldest INTEGER NOT NULL, outcome TEXT, action TEXT, reason TEXT);"
     /* rank: the priority of a ready lane, else 0 */
-    "CREATE INDEX lane_queue ON lane (target, state, rank, at);"
-    "CREATE TABLE link (lane INTEGER PRIMARY KEY, target INTEGER NOT NULL, kind INTEGER NOT NULL, key TEXT, locator TEXT,"
-    " account TEXT, gone INTEGER NOT NULL, due INTEGER NOT NULL, linked INTEGER NOT NULL);"
-    "CREATE UNIQUE INDEX link_key ON link (target, kind, key) WHERE NOT gone;"
+    "CREATE INDEX lane_queue ON lane (target, state, rank, at);CREATE TABLE link (lane INTEGER PRIMARY KEY, target INTEGER NOT "
+    "NULL, kind INTEGER NOT NULL, key TEXT, locator TEXT, account TEXT, gone INTEGER NOT NULL, due INTEGER NOT NULL, linked "
+    "INTEGER NOT NULL);CREATE UNIQUE INDEX link_key ON link (target, kind, key) WHERE NOT gone;"
     "CREATE TABLE operation (id INTEGER PRIMARY KEY, delivery INTEGER NOT NULL, lane INTEGER NOT NULL, identity INTEGER NOT NULL,"
     " at INTEGER NOT NULL, kind TEXT, locator TEXT, outcome TEXT, changes TEXT, before TEXT);"
-    "CREATE INDEX operation_identity ON operation (identity, id);"
-    "CREATE TABLE quarantine (id INTEGER PRIMARY KEY, at INTEGER, peer TEXT, reason TEXT, bytes INTEGER, body BLOB);";
+    "CREATE INDEX operation_identity ON operation (identity, id);CREATE TABLE quarantine (id INTEGER PRIMARY KEY, at INTEGER, "
+    "peer TEXT, reason TEXT, bytes INTEGER, body BLOB);";
 
 /* Leavers can be told apart, an operation tells of sessions, and what is sent twice has one key. */
 static const char version_2[] =
@@ -51,16 +48,14 @@ static const char version_2[] =
     "UPDATE lane SET leaver = CASE WHEN oldest > 0 THEN oldest ELSE since END WHERE state <> 3 AND (1099511627775 & key) IN"
     " (SELECT n FROM identity WHERE kind = 0 AND status IN ('SUSPENDED', 'DEPROVISIONED', 'DELETED'));"
     "CREATE INDEX lane_leaver ON lane (target, leaver) WHERE leaver > 0;"
-    "ALTER TABLE operation ADD COLUMN sessions_found INTEGER;"
-    "ALTER TABLE operation ADD COLUMN sessions_ended INTEGER;"
-    "ALTER TABLE operation ADD COLUMN note TEXT;"
-    "CREATE TABLE claim (lane INTEGER NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL,"
-    " PRIMARY KEY (lane, kind, digest)) WITHOUT ROWID;";
+    "ALTER TABLE operation ADD COLUMN sessions_found INTEGER;ALTER TABLE operation ADD COLUMN sessions_ended INTEGER;"
+    "ALTER TABLE operation ADD COLUMN note TEXT;CREATE TABLE claim (lane INTEGER NOT NULL, kind TEXT NOT NULL, digest TEXT NOT "
+    "NULL, key TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (lane, kind, digest)) WITHOUT ROWID;";
 
 /* One time for each trigger, as "clear=1700000000000000 …"; what was kept until then did not tell the triggers apart. */
 static const char version_3[] =
-    "ALTER TABLE identity ADD COLUMN voids TEXT;"
-    "UPDATE identity SET voids = 'clear=' || sessions_void, sessions_void = NULL WHERE sessions_void > 0;"
+    "ALTER TABLE identity ADD COLUMN voids TEXT;UPDATE identity SET voids = 'clear=' || sessions_void, sessions_void = NULL "
+    "WHERE sessions_void > 0;"
     /* membership kind 2: `other` is the name of a session at the source */
     "CREATE INDEX membership_sign_in ON membership (as_of) WHERE kind = 2;";
 
@@ -71,15 +66,13 @@ static const char version_4[] =
 
 /* What a group's lane began to write is known to the next attempt, and to another group that finds it. */
 static const char version_5[] =
-    "ALTER TABLE link ADD COLUMN begun TEXT;"
-    "CREATE INDEX link_begun ON link (target, kind, locator) WHERE gone AND begun IS NOT NULL;";
+    "ALTER TABLE link ADD COLUMN begun TEXT;CREATE INDEX link_begun ON link (target, kind, locator) WHERE gone AND begun IS NOT "
+    "NULL;";
 
 /* Who stands at a place by the link, or may have left a value of before in a group. */
 static const char version_6[] =
-    "ALTER TABLE link ADD COLUMN former TEXT;"
-    "ALTER TABLE link ADD COLUMN former_value TEXT;"
-    "DROP INDEX link_begun;"
-    "CREATE INDEX link_place ON link (target, kind, locator);"
+    "ALTER TABLE link ADD COLUMN former TEXT;ALTER TABLE link ADD COLUMN former_value TEXT;"
+    "DROP INDEX link_begun;CREATE INDEX link_place ON link (target, kind, locator);"
     "CREATE INDEX link_former ON link (target, kind, former_value) WHERE former_value IS NOT NULL;";
 
 /*
@@ -106,10 +99,8 @@ static const char version_7[] =
     "CREATE TABLE member_value (target INTEGER NOT NULL, grp INTEGER NOT NULL, key TEXT NOT NULL, user INTEGER NOT NULL,"
     " state INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (target, grp, key, user)) WITHOUT ROWID;"
     "CREATE INDEX member_value_user ON member_value (target, user);"
-    "ALTER TABLE claim RENAME TO intent;"
-    "ALTER TABLE intent RENAME COLUMN kind TO operation;"
-    "ALTER TABLE intent ADD COLUMN place TEXT;"
-    "ALTER TABLE intent ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE claim RENAME TO intent;ALTER TABLE intent RENAME COLUMN kind TO operation;"
+    "ALTER TABLE intent ADD COLUMN place TEXT;ALTER TABLE intent ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE intent ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX intent_place ON intent (place) WHERE place IS NOT NULL;"
     "ALTER TABLE lane ADD COLUMN undone TEXT;"
@@ -126,8 +117,8 @@ static const char version_7[] =
     /* values that groups began to write: of members whose place or account has them, or else of anybody there */
     "WITH held (target, grp, user, value) AS (SELECT g.target, m.other, m.user, l.locator FROM link g" MEMBERS_OF_BEGUN
     " UNION SELECT g.target, m.other, m.user, t.atom FROM link g" MEMBERS_OF_BEGUN
-    " CROSS JOIN json_tree(l.account) t WHERE t.type = 'text')"
-    " INSERT OR IGNORE INTO member_value SELECT h.target, h.grp, " KEY_OF("v.key") ", h.user, 1, v.key FROM link g"
+    " CROSS JOIN json_tree(l.account) t WHERE t.type = 'text') INSERT OR IGNORE INTO member_value SELECT h.target, h.grp, "
+    "" KEY_OF("v.key") ", h.user, 1, v.key FROM link g"
     " CROSS JOIN json_each(g.begun, '$.members') v CROSS JOIN held h ON h.target = g.target AND h.grp = " PERSON_OF("g")
     " AND h.value = v.key WHERE g.kind = 1 AND g.begun IS NOT NULL;"
     "INSERT OR IGNORE INTO member_value SELECT g.target, " PERSON_OF("g") ", " KEY_OF("v.key") ", (SELECT min(m.user) FROM membership m"
@@ -156,20 +147,16 @@ static const char version_7[] =
     " account TEXT, gone INTEGER NOT NULL, due INTEGER NOT NULL, linked INTEGER NOT NULL, member TEXT, member_key TEXT);"
     "INSERT INTO link_7 SELECT lane, target, kind, key, CASE WHEN gone THEN locator ELSE coalesce(former, locator) END, account, gone, due,"
     " linked, CASE WHEN NOT gone THEN former_value END, CASE WHEN NOT gone THEN " KEY_OF("former_value") " END FROM link"
-    " WHERE NOT (gone AND key IS NULL);"
-    "DROP TABLE link;"
-    "ALTER TABLE link_7 RENAME TO link;"
+    " WHERE NOT (gone AND key IS NULL);DROP TABLE link;ALTER TABLE link_7 RENAME TO link;"
     "CREATE UNIQUE INDEX link_key ON link (target, kind, key) WHERE NOT gone;";
 
 /* newest: the newest time of the source; doubted: what was the newest known when a request told of a far later one; ahead: the source's
  * clock less ours in the last request; wall, removal: the two clocks when the file was last written to (0: not known). */
 static const char version_8[] =
-    "ALTER TABLE counter ADD COLUMN newest NOT NULL DEFAULT 0;"
-    "ALTER TABLE counter ADD COLUMN doubted NOT NULL DEFAULT 0;"
-    "ALTER TABLE counter ADD COLUMN ahead NOT NULL DEFAULT 0;"
-    "ALTER TABLE counter ADD COLUMN wall NOT NULL DEFAULT 0;"
-    "ALTER TABLE counter ADD COLUMN removal NOT NULL DEFAULT 0;"
-    "UPDATE counter SET newest = (SELECT coalesce(max(published), 0) FROM (SELECT published FROM event ORDER BY id DESC LIMIT 1000)"
+    "ALTER TABLE counter ADD COLUMN newest NOT NULL DEFAULT 0;ALTER TABLE counter ADD COLUMN doubted NOT NULL DEFAULT 0;"
+    "ALTER TABLE counter ADD COLUMN ahead NOT NULL DEFAULT 0;ALTER TABLE counter ADD COLUMN wall NOT NULL DEFAULT 0;"
+    "ALTER TABLE counter ADD COLUMN removal NOT NULL DEFAULT 0;UPDATE counter SET newest = (SELECT coalesce(max(published), 0) "
+    "FROM (SELECT published FROM event ORDER BY id DESC LIMIT 1000)"
     " WHERE published <= received + 86400000000);" /* an event of 2099 tells nothing of the source's clock */;
 
 /* failing: since when the work on a lane fails; 0: it does not. Before, only how often was known.
@@ -181,8 +168,8 @@ static const char version_9[] =
     "CREATE INDEX lane_failing ON lane (target, failing) WHERE failing > 0 AND leaver = 0 AND state <> 5;"
     "ALTER TABLE target ADD COLUMN resumed INTEGER NOT NULL DEFAULT 0;"
     "UPDATE target SET resumed = 1 WHERE NOT held AND id IN (SELECT target FROM link);"
-    "CREATE TABLE dropped (lane INTEGER PRIMARY KEY, target INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT, leaver INTEGER NOT NULL,"
-    " attempt INTEGER NOT NULL, outcome TEXT, action TEXT, reason TEXT, undone TEXT);"
+    "CREATE TABLE dropped (lane INTEGER PRIMARY KEY, target INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT, leaver INTEGER NOT "
+    "NULL, attempt INTEGER NOT NULL, outcome TEXT, action TEXT, reason TEXT, undone TEXT);"
     "CREATE INDEX dropped_leaver ON dropped (target, at) WHERE leaver > 0;";
 
 /* adopted: 0: the entry was created here; 1: it was there before; 2: as 1, and it is being left. Of a group whose creation is not recorded any

@@ -85,8 +85,8 @@ static const char *const sql_texts[SQL_COUNT] = {
                            "FROM membership m LEFT JOIN identity g ON m.kind = 0 AND g.n = m.other WHERE m.user = ?",
     [SQL_USERS_IN] = "SELECT user FROM membership WHERE kind = 0 AND other = ? AND user > ? AND present ORDER BY user LIMIT ?",
     [SQL_MEMBERS_OF] = "SELECT u.n, u.id, l.member, l.member_key FROM membership m JOIN identity u ON u.n = m.user "
-                       "JOIN link l ON l.lane = (? << 40) | m.user "
-                       "WHERE m.kind = 0 AND m.other = ? AND m.user > ? AND m.present AND NOT l.gone ORDER BY m.user LIMIT ?",
+                       "JOIN link l ON l.lane = (? << 40) | m.user WHERE m.kind = 0 AND m.other = ? AND m.user > ? AND m.present "
+                       "AND NOT l.gone ORDER BY m.user LIMIT ?",
 
     [SQL_DELIVERY_ADD] = "INSERT INTO delivery (id, event, lane, previous, received) VALUES (?,?,?,?,?)",
     [SQL_DELIVERY_READ] = "SELECT previous, received FROM delivery WHERE id = ?",
@@ -122,7 +122,8 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_DROPPED_ADD] = "INSERT OR REPLACE INTO dropped (lane, target, at, by, leaver, attempt, outcome, action, reason, undone) "
                         "SELECT key, target, ?, ?, leaver, attempt, outcome, action, reason, undone FROM lane WHERE key = ?",
     [SQL_DROPPED_DELETE] = "DELETE FROM dropped WHERE lane = ?",
-    [SQL_DROPPED_OF_TARGET] = "SELECT lane, leaver FROM dropped WHERE target = ?1 AND (?2 = 0 OR lane = (?1 << 40) | ?2) LIMIT ?3",
+    [SQL_DROPPED_OF_TARGET] = "SELECT lane, leaver FROM dropped WHERE target = ?1 AND (?2 = 0 OR lane = (?1 << 40) | ?2) LIMIT "
+    "?3",
     [SQL_DROPPED_COUNT] = "SELECT count(*), min(at) FROM dropped WHERE target = ? AND leaver > 0",
     [SQL_DROPPED_LEAVERS] = "SELECT " DROPPED_COLUMNS " FROM dropped d JOIN target t ON t.id = d.target JOIN identity i ON i.n = "
                             IDENTITY_OF_LANE "d.lane) WHERE d.target = ? AND d.leaver > 0 ORDER BY d.at LIMIT ?",

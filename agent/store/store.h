@@ -440,7 +440,8 @@ enum waiting {
 int store_count_waiting(struct store *store, const char *target, enum waiting waiting, int64_t *ret_count, struct wall *ret_since,
                         struct error *error);
 /* The `most` of them that wait for longest: rows as of store_list_dead, with since, failing_since and retry_at. The caller's array. */
-int store_list_waiting(struct store *store, const char *target, enum waiting waiting, size_t most, json_t **ret_array, struct error *error);
+int store_list_waiting(struct store *store, const char *target, enum waiting waiting, size_t most, json_t **ret_array,
+                       struct error *error);
 
 struct store_status {
     int64_t events, duplicates, identities, quarantined; /* events: since the store was made */

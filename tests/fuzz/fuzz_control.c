@@ -60,7 +60,8 @@ static int hold(void *arg, const char *target, bool held, struct error *error)
 static int waiting(void *arg, const char *target, bool leavers, size_t most, json_t **ret_array, struct error *error)
 {
     (void)arg;
-    return store_list_waiting(store, target != NULL ? target : "corp", leavers ? WAITING_LEAVERS : WAITING_ALL, most, ret_array, error);
+    return store_list_waiting(store, target != NULL ? target : "corp", leavers ? WAITING_LEAVERS : WAITING_ALL, most, ret_array,
+                              error);
 }
 
 static int find_target(void *arg, const char *target, enum control_target *ret_found, struct error *error)
@@ -141,7 +142,8 @@ static void start(void)
     socket_path = str_printf("%s/control.sock", scratch());
     demand(store_open(&settings, &store, &error) == 0, error.text);
     make_lanes();
-    const struct control_settings controls = { .socket = socket_path, .store = store, .status = status, .waiting = waiting, .hold = hold,
+    const struct control_settings controls = { .socket = socket_path, .store = store, .status = status, .waiting = waiting,
+                                              .hold = hold,
                                                .find_target = find_target, .wake = wake, .reload = reload };
     demand(control_start(&controls, &control, &error) == 0, error.text);
     atexit(stop);

@@ -180,6 +180,20 @@ def a_target_that_is_renamed_while_a_leaver_waits_is_told_by_check_reload_and_st
 
 
 @test
+def a_target_that_is_renamed_while_nothing_waits_is_told_for_its_accounts(world):
+    agent = world.agent()
+    join(agent, ANN)
+    rename_target(agent, "corp-ad")
+    words = (line_of(agent, '"corp-ad"'), "known under that name alone", f'name = "{TARGET}";')
+    the_line(out_of(agent, "check").splitlines(), *words)
+    the_line(out_of(agent, "reload").splitlines(), *words)
+    agent.send(okta.create(BOB))  # the first account under the new name: it is a target of its own
+    await_condition("it has an account", lambda: agent.log(id=BOB.id, outcome="applied"))
+    agent.settle()
+    assert "under that name alone" not in out_of(agent, "check")
+
+
+@test
 def a_target_that_is_removed_keeps_status_unwell_until_its_work_is_given_up(world):
     agent = a_leaver_waits(world)
     agent.send(okta.create(BOB))

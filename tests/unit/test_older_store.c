@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "deliver/run.h"
 #include "plan/plan.h"
+#include "store/look.h"
 #include "tests/property/memory_target.h"
 #include "tests/property/policy.h"
 
@@ -404,7 +405,8 @@ static void waiting_due_and_dead_lanes_are_there(void **state)
     assert_int_equal(counts.waiting, 3); /* u6, u7, g7 */
     assert_int_equal(counts.due, 1);
     assert_int_equal(counts.leased, 0);
-    assert_int_equal(number("SELECT count(*) FROM lane WHERE failing > 0 AND attempt > 0"), number("SELECT count(*) FROM lane WHERE attempt > 0"));
+    assert_int_equal(number("SELECT count(*) FROM lane WHERE failing > 0 AND attempt > 0"),
+                     number("SELECT count(*) FROM lane WHERE attempt > 0"));
     assert_int_equal(store_list_dead(old.world->store, &filter, &dead, &old.world->error), 0);
     assert_int_equal(json_array_size(dead), 1);
     assert_string_equal(json_string_value(json_object_get(json_array_get(dead, 0), "id")), "u5");
@@ -412,6 +414,23 @@ static void waiting_due_and_dead_lanes_are_there(void **state)
     json_decref(dead);
     assert_true(store_is_held(old.world->store, "mail", false));
     assert_false(store_is_held(old.world->store, "ldap", true)); /* it was written to: somebody had resumed it */
+}
+
+/* provostctl check of a newer version beside the agent of an older one. */
+static void work_that_waits_is_seen_without_bringing_the_file_up(void **state)
+{
+    struct store_target *targets = NULL;
+    size_t count = 0;
+
+    (void)state;
+    world_close(old.world);
+    make_file();
+    assert_int_equal(store_look(old.world->path, &targets, &count, &old.world->error), 0);
+    assert_string_equal(targets[0].name, "ldap");
+    assert_true(targets[0].lanes > 0 && targets[0].leavers > 0 && targets[0].linked);
+    store_targets_free(targets, count);
+    assert_int_equal(number("PRAGMA user_version"), 6);
+    open_store();
 }
 
 /* 20,000 people in g1, and a group that has begun to write 5,000 of them: where each is compared with each, it takes minutes. */
@@ -466,7 +485,8 @@ static void a_removal_that_was_refused_is_dropped_only_when_it_is_said(void **st
     (void)state;
     assert_int_equal(store_drop(old.world->store, &(struct store_drop){ .target = "ldap" }, &kept, &old.world->error), 0);
     assert_int_equal(kept, 1);
-    assert_int_equal(store_drop(old.world->store, &(struct store_drop){ .target = "ldap", .leavers = true }, &kept, &old.world->error), 1);
+    assert_int_equal(store_drop(old.world->store, &(struct store_drop){ .target = "ldap", .leavers = true }, &kept,
+                                &old.world->error), 1);
 }
 
 static void values_of_before_have_rows(void **state)
@@ -694,6 +714,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(events_and_facts_are_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_that_waits_is_seen_without_bringing_the_file_up, setup, teardown),
         cmocka_unit_test_setup_teardown(an_event_of_an_absurd_time_is_not_the_newest_one, setup, teardown),
         cmocka_unit_test_setup_teardown(links_keep_their_accounts, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_only_begun_is_an_intent_and_no_link, setup, teardown),

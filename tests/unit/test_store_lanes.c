@@ -836,7 +836,8 @@ static void what_was_dropped_is_kept_for_thirty_days(void **state)
     int64_t kept = -1, since;
 
     world_route(w);
-    end_as(w, "a", "DEPROVISIONED", (struct completion){ .end = LANE_DEAD, .outcome = "rejected", .reason = "no right", .leaving = LEAVING_YES });
+    end_as(w, "a", "DEPROVISIONED", (struct completion){ .end = LANE_DEAD, .outcome = "rejected", .reason = "no right",
+                                                        .leaving = LEAVING_YES });
     assert_int_equal(store_drop(w->store, &drop, &kept, &w->error), 1);
     assert_int_equal(leavers(w, &since), 0);
     assert_int_equal(dropped_leavers(w), 1);

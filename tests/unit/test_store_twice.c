@@ -425,7 +425,8 @@ static void drop_dead(struct making *making)
     struct error error = { 0 };
     int64_t kept = 0;
 
-    tell(making, store_drop(making->world->store, &(struct store_drop){ .target = "ldap", .leavers = true }, &kept, &error), &error);
+    tell(making, store_drop(making->world->store, &(struct store_drop){ .target = "ldap", .leavers = true }, &kept, &error),
+         &error);
 }
 
 static void drop_all_but_leavers(struct making *making)
@@ -442,7 +443,8 @@ static void drop_work(struct making *making)
     struct error error = { 0 };
     int64_t kept = 0;
 
-    tell(making, store_drop(making->world->store, &(struct store_drop){ .target = "ldap", .leavers = true, .any_state = true }, &kept, &error), &error);
+    tell(making, store_drop(making->world->store, &(struct store_drop){ .target = "ldap", .leavers = true, .any_state = true },
+                            &kept, &error), &error);
 }
 
 static void people_were_dropped(struct making *making)
