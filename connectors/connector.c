@@ -37,6 +37,7 @@ void receipt_clear(struct receipt *receipt)
 {
     free(receipt->reason);
     free(receipt->note);
+    free(receipt->doubt);
     *receipt = (struct receipt){ 0 };
 }
 

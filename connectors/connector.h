@@ -64,7 +64,8 @@
     X(REJECTED, "rejected", "dead letter, with the reason")                          \
     X(AMBIGUOUS, "ambiguous", "more than one account matches: dead letter")          \
     X(GONE, "gone", "the account or group is not there: plan again")                 \
-    X(CONFLICT, "conflict", "changed meanwhile: read and plan again, once; then retry")
+    X(CONFLICT, "conflict", "changed meanwhile: read and plan again, once; then retry") \
+    X(UNSEEN, "unseen", "the look could not have found anything (the agent's word, no connector's): as retry, and told")
 
 enum outcome {
 #define X(code, name, what) OUTCOME_##code,
@@ -98,6 +99,8 @@ struct receipt {
     int64_t retry_after_us; /* the target's own wish; 0: none */
     int64_t sessions_found; /* REVOKE: the person's sessions that this sweep saw */
     int64_t sessions_ended; /* and of these, ended */
+    char *doubt;            /* REVOKE that found nobody: why this look could not have found anybody; NULL: it could */
+    uint64_t place;         /* REVOKE: which place was looked at; where somebody was found there once, no doubt counts */
     char *note;             /* what a person should know although it went well ("cookie-only: cannot be ended"); NULL: none */
 };
 void receipt_clear(struct receipt *receipt);
@@ -353,6 +356,11 @@ struct connector_ops {
      * account_query; `names`: the attributes of `disable`, NULL-terminated. The receipt's note: what an administrator should know,
      * a sentence a line. NULL: it cannot tell. */
     enum outcome (*check_locks)(struct connector_session *session, const char *base, const char *const *names, struct receipt *receipt);
+
+    /* For `check --connect`: could a person's sessions be found with this mapping? Looks at some, whoever they belong to, and ends none.
+     * `settings` as in `prepare`. APPLIED; REJECTED with the reason why nobody could be found; or another failure. The receipt's note:
+     * how many were looked at, and in how many somebody stands. NULL: it cannot tell. */
+    enum outcome (*check_sessions)(struct connector_session *session, const json_t *settings, struct receipt *receipt);
 
     /* All accounts (or groups) that the target has, in any order. NULL:
      * cannot be listed. */

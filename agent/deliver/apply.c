@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "deliver/intent.h"
 #include "deliver/run.h"
+#include "deliver/sessions.h"
 
 bool lane_send(struct lane_run *run, const struct operation *operation, struct account *ret_made, struct receipt *receipt)
 {
@@ -19,6 +20,8 @@ bool lane_send(struct lane_run *run, const struct operation *operation, struct a
     sent.repeated = intent.repeated;
     sent.earlier = intent.earlier;
     receipt->outcome = run->job->ops->apply(run->job->session, &sent, ret_made, receipt);
+    if (operation->kind == OPERATION_REVOKE)
+        sessions_judge(run, receipt);
     lane_note_action(run, operation->kind);
     run->changed = run->changed || receipt->outcome == OUTCOME_APPLIED;
     run->result->accepted = run->result->accepted || is_fine(receipt->outcome);

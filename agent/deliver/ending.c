@@ -23,6 +23,7 @@ static const struct {
     [OUTCOME_AMBIGUOUS] = { LANE_DEAD, "ambiguous" },
     [OUTCOME_GONE] = { LANE_RETRY, "retry" },
     [OUTCOME_CONFLICT] = { LANE_RETRY, "retry" },
+    [OUTCOME_UNSEEN] = { LANE_RETRY, "unseen" },
 };
 
 static bool is_leaver(const struct ending *ending)

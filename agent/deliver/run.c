@@ -14,7 +14,7 @@ bool is_fine(enum outcome outcome)
 /* An outcome that may pass outranks a permanent one: the lane is tried again, and tells the permanent failure again. */
 static const int severity[OUTCOME_COUNT] = {
     [OUTCOME_REJECTED] = 1, [OUTCOME_AMBIGUOUS] = 2, [OUTCOME_GONE] = 3, [OUTCOME_CONFLICT] = 3, [OUTCOME_RETRY] = 3,
-    [OUTCOME_TARGET_DOWN] = 4,
+    [OUTCOME_UNSEEN] = 3, [OUTCOME_TARGET_DOWN] = 4,
 };
 
 static void append(char **text, const char *separator, const char *more)

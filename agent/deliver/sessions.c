@@ -49,6 +49,21 @@ enum step sessions_make_plan(struct lane_run *run)
     return STEP_NEXT;
 }
 
+void sessions_judge(const struct lane_run *run, struct receipt *receipt)
+{
+    const struct lane_job *job = run->job;
+    bool found = receipt->sessions_found > 0;
+
+    if (!found && (!is_fine(receipt->outcome) || receipt->doubt == NULL))
+        return;
+    if (store_knows_place(job->store, job->target, receipt->place))
+        return;
+    if (!found)
+        receipt_set(receipt, OUTCOME_UNSEEN, 0, "nobody could be found: %s", receipt->doubt);
+    else if (store_add_place(job->store, job->target, receipt->place, NULL) == 0)
+        store_hurry(job->store, job->target, outcome_name(OUTCOME_UNSEEN));
+}
+
 /* Each is tried, whatever came of the one before. */
 static enum step apply_each(struct lane_run *run, bool revoke)
 {

@@ -10,6 +10,8 @@
  *     receipt: a crash between the sweep and the link sweeps once more, which
  *     is harmless.
  *   - The second sweep is a due time of the lane.
+ *   - Nobody found is success only where somebody could have been: until then
+ *     the person is not out, and the sweep is made again.
  * Groups are never touched. Ownership, threads and errors as in run.h.
  */
 #ifndef PROVOST_DELIVER_SESSIONS_H
@@ -22,5 +24,9 @@ enum step sessions_make_plan(struct lane_run *run);
 enum step sessions_mark(struct lane_run *run);
 enum step sessions_revoke(struct lane_run *run);
 enum step sessions_link(struct lane_run *run);
+
+/* A sweep that found nobody, and could not have (receipt.doubt), is UNSEEN; but where somebody was found at that place once, nobody is
+ * nobody. Keeps that place in the store, and hurries those who wait for it. */
+void sessions_judge(const struct lane_run *run, struct receipt *receipt);
 
 #endif

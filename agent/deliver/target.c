@@ -627,6 +627,7 @@ int target_pool_start(struct target_pool *pool, const struct deliver_settings *s
         if (shared < 0)
             return shared;
     }
+    store_hurry(settings->store, target->name, outcome_name(OUTCOME_UNSEEN)); /* its settings may be right now */
     for (; pool->worker_count < (size_t)target->workers; pool->worker_count++) {
         int code = start_thread(pool, &pool->workers[pool->worker_count], worker_main, error);
         if (code < 0)

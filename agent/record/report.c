@@ -9,7 +9,7 @@ static const char *level_of(const struct delivery_report *report)
     static const struct {
         const char *outcome, *level;
     } levels[] = {
-        { "retry", "warning" }, { "target_down", "warning" }, { "refusing", "warning" },
+        { "retry", "warning" }, { "unseen", "warning" }, { "target_down", "warning" }, { "refusing", "warning" },
         { "rejected", "error" }, { "ambiguous", "error" }, { "dead", "error" },
     };
 

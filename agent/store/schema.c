@@ -179,9 +179,14 @@ static const char version_10[] =
     "UPDATE link SET adopted = 1 WHERE kind = 1 AND NOT gone AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.identity ="
     " (1099511627775 & link.lane) AND o.lane = link.lane AND o.kind = 'create' AND o.outcome = 'applied');";
 
+/* Where sessions of anybody were found once: a look that finds nobody there is believed. */
+static const char version_11[] =
+    "CREATE TABLE session_place (target INTEGER NOT NULL, place INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (target, place))"
+    " WITHOUT ROWID;";
+
 const struct schema_step schema_steps[] = {
     { version_1 }, { version_2 }, { version_3 }, { version_4 }, { version_5 }, { version_6 }, { version_7 }, { version_8 },
-    { version_9 }, { version_10 },
+    { version_9 }, { version_10 }, { version_11 },
 };
 const int schema_version = sizeof(schema_steps) / sizeof(schema_steps[0]);
 

@@ -53,6 +53,9 @@ static const char *const sql_texts[SQL_COUNT] = {
                          "EXISTS (SELECT 1 FROM link WHERE target = t.id AND NOT gone) FROM target t ORDER BY t.id",
     [SQL_TARGET_ADD] = "INSERT INTO target (id, name) VALUES (?, ?)",
     [SQL_TARGET_HOLD] = "UPDATE target SET held = ?1, resumed = resumed OR NOT ?1 WHERE id = ?2",
+    [SQL_PLACE_ADD] = "INSERT OR IGNORE INTO session_place (target, place, at) VALUES (?, ?, ?)",
+    [SQL_PLACE_READ] = "SELECT at FROM session_place WHERE target = ? AND place = ?",
+    [SQL_LANES_UNSEEN] = "SELECT count(*), max(reason) FROM lane WHERE target = ? AND leaver > 0 AND outcome = 'unseen'",
 
     [SQL_SEEN_ADD] = "INSERT OR IGNORE INTO seen (t, key, event) VALUES (?, ?, ?)",
     [SQL_SEEN_READ] = "SELECT event FROM seen WHERE t = ? AND key = ?",

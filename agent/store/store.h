@@ -333,6 +333,12 @@ int store_check_creator(struct store *store, const char *target, const char *pla
 /* A group was looked for at all places but this one, and is at none: others need not wait for its creation there. */
 int store_forget_creations(struct store *store, const char *target, const char *id, const char *but, struct error *error);
 
+/* Work of leavers that waits since a look could not have found them (outcome "unseen"); one reason, the caller's. */
+int store_count_unseen(struct store *store, const char *target, int64_t *ret_count, char **ret_reason, struct error *error);
+/* Where a person's sessions were found once (receipt.place); not known is false. */
+bool store_knows_place(struct store *store, const char *target, uint64_t place);
+int store_add_place(struct store *store, const char *target, uint64_t place, struct error *error);
+
 /* Waiting lanes of a target that failed with this outcome are tried now: what kept them has passed. Queued. */
 void store_hurry(struct store *store, const char *target, const char *outcome);
 /* Makes a lane ready without an event (a group's first member came, an

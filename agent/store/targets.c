@@ -162,6 +162,55 @@ int store_count_waiting(struct store *store, const char *target, enum waiting wa
     return 0;
 }
 
+int store_count_unseen(struct store *store, const char *target, int64_t *ret_count, char **ret_reason, struct error *error)
+{
+    cleanup_reader_give struct reader reader = { 0 };
+    cleanup_statement sqlite3_stmt *row = NULL;
+    int code = reader_open(&reader, store, error);
+
+    if (code == 0)
+        code = db_next(reader.db, SQL_LANES_UNSEEN, &row, error, "i", target_number(store, target));
+    if (code < 0)
+        return code;
+    *ret_count = code > 0 ? row_number(row, 0) : 0;
+    *ret_reason = *ret_count > 0 ? str_dup(row_text(row, 1)) : NULL;
+    return 0;
+}
+
+/* ---- places of sessions ---- */
+
+bool store_knows_place(struct store *store, const char *target, uint64_t place)
+{
+    cleanup_reader_give struct reader reader = { 0 };
+    cleanup_statement sqlite3_stmt *row = NULL;
+
+    return reader_open(&reader, store, NULL) == 0 &&
+           db_next(reader.db, SQL_PLACE_READ, &row, NULL, "ii", target_number(store, target), (int64_t)place) > 0;
+}
+
+struct place_call {
+    const char *target;
+    uint64_t place;
+};
+
+static int add_place(struct store *store, void *arg, struct error *error)
+{
+    const struct place_call *call = arg;
+    size_t index;
+    int code = target_intern(store, call->target, &index, error);
+
+    if (code < 0)
+        return code;
+    return db_run(store->writer, SQL_PLACE_ADD, error, "iii", store->targets[index].number, (int64_t)call->place, store->now.us);
+}
+
+int store_add_place(struct store *store, const char *target, uint64_t place, struct error *error)
+{
+    struct place_call call = { target, place };
+
+    return store_call(store, add_place, &call, error);
+}
+
 void store_targets_free(struct store_target *targets, size_t count)
 {
     for (size_t i = 0; targets != NULL && i < count; i++)

@@ -117,6 +117,7 @@ struct walk {
     const struct session_store *store;
     const struct session_query *query;
     struct sweep *sweep;
+    bool sampling;     /* some files are looked at, and none is ended */
     int64_t refused;
     int64_t looked_at;
     struct mono step_began;
@@ -292,6 +293,15 @@ static void judge_file(struct walk *walk, int folder, const char *name, int fd)
     }
 }
 
+static void count_file(struct walk *walk, int fd)
+{
+    struct sight *sight = &walk->sweep->sight;
+    ssize_t length = sight->sampled < SAMPLE_MOST ? read_piece(walk->store, fd, 0) : 0;
+    bool whole = length > 0 && length < walk->store->settings->value_bytes_most;
+
+    sight_value(sight, walk->query->layout, whole ? walk->store->bytes : NULL, whole ? (size_t)length : 0);
+}
+
 static void look_at_file(struct walk *walk, int folder, const char *name)
 {
     struct stat status;
@@ -299,7 +309,9 @@ static void look_at_file(struct walk *walk, int folder, const char *name)
 
     if (fd < 0)
         return;
-    judge_file(walk, folder, name, fd);
+    count_file(walk, fd);
+    if (!walk->sampling)
+        judge_file(walk, folder, name, fd);
     close(fd); /* and with it the lock */
 }
 
@@ -327,6 +339,11 @@ static void keep_pace(struct walk *walk)
 
 static enum outcome walk_folder(struct walk *walk, int folder, int64_t levels, struct receipt *receipt);
 
+static bool is_enough(const struct walk *walk)
+{
+    return walk->sampling && walk->sweep->sight.sampled == SAMPLE_MOST;
+}
+
 static enum outcome walk_below(struct walk *walk, int folder, const char *name, int64_t levels, struct receipt *receipt)
 {
     int below = strcmp(name, ".") != 0 && strlen(name) == 1 ? openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
@@ -334,6 +351,7 @@ static enum outcome walk_below(struct walk *walk, int folder, const char *name, 
     if (below >= 0)
         return walk_folder(walk, below, levels, receipt);
     walk->refused += strlen(name) == 1 && errno == EACCES;
+    walk->sweep->sight.others += name[0] != '.';
     return OUTCOME_APPLIED;
 }
 
@@ -348,11 +366,13 @@ static enum outcome walk_folder(struct walk *walk, int folder, int64_t levels, s
         close(folder);
         return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
     }
-    while (outcome == OUTCOME_APPLIED && (errno = 0, entry = readdir(stream)) != NULL) {
+    while (outcome == OUTCOME_APPLIED && (errno = 0, !is_enough(walk)) && (entry = readdir(stream)) != NULL) {
         if (levels > 0)
             outcome = walk_below(walk, folder, entry->d_name, levels - 1, receipt);
         else if (is_session_name(walk->query->layout->pattern, entry->d_name))
             look_at_file(walk, folder, entry->d_name);
+        else
+            walk->sweep->sight.others += entry->d_name[0] != '.';
         keep_pace(walk);
     }
     if (outcome == OUTCOME_APPLIED && errno != 0)
@@ -373,24 +393,49 @@ static enum outcome tell_refused(const struct walk *walk, struct receipt *receip
                        path, (long long)walk->refused, (long long)walk->query->layout->levels, path, user, user, path);
 }
 
+static enum outcome walk_all(struct walk *walk, struct receipt *receipt)
+{
+    const struct layout *layout = walk->query->layout;
+    const char *path = walk->store->settings->path;
+    int folder = -1;
+
+    if (layout->pattern == NULL)
+        return receipt_set(receipt, OUTCOME_REJECTED, 0, "the mapping's group sessions has no pattern; right would be \"sess_*\"");
+    enum outcome outcome = open_folder(path, &folder, receipt);
+    if (outcome == OUTCOME_APPLIED)
+        outcome = walk_folder(walk, folder, layout->levels, receipt);
+    if (outcome == OUTCOME_APPLIED && walk->refused > 0)
+        outcome = tell_refused(walk, receipt);
+    walk->sweep->sight.place = str_printf("file in %s, %lld folders deep, that fits %s", path, (long long)layout->levels, layout->pattern);
+    return outcome;
+}
+
 static enum outcome files_sweep(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
                                 struct receipt *receipt)
 {
     struct sweep sweep = { 0 };
     struct walk walk = { .store = store, .query = query, .sweep = &sweep, .step_began = clock_mono(clock_system()) };
-    int folder = -1;
+    enum outcome outcome = walk_all(&walk, receipt);
 
-    if (query->layout->pattern == NULL)
-        return receipt_set(receipt, OUTCOME_REJECTED, 0, "the mapping's group sessions has no pattern; right would be \"sess_*\"");
-    enum outcome outcome = open_folder(store->settings->path, &folder, receipt);
-    if (outcome == OUTCOME_APPLIED)
-        outcome = walk_folder(&walk, folder, query->layout->levels, receipt);
-    if (outcome == OUTCOME_APPLIED && walk.refused > 0)
-        outcome = tell_refused(&walk, receipt);
     if (outcome == OUTCOME_APPLIED)
         *ret_sweep = sweep;
     else
         sweep_clear(&sweep);
+    return outcome;
+}
+
+static enum outcome files_sample(struct session_store *store, const struct layout *layout, struct sight *ret_sight, struct receipt *receipt)
+{
+    const struct session_query query = { .layout = layout };
+    struct sweep sweep = { 0 };
+    struct walk walk = { .store = store, .query = &query, .sweep = &sweep, .sampling = true, .step_began = clock_mono(clock_system()) };
+    enum outcome outcome = walk_all(&walk, receipt);
+
+    if (outcome == OUTCOME_APPLIED) {
+        *ret_sight = sweep.sight;
+        sweep.sight = (struct sight){ 0 };
+    }
+    sweep_clear(&sweep);
     return outcome;
 }
 
@@ -400,4 +445,5 @@ const struct session_store_ops session_files = {
     .close = files_close,
     .probe = files_probe,
     .sweep = files_sweep,
+    .sample = files_sample,
 };

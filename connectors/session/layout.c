@@ -382,6 +382,25 @@ bool layout_same(const struct layout *a, const struct layout *b)
     return true;
 }
 
+uint64_t layout_hash(const struct layout *layout)
+{
+    uint64_t hash = STR_HASH_START;
+
+    for (const struct layout_row *row = layout_rows; row->name != NULL; row++) {
+        const char *member = (const char *)layout + row->offset;
+        const char *text = row->choices == NULL && !row->number ? *(char *const *)member : NULL;
+        bool person = row->offset == AT(user) || row->offset == AT(preset) || row->offset == AT(ignore_case);
+        if (text != NULL && !person)
+            hash = str_hash(hash, text, strlen(text));
+        else if (row->number)
+            hash = str_hash(hash, member, sizeof(int64_t));
+        else if (row->choices != NULL && !person)
+            hash = str_hash(hash, member, sizeof(int));
+        hash = str_hash(hash, ";", 1);
+    }
+    return hash;
+}
+
 /* ---- the group in the file ---- */
 
 struct check {

@@ -85,6 +85,9 @@ int layout_copy(const struct layout *layout, struct layout *ret_layout); /* 0 or
 /* True: they differ in whose sessions are meant alone. */
 bool layout_same(const struct layout *a, const struct layout *b);
 
+/* Another number where anything but whose sessions are meant is another. */
+uint64_t layout_hash(const struct layout *layout);
+
 /* Looks at the group in the file: names, types, choices, what does not go
  * together; adds to `problems`. The store is not known there: layout_read. */
 void layout_check(const config_setting_t *sessions, struct problems *problems);

@@ -96,7 +96,10 @@ static bool is_packed(const unsigned char *bytes, size_t length)
     static const struct {
         const char *bytes;
         size_t length;
-    } marks[] = { { "\x1f\x8b", 2 }, { "\x28\xb5\x2f\xfd", 4 }, { "\x04\x22\x4d\x18", 4 }, { "BZh", 3 }, { "\xfd" "7zXZ", 5 }, { "\xff\x06\0\0sNaPpY", 10 } };
+    } marks[] = {
+        { "\x1f\x8b", 2 }, { "\x28\xb5\x2f\xfd", 4 }, { "\x04\x22\x4d\x18", 4 }, { "BZh", 3 }, { "\xfd" "7zXZ", 5 },
+        { "\xff\x06\0\0sNaPpY", 10 },
+    };
 
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
         if (length >= marks[i].length && memcmp(bytes, marks[i].bytes, marks[i].length) == 0)
@@ -109,7 +112,8 @@ static bool begins_serialized(const char *bytes, size_t length)
 {
     if (length >= 2 && bytes[0] == 'N' && bytes[1] == ';')
         return true;
-    return length >= 3 && isalpha((unsigned char)bytes[0]) && bytes[1] == ':' && bytes[2] != '\0' && strchr("0123456789+-.IN", bytes[2]) != NULL;
+    return length >= 3 && isalpha((unsigned char)bytes[0]) && bytes[1] == ':' && bytes[2] != '\0' &&
+           strchr("0123456789+-.IN", bytes[2]) != NULL;
 }
 
 #define PHP_NAME_MOST 256
@@ -121,7 +125,7 @@ static bool begins_php(const char *bytes, size_t length)
     for (const char *c = bytes; bar != NULL && c < bar; c++)
         if ((unsigned char)*c < ' ')
             return false;
-    return bar != NULL && bar > bytes && (bar[-1] == '!' || bytes[0] == '!' || begins_serialized(bar + 1, length - (size_t)(bar + 1 - bytes)));
+    return bar != NULL && bar > bytes && (bytes[0] == '!' || begins_serialized(bar + 1, length - (size_t)(bar + 1 - bytes)));
 }
 
 /* The text of a serialised value may be serialised again; one that is coded otherwise hides all. */

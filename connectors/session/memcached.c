@@ -4,7 +4,8 @@
  * memcached does not tell which keys it holds, so a person's sessions are those
  * that the application itself lists under an index key (layout.index): ids,
  * divided by commas or blanks, or a JSON array of texts. What it does not list
- * is not found, and the receipt says so.
+ * is not found, and the receipt says so. A dump names some keys, not all: it
+ * shows that an index can be right, and a name in another case.
  * Where there are several servers, clients spread keys over them each in their
  * own way; we ask every one for each key.
  */
@@ -234,6 +235,8 @@ static enum outcome is_theirs(struct end *end, const char *key, bool *ret_theirs
     size_t length = 0;
     enum outcome outcome = get(end->store, key, &value, &length, receipt);
 
+    if (outcome == OUTCOME_APPLIED && value != NULL)
+        sight_value(&end->sweep->sight, layout, value, length);
     if (outcome == OUTCOME_APPLIED)
         *ret_theirs = value != NULL &&
                       (layout->user_at == NULL || match_value(layout, end->query->users, value, length, NULL) != MATCH_OTHER);
@@ -309,6 +312,8 @@ static enum outcome end_listed(struct end *end, char *list, size_t length, struc
 static enum outcome sweep_user(struct end *end, const char *user, struct receipt *receipt)
 {
     cleanup_free char *key = layout_key(end->query->layout->index, user);
+    struct sight *sight = &end->sweep->sight;
+    int64_t indexed = end->indexed;
     char *list = NULL;
     size_t length = 0;
 
@@ -319,8 +324,83 @@ static enum outcome sweep_user(struct end *end, const char *user, struct receipt
     enum outcome outcome = get(end->store, key, &list, &length, receipt);
     if (outcome == OUTCOME_APPLIED && list != NULL)
         outcome = end_listed(end, list, length, receipt);
+    /* the application lists that person there, and what it lists is where it should be */
+    sight->certain = sight->certain || (list != NULL && (end->indexed == indexed || sight->fitting > 0));
     free(list);
     return outcome;
+}
+
+/* ---- keys that the servers tell of ---- */
+
+#define CASED_MOST 16
+
+struct dump {
+    const struct session_query *query; /* users NULL: of nobody */
+    struct sweep *sweep;
+    int64_t sessions;                  /* keys that fit the pattern */
+    char *cased[CASED_MOST];           /* the person's name in another case */
+    size_t cased_count;
+};
+
+static memcached_return_t meet_key(const memcached_st *server, const char *key, size_t length, void *arg)
+{
+    struct dump *dump = arg;
+    const struct layout *layout = dump->query->layout;
+    size_t name_length = 0, id_length = 0;
+    const char *name = layout_id(layout->index, key, length, &name_length);
+    enum match match = name != NULL && dump->query->users != NULL ? match_name(layout, dump->query->users, name, name_length) : MATCH_OTHER;
+
+    (void)server;
+    dump->sessions += layout_id(layout->pattern, key, length, &id_length) != NULL;
+    if (name != NULL)
+        sight_name(&dump->sweep->sight, name, name_length);
+    sweep_unsure(dump->sweep, match, layout, key, length);
+    if (match == MATCH_THEIRS && dump->cased_count < CASED_MOST)
+        dump->cased[dump->cased_count++] = strndup(name, name_length);
+    return MEMCACHED_SUCCESS;
+}
+
+/* A server that does not do so tells of none. */
+static void dump_keys(struct session_store *store, struct dump *dump)
+{
+    memcached_dump_fn each[] = { meet_key };
+
+    for (size_t i = 0; i < store->count; i++)
+        memcached_dump(store->servers[i], each, dump, 1);
+    if (dump->sessions == 0 && dump->sweep->hidden.count + dump->sweep->cased.count == 0)
+        sight_clear(&dump->sweep->sight);
+    dump->sweep->sight.place = dump->sessions > 0 ? str_printf("list of anybody's sessions under %s", dump->query->layout->index)
+                                                  : str_printf("key that fits %s", dump->query->layout->pattern);
+}
+
+/* Nobody is listed under that name: is anybody under another? */
+static enum outcome look_around(struct end *end, struct receipt *receipt)
+{
+    struct dump dump = { .query = end->query, .sweep = end->sweep };
+    enum outcome outcome = OUTCOME_APPLIED;
+
+    dump_keys(end->store, &dump);
+    for (size_t i = 0; i < dump.cased_count; i++) {
+        if (outcome == OUTCOME_APPLIED && dump.cased[i] != NULL)
+            outcome = sweep_user(end, dump.cased[i], receipt);
+        free(dump.cased[i]);
+    }
+    return outcome;
+}
+
+static enum outcome memcached_sample(struct session_store *store, const struct layout *layout, struct sight *ret_sight,
+                                     struct receipt *receipt)
+{
+    const struct session_query query = { .layout = layout };
+    struct sweep sweep = { 0 };
+    struct dump dump = { .query = &query, .sweep = &sweep };
+    enum outcome outcome = memcached_probe_all(store, receipt);
+
+    if (outcome != OUTCOME_APPLIED)
+        return outcome;
+    dump_keys(store, &dump);
+    *ret_sight = sweep.sight;
+    return OUTCOME_APPLIED;
 }
 
 static enum outcome memcached_sweep(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
@@ -336,8 +416,12 @@ static enum outcome memcached_sweep(struct session_store *store, const struct se
     enum outcome outcome = memcached_probe_all(store, receipt);
     for (size_t i = 0; outcome == OUTCOME_APPLIED && query->users[i] != NULL; i++)
         outcome = sweep_user(&end, query->users[i], receipt);
-    if (outcome != OUTCOME_APPLIED)
+    if (outcome == OUTCOME_APPLIED && sweep_is_blank(&sweep) && !sweep.sight.certain)
+        outcome = look_around(&end, receipt);
+    if (outcome != OUTCOME_APPLIED) {
+        sweep_clear(&sweep);
         return outcome;
+    }
     sweep.note = str_printf("memcached cannot be listed: only what the application lists under \"%s\" is found (%lld)", query->layout->index,
                             (long long)end.indexed);
     *ret_sweep = sweep;
@@ -430,6 +514,7 @@ const struct session_store_ops session_memcached = {
     .close = memcached_close_all,
     .probe = memcached_probe_all,
     .sweep = memcached_sweep,
+    .sample = memcached_sample,
     .forget = memcached_forget,
     .read_marks = memcached_read_marks,
     .write_marks = memcached_write_marks,

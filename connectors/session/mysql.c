@@ -373,6 +373,7 @@ const struct session_store_ops session_mysql = {
     .close = sql_close,
     .probe = sql_probe,
     .sweep = sql_sweep,
+    .sample = sql_sample,
     .read_marks = sql_read_marks,
     .write_marks = sql_write_marks,
 };

@@ -318,6 +318,7 @@ const struct session_store_ops session_postgresql = {
     .close = sql_close,
     .probe = sql_probe,
     .sweep = sql_sweep,
+    .sample = sql_sample,
     .read_marks = sql_read_marks,
     .write_marks = sql_write_marks,
 };

@@ -139,62 +139,67 @@ static void redis_prepare(struct session_store *store, const struct layout *layo
 
 /* ---- a sweep ---- */
 
-/* Nobody was found: is it the layout that is wrong? */
-static void add_doubt(struct buf *note, const struct layout *layout, const struct aside *aside)
-{
-    const char *between = note->length > 0 ? "; " : "";
-
-    if (!aside->all_keys || aside->owned > 0)
-        return;
-    if (aside->looked_at == 0)
-        buf_printf(note, "%sno key of this type fits %s: is that the pattern, and is it this database?", between, layout->pattern);
-    else if (aside->foreign > 0)
-        buf_printf(note, "%sof %lld values looked into %lld are no %s: compressed, encrypted or another format?", between,
-                   (long long)aside->sampled, (long long)aside->foreign, layout_format_name(layout));
-    else if (aside->sampled > 0 && layout->user_at != NULL)
-        buf_printf(note, "%snone of %lld values looked into has anybody at %s", between, (long long)aside->sampled, layout->user_at);
-}
-
-/* By the own index; where it is not whole over all keys, with a note that says why. */
-static enum outcome find_and_end(struct session_store *store, const struct session_query *query, struct sweep *sweep,
-                                 struct aside *aside, struct buf *note, struct receipt *receipt)
+/* By the own index; where it is not whole over all keys, with a note that says why. *ret_all: who else is there is known. */
+static enum outcome find_and_end(struct session_store *store, const struct session_query *query, struct sweep *sweep, bool *ret_all,
+                                 struct receipt *receipt)
 {
     struct index_hits hits = { 0 };
-    char *why = NULL;
+    cleanup_free char *why = NULL;
+    bool indexed = store->shared->index != NULL && index_find(store->shared->index, query->layout, query->users, &hits, &why);
+    enum outcome outcome = indexed ? pass_sweep_keys(store, query, hits.keys, sweep, receipt) : pass_sweep(store, query, sweep, receipt);
 
-    if (store->shared->index == NULL)
-        return pass_sweep(store, query, sweep, aside, receipt);
-    if (!index_find(store->shared->index, query->layout, query->users, &hits, &why)) {
-        buf_printf(note, "without the index: %s", why != NULL ? why : "out of memory");
-        free(why);
-        return pass_sweep(store, query, sweep, aside, receipt);
-    }
-    enum outcome outcome = pass_sweep_keys(store, query, hits.keys, sweep, aside, receipt);
+    if (indexed)
+        sweep->sight = hits.sight;
+    if (store->shared->index != NULL && !indexed)
+        sweep->note = str_printf("without the index: %s", why != NULL ? why : "out of memory");
+    *ret_all = !indexed || hits.sight.kinds != 0;
     index_hits_clear(&hits);
     return outcome;
+}
+
+static void name_place(const struct session_store *store, const struct layout *layout, struct sight *sight)
+{
+    char *const *address = store->settings->address;
+
+    sight->place = str_printf("%s in database %lld of %s that fits %s", layout->type == TYPE_HASH ? "hash" : "key",
+                              (long long)store->settings->database, address != NULL ? address[0] : "127.0.0.1",
+                              layout->index != NULL ? layout->index : layout->pattern);
+}
+
+static enum outcome redis_sample(struct session_store *store, const struct layout *layout, struct sight *ret_sight, struct receipt *receipt)
+{
+    struct sight sight = { 0 };
+    enum outcome outcome = store_ready(store, receipt);
+
+    if (outcome == OUTCOME_APPLIED)
+        outcome = (layout->index != NULL ? spring_sample : pass_sample)(store, layout, &sight, receipt);
+    if (outcome != OUTCOME_APPLIED)
+        return outcome;
+    name_place(store, layout, &sight);
+    *ret_sight = sight;
+    return OUTCOME_APPLIED;
 }
 
 static enum outcome redis_sweep(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
                                 struct receipt *receipt)
 {
-    cleanup_buf struct buf note = { 0 };
     struct sweep sweep = { 0 };
-    struct aside aside = { 0 };
+    bool all = false;
     enum outcome outcome = store_ready(store, receipt);
 
     if (outcome == OUTCOME_APPLIED && query->layout->index != NULL)
         outcome = spring_sweep(store, query, &sweep, receipt);
     else if (outcome == OUTCOME_APPLIED)
-        outcome = find_and_end(store, query, &sweep, &aside, &note, receipt);
-    if (outcome != OUTCOME_APPLIED) {
+        outcome = find_and_end(store, query, &sweep, &all, receipt);
+    if (outcome == OUTCOME_APPLIED && sweep_is_blank(&sweep) && all)
+        name_place(store, query->layout, &sweep.sight);
+    else if (outcome == OUTCOME_APPLIED && sweep_is_blank(&sweep))
+        outcome = redis_sample(store, query->layout, &sweep.sight, receipt);
+    if (outcome == OUTCOME_APPLIED)
+        *ret_sweep = sweep;
+    else
         sweep_clear(&sweep);
-        return outcome;
-    }
-    if (sweep.found == 0)
-        add_doubt(&note, query->layout, &aside);
-    *ret_sweep = sweep;
-    ret_sweep->note = note.length > 0 ? buf_take(&note) : NULL;
-    return OUTCOME_APPLIED;
+    return outcome;
 }
 
 /* Keys of a cache in front of a table. */
@@ -218,6 +223,7 @@ const struct session_store_ops session_redis = {
     .probe = redis_probe,
     .prepare = redis_prepare,
     .sweep = redis_sweep,
+    .sample = redis_sample,
     .forget = redis_forget,
     .read_marks = redis_read_marks,
     .write_marks = redis_write_marks,

@@ -14,7 +14,7 @@
 
 bool sweep_keeps(const struct session_query *query, int64_t created_us, struct sweep *sweep)
 {
-    bool keep = created_us == 0 ? query->dated_only : created_us >= query->before_us;
+    bool keep = !session_is_void(query, created_us);
 
     if (keep) {
         sweep->found++;

@@ -153,6 +153,7 @@ static bool put(struct follower *follower, const char *key, const redisReply *va
     cleanup_free char *owner = owner_of(index, value, &owned);
 
     pthread_mutex_lock(&index->lock);
+    index->kinds |= owner != NULL ? sight_kind(owner, strlen(owner)) : 0;
     if (owned)
         good = owner != NULL && table_put(&index->table, key, owner) && index->table.bytes <= (size_t)index->settings->index_bytes_most;
     else

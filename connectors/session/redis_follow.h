@@ -35,6 +35,7 @@ struct index {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct table table;
+    unsigned kinds;    /* of the names that were in it (sight.h) */
     bool whole;
     char *why;         /* not whole */
     uint64_t wanted, reached; /* numbers of those who wait to be up to date */

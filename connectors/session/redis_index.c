@@ -105,6 +105,7 @@ static void end_thread(struct index *index)
     pthread_join(index->thread, NULL);
     pthread_mutex_lock(&index->lock);
     index->running = index->stopping = index->whole = false;
+    index->kinds = 0;
     table_clear(&index->table);
     pthread_mutex_unlock(&index->lock);
     layout_clear(&index->layout);
@@ -230,7 +231,11 @@ bool index_find(struct index *index, const struct layout *layout, const char *co
         gather_user(&index->table, *users, &gathering);
     if (good)
         table_each(&index->table, INDEX_UNSURE, gather, &gathering);
-    struct index_hits hits = { gathering.keys };
+    struct index_hits hits = { .keys = gathering.keys };
+    if (good && index->kinds != 0 && index->table.count > 0) {
+        int64_t count = (int64_t)index->table.count;
+        hits.sight = (struct sight){ .fitting = count, .sampled = count, .owned = count, .kinds = index->kinds };
+    }
     good = good && !gathering.failed;
     if (!good)
         *ret_why = str_dup(index->whole ? "it does not catch up" : index->why);

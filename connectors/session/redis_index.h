@@ -21,6 +21,7 @@
 
 #include "connectors/session/layout.h"
 #include "connectors/session/redis_throttle.h"
+#include "connectors/session/sight.h"
 
 struct index;
 
@@ -33,6 +34,7 @@ void index_prepare(struct index *index, const struct layout *layout);
 
 struct index_hits {
     char **keys; /* NULL-terminated */
+    struct sight sight; /* whose else there are; nothing in it: it does not know */
 };
 void index_hits_clear(struct index_hits *hits);
 

@@ -20,26 +20,11 @@ struct pass {
     struct pass_request *requests; /* that take part */
     char *pattern;                 /* for MATCH */
     char count[24];
-    struct aside seen; /* whoever it belongs to */
+    struct sight seen; /* whoever it belongs to */
+    bool sampling;     /* for nobody, until enough was seen */
     bool paced;        /* questions apart from a step's keep to the share */
     struct receipt *receipt;
 };
-
-/* So many values show whether the layout is the application's. */
-#define SAMPLE_MOST 50
-
-static void sample(struct pass *pass, const char *bytes, size_t length)
-{
-    cleanup_free char *owner = NULL;
-
-    pass->seen.looked_at++;
-    if (pass->seen.sampled == SAMPLE_MOST || !match_tells_owner(pass->layout))
-        return;
-    enum match match = match_owner(pass->layout, bytes, length, &owner, NULL);
-    pass->seen.sampled++;
-    pass->seen.foreign += match == MATCH_UNREADABLE;
-    pass->seen.owned += match == MATCH_THEIRS;
-}
 
 /* ---- one value ---- */
 
@@ -65,7 +50,7 @@ static enum outcome meet_all(struct pass *pass, const redisReply *key, const cha
 {
     enum outcome outcome = OUTCOME_APPLIED;
 
-    sample(pass, bytes, length);
+    sight_value(&pass->seen, pass->layout, bytes, length);
     for (struct pass_request *request = pass->requests; request != NULL && outcome == OUTCOME_APPLIED; request = request->next)
         outcome = meet(pass, request, key, bytes, length, created_us);
     return outcome;
@@ -115,7 +100,7 @@ static enum outcome settle_all(struct pass *pass, const redisReply *key, struct 
     enum outcome outcome = OUTCOME_APPLIED;
     size_t person = 0;
 
-    pass->seen.looked_at++;
+    sight_value(&pass->seen, pass->layout, NULL, 0);
     for (struct pass_request *request = pass->requests; request != NULL && outcome == OUTCOME_APPLIED; request = request->next, person++)
         outcome = settle(pass, request, key, whole ? look_end(look, person) : MATCH_UNREADABLE, created_us);
     return outcome;
@@ -151,7 +136,7 @@ static bool is_forbidden(struct receipt *receipt)
 static enum outcome look_through(struct pass *pass, const redisReply *key, redisReply *first, int64_t created_us)
 {
     struct look *look = look_begin(pass->layout);
-    bool ready = look_for_all(pass, look), whole = ready && look_at_parts(pass, key, look, first);
+    bool ready = !pass->sampling && look_for_all(pass, look), whole = ready && look_at_parts(pass, key, look, first);
 
     if (!ready && first != NULL)
         freeReplyObject(first);
@@ -184,8 +169,10 @@ static enum outcome meet_string(struct pass *pass, const redisReply *key, const 
         return meet_large(pass, key);
     if (value->type == REDIS_REPLY_STRING && value->len > 0)
         return meet_all(pass, key, value->str, value->len, 0);
-    if (value->type != REDIS_REPLY_ERROR || reply_is_error(value, "WRONGTYPE"))
+    if (value->type != REDIS_REPLY_ERROR || reply_is_error(value, "WRONGTYPE")) {
+        pass->seen.others++;
         return OUTCOME_APPLIED;
+    }
     return link_refused(pass->store->links[0], value, pass->receipt);
 }
 
@@ -199,6 +186,10 @@ static enum outcome meet_fields(struct pass *pass, const redisReply *key, const 
 {
     const struct layout *layout = pass->layout;
 
+    if (fields->type == REDIS_REPLY_ERROR)
+        pass->seen.others++;
+    else if (fields->type != REDIS_REPLY_ARRAY || fields->elements != 2 || fields->element[0]->type != REDIS_REPLY_STRING)
+        sight_value(&pass->seen, layout, NULL, 0); /* without that field */
     if (fields->type != REDIS_REPLY_ARRAY || fields->elements != 2 || fields->element[0]->type != REDIS_REPLY_STRING)
         return OUTCOME_APPLIED;
     const redisReply *created = fields->element[1];
@@ -364,13 +355,18 @@ static bool is_scanned(struct pass *pass, const struct redis_link *link, const r
     return false;
 }
 
+static bool is_enough(const struct pass *pass)
+{
+    return pass->sampling && pass->seen.sampled == SAMPLE_MOST;
+}
+
 static enum outcome pass_node(struct pass *pass, struct redis_link *link)
 {
     redisReply *scanned = NULL;
     const redisReply none = { .type = REDIS_REPLY_ARRAY };
     enum outcome outcome = step(pass, link, &none, "0", &scanned);
 
-    while (outcome == OUTCOME_APPLIED && scanned != NULL) {
+    while (outcome == OUTCOME_APPLIED && scanned != NULL && !is_enough(pass)) {
         redisReply *next = NULL;
         if (is_scanned(pass, link, scanned)) {
             const char *cursor = scanned->element[0]->str;
@@ -398,27 +394,42 @@ char *glob_of(const char *pattern)
     return buf_take(&glob);
 }
 
-static enum outcome pass_run(struct session_store *store, struct pass_request *requests, struct receipt *receipt)
+static enum outcome pass_nodes(struct pass *pass)
 {
-    struct pass pass = { .store = store, .layout = requests->query->layout, .requests = requests, .paced = true, .receipt = receipt };
-    cleanup_free char *glob = glob_of(pass.layout->pattern);
+    struct session_store *store = pass->store;
+    cleanup_free char *glob = glob_of(pass->layout->pattern);
     enum outcome outcome = OUTCOME_APPLIED;
 
     if (glob == NULL)
-        return receipt_set(receipt, OUTCOME_RETRY, 0, "out of memory");
-    pass.pattern = glob;
-    snprintf(pass.count, sizeof(pass.count), "%lld", (long long)store->settings->step_entries);
+        return receipt_set(pass->receipt, OUTCOME_RETRY, 0, "out of memory");
+    pass->pattern = glob;
+    snprintf(pass->count, sizeof(pass->count), "%lld", (long long)store->settings->step_entries);
     for (size_t i = 0; i < store->link_count && outcome == OUTCOME_APPLIED; i++)
-        outcome = pass_node(&pass, store->links[i]);
-    for (struct pass_request *request = requests; request != NULL; request = request->next) {
-        request->aside = pass.seen;
-        request->aside.all_keys = true;
-    }
+        outcome = pass_node(pass, store->links[i]);
+    return outcome;
+}
+
+static enum outcome pass_run(struct session_store *store, struct pass_request *requests, struct receipt *receipt)
+{
+    struct pass pass = { .store = store, .layout = requests->query->layout, .requests = requests, .paced = true, .receipt = receipt };
+    enum outcome outcome = pass_nodes(&pass);
+
+    for (struct pass_request *request = requests; request != NULL; request = request->next)
+        request->sweep.sight = pass.seen;
+    return outcome;
+}
+
+enum outcome pass_sample(struct session_store *store, const struct layout *layout, struct sight *sight, struct receipt *receipt)
+{
+    struct pass pass = { .store = store, .layout = layout, .sampling = true, .paced = true, .receipt = receipt };
+    enum outcome outcome = pass_nodes(&pass);
+
+    *sight = pass.seen;
     return outcome;
 }
 
 enum outcome pass_sweep_keys(struct session_store *store, const struct session_query *query, char *const *keys,
-                             struct sweep *sweep, struct aside *aside, struct receipt *receipt)
+                             struct sweep *sweep, struct receipt *receipt)
 {
     struct pass_request own = { .query = query };
     struct pass pass = { .store = store, .layout = query->layout, .requests = &own, .receipt = receipt };
@@ -429,7 +440,6 @@ enum outcome pass_sweep_keys(struct session_store *store, const struct session_q
         outcome = meet_large(&pass, &key);
     }
     *sweep = own.sweep;
-    *aside = own.aside;
     return outcome;
 }
 
@@ -479,7 +489,7 @@ static void lead(struct session_store *store, struct passes *passes, const struc
 }
 
 enum outcome pass_sweep(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
-                        struct aside *ret_aside, struct receipt *receipt)
+                        struct receipt *receipt)
 {
     struct passes *passes = &store->shared->passes;
     struct pass_request own = { .query = query };
@@ -496,7 +506,6 @@ enum outcome pass_sweep(struct session_store *store, const struct session_query 
     if (outcome != OUTCOME_APPLIED)
         sweep_clear(&own.sweep);
     *ret_sweep = own.sweep;
-    *ret_aside = own.aside;
     receipt_set(receipt, outcome, own.receipt.remote_code, own.receipt.reason != NULL ? "%s" : NULL, own.receipt.reason);
     receipt_clear(&own.receipt);
     return outcome;

@@ -16,20 +16,10 @@
 #include "connectors/session/redis_store.h"
 #include "connectors/session/redis_throttle.h"
 
-/* What a sweep came upon beside struct sweep's counts. */
-struct aside {
-    bool all_keys;      /* it was a pass; then also, of all that it came upon: */
-    int64_t looked_at;  /* values of the pattern */
-    int64_t sampled;    /* of them the first few, which were read whoever they belong to */
-    int64_t foreign;    /* sampled, and not in the layout's format */
-    int64_t owned;      /* sampled, and somebody stands where the layout says */
-};
-
 /* One person's sweep while it waits for a pass or takes part in one. */
 struct pass_request {
     const struct session_query *query;
     struct sweep sweep;
-    struct aside aside;
     struct receipt receipt;
     bool taken, done; /* by a pass; with it */
     struct pass_request *next;
@@ -52,18 +42,26 @@ struct session_shared {
 /* Goes over all keys for this person, and for all others that wait for the
  * same, whichever worker then does it. */
 enum outcome pass_sweep(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
-                        struct aside *ret_aside, struct receipt *receipt);
+                        struct receipt *receipt);
 
 /* The same for keys that the own index has named. */
 enum outcome pass_sweep_keys(struct session_store *store, const struct session_query *query, char *const *keys,
-                             struct sweep *sweep, struct aside *aside, struct receipt *receipt);
+                             struct sweep *sweep, struct receipt *receipt);
+
+/* Some values, whoever they belong to; none is ended. */
+enum outcome pass_sample(struct session_store *store, const struct layout *layout, struct sight *sight, struct receipt *receipt);
 
 /* A pattern for MATCH and PSUBSCRIBE, which take globs: what is special there but "*" stands for itself. NULL: out of memory. */
 char *glob_of(const char *pattern);
 
+/* Calls `each` for the keys that fit the pattern, on all nodes, until it is false; within the share. */
+typedef bool scan_key(void *arg, const char *key, size_t length);
+enum outcome scan_keys(struct session_store *store, const char *pattern, scan_key *each, void *arg, struct receipt *receipt);
+
 /* By the index that Spring keeps. */
 enum outcome spring_sweep(struct session_store *store, const struct session_query *query, struct sweep *sweep,
                           struct receipt *receipt);
+enum outcome spring_sample(struct session_store *store, const struct layout *layout, struct sight *sight, struct receipt *receipt);
 
 /* Is a session of this time left alone? Counts it, then. */
 bool sweep_keeps(const struct session_query *query, int64_t created_us, struct sweep *sweep);

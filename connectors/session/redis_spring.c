@@ -235,6 +235,65 @@ static enum outcome sweep_user(struct session_store *store, const struct session
     return outcome;
 }
 
+/* ---- all sets ---- */
+
+struct cased {
+    struct session_store *store;
+    const struct session_query *query;
+    struct sweep *sweep;
+    struct receipt *receipt;
+    enum outcome outcome;
+};
+
+/* A set of this name in another case: theirs, or told. */
+static bool meet_index(void *arg, const char *key, size_t length)
+{
+    struct cased *cased = arg;
+    const struct layout *layout = cased->query->layout;
+    size_t name_length = 0;
+    const char *name = layout_id(layout->index, key, length, &name_length);
+    enum match match = name != NULL ? match_name(layout, cased->query->users, name, name_length) : MATCH_OTHER;
+
+    sweep_unsure(cased->sweep, match, layout, key, length);
+    cleanup_free char *user = match == MATCH_THEIRS ? strndup(name, name_length) : NULL;
+    if (user != NULL)
+        cased->outcome = sweep_user(cased->store, cased->query, user, cased->sweep, cased->receipt);
+    return cased->outcome == OUTCOME_APPLIED;
+}
+
+/* Costs a look at the names of all keys; ignore_case = false does without. */
+static enum outcome sweep_other_cases(struct session_store *store, const struct session_query *query, struct sweep *sweep,
+                                      struct receipt *receipt)
+{
+    struct cased cased = { store, query, sweep, receipt, OUTCOME_APPLIED };
+    enum outcome outcome = scan_keys(store, query->layout->index, meet_index, &cased, receipt);
+
+    return outcome != OUTCOME_APPLIED ? outcome : cased.outcome;
+}
+
+struct names {
+    const struct layout *layout;
+    struct sight *sight;
+};
+
+static bool meet_name(void *arg, const char *key, size_t length)
+{
+    struct names *names = arg;
+    size_t name_length = 0;
+    const char *name = layout_id(names->layout->index, key, length, &name_length);
+
+    if (name != NULL)
+        sight_name(names->sight, name, name_length);
+    return names->sight->sampled < SAMPLE_MOST;
+}
+
+enum outcome spring_sample(struct session_store *store, const struct layout *layout, struct sight *sight, struct receipt *receipt)
+{
+    struct names names = { layout, sight };
+
+    return scan_keys(store, layout->index, meet_name, &names, receipt);
+}
+
 enum outcome spring_sweep(struct session_store *store, const struct session_query *query, struct sweep *sweep,
                           struct receipt *receipt)
 {
@@ -242,5 +301,7 @@ enum outcome spring_sweep(struct session_store *store, const struct session_quer
 
     for (const char *const *user = query->users; *user != NULL && outcome == OUTCOME_APPLIED; user++)
         outcome = sweep_user(store, query, *user, sweep, receipt);
+    if (outcome == OUTCOME_APPLIED && sweep->found == 0 && query->layout->ignore_case != CASE_EXACT)
+        outcome = sweep_other_cases(store, query, sweep, receipt);
     return outcome;
 }

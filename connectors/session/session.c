@@ -101,18 +101,54 @@ static enum outcome read_layout(const struct connector_session *session, const j
     return OUTCOME_APPLIED;
 }
 
-/* The layout is read as if for somebody. */
-static void prepare(struct connector_session *session, const json_t *settings)
+/* The layout, read as if for somebody; where the mapping says who that is, it is in no way different for anybody. */
+static enum outcome read_layout_of_all(const struct connector_session *session, const json_t *settings, struct layout *ret_layout,
+                                       struct receipt *receipt)
 {
-    json_t *sessions = json_copy(json_object_get(settings, "sessions"));
-    struct layout layout = { 0 };
-    struct error error = { 0 };
+    json_t *all = json_deep_copy(settings), *sessions = json_object_get(all, "sessions");
 
     json_object_set_new(sessions, "user", json_string("somebody"));
-    if (session->ops->prepare != NULL && layout_read(sessions, session->settings->store, &layout, &error) == 0)
+    enum outcome outcome = read_layout(session, all, ret_layout, receipt);
+    json_decref(all);
+    return outcome;
+}
+
+static void prepare(struct connector_session *session, const json_t *settings)
+{
+    struct layout layout = { 0 };
+    struct receipt receipt = { 0 };
+
+    if (session->ops->prepare != NULL && read_layout_of_all(session, settings, &layout, &receipt) == OUTCOME_APPLIED)
         session->ops->prepare(session->store, &layout);
     layout_clear(&layout);
-    json_decref(sessions);
+    receipt_clear(&receipt);
+}
+
+static enum outcome tell_sight(const struct sight *sight, const struct layout *layout, struct receipt *receipt)
+{
+    cleanup_free char *doubt = sight_doubt(sight, layout, NULL);
+
+    receipt_set(receipt, doubt != NULL ? OUTCOME_REJECTED : OUTCOME_APPLIED, 0, doubt != NULL ? "%s" : NULL, doubt);
+    free(receipt->note);
+    receipt->note = sight->certain && sight->fitting == 0
+                        ? str_dup("there is no session: sign somebody in and check again, to see that he would be found")
+                        : sight_text(sight, layout);
+    return receipt->outcome;
+}
+
+static enum outcome check_sessions(struct connector_session *session, const json_t *settings, struct receipt *receipt)
+{
+    struct layout layout = { 0 };
+    struct sight sight = { 0 };
+    enum outcome outcome = read_layout_of_all(session, settings, &layout, receipt);
+
+    if (outcome == OUTCOME_APPLIED && layout.format == FORMAT_COOKIE)
+        outcome = receipt_set(receipt, OUTCOME_APPLIED, 0, NULL);
+    else if (outcome == OUTCOME_APPLIED && (outcome = session->ops->sample(session->store, &layout, &sight, receipt)) == OUTCOME_APPLIED)
+        outcome = tell_sight(&sight, &layout, receipt);
+    sight_clear(&sight);
+    layout_clear(&layout);
+    return outcome;
 }
 
 static enum outcome no_markers(const struct connector_session *session, struct receipt *receipt)
@@ -256,9 +292,11 @@ static enum outcome end_sessions(struct connector_session *session, const struct
             str_dup("cookie-only sessions: the server has nothing to end; let the application check a marker (deny = true)");
     else
         outcome = session->ops->sweep(session->store, &query, &sweep, receipt);
+    sweep.sight.certain = sweep.sight.certain || layout->format == FORMAT_COOKIE;
     fault_point(FAULT_SESSION_ANSWERED);
     if (outcome == OUTCOME_APPLIED)
-        outcome = sweep_report(&sweep, layout, operation->sweep, receipt);
+        outcome = sweep_report(&sweep, &query, receipt);
+    receipt->place = sight_place(session->settings, layout, users);
     sweep_clear(&sweep);
     return outcome;
 }
@@ -352,6 +390,7 @@ const struct connector_ops provost_connector = {
     .close = close_session,
     .probe = probe,
     .prepare = prepare,
+    .check_sessions = check_sessions,
     .read = read_account,
     .apply = apply,
 };

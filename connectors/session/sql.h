@@ -85,6 +85,7 @@ void sql_close(struct session_store *store);
 enum outcome sql_probe(struct session_store *store, struct receipt *receipt);
 enum outcome sql_sweep(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
                        struct receipt *receipt);
+enum outcome sql_sample(struct session_store *store, const struct layout *layout, struct sight *ret_sight, struct receipt *receipt);
 enum outcome sql_read_marks(struct session_store *store, const struct layout *layout, const char *user,
                             struct session_marks *ret_marks, struct receipt *receipt);
 enum outcome sql_write_marks(struct session_store *store, const struct layout *layout, const char *user,

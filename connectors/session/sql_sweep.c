@@ -260,10 +260,9 @@ static void add_unexpired(struct sql_statement *statement, const struct layout *
     sql_add(statement, ")");
 }
 
-static void add_select(struct sql_statement *statement, const struct page *page, const struct session_settings *settings)
+/* SELECT … FROM the table, in the order of a page's cells. */
+static void add_columns(struct sql_statement *statement, const struct layout *layout, const struct session_settings *settings)
 {
-    const struct layout *layout = page->query->layout;
-
     sql_add(statement, "SELECT ");
     sql_add_name(statement, layout->key_column);
     sql_add(statement, ", ");
@@ -277,6 +276,13 @@ static void add_select(struct sql_statement *statement, const struct page *page,
     add_name_or_null(statement, layout->created_column);
     sql_add(statement, " FROM ");
     sql_add_name(statement, layout->table);
+}
+
+static void add_select(struct sql_statement *statement, const struct page *page, const struct session_settings *settings)
+{
+    const struct layout *layout = page->query->layout;
+
+    add_columns(statement, layout, settings);
     sql_add(statement, " WHERE ");
     if (layout->user_column != NULL)
         add_one_of_users(statement, layout, page->query->users);
@@ -492,6 +498,89 @@ static enum outcome sweep_users(struct session_store *store, const struct sessio
     return outcome;
 }
 
+/* ---- a sample ---- */
+
+struct sample {
+    const struct layout *layout;
+    struct sight *sight;
+};
+
+static int sample_row(const struct sql_value *cells, void *arg)
+{
+    struct sample *sample = arg;
+    const struct sql_value *value = &cells[CELL_VALUE];
+
+    if (sample->layout->user_column != NULL)
+        sight_name(sample->sight, value->bytes != NULL ? value->bytes : "", value->bytes != NULL ? value->length : 0);
+    else
+        sight_value(sample->sight, sample->layout, value->bytes, value->length);
+    return 0;
+}
+
+static enum outcome sample_some(struct session_store *store, const struct layout *layout, bool live, struct sight *sight,
+                                struct receipt *receipt)
+{
+    cleanup_statement struct sql_statement statement = { .driver = store->driver };
+    struct sample sample = { layout, sight };
+
+    add_columns(&statement, layout, store->settings);
+    if (live && layout->user_column == NULL && layout->expires_column != NULL) {
+        sql_add(&statement, " WHERE ");
+        add_unexpired(&statement, layout, INT64_MAX);
+    }
+    sql_addf(&statement, " LIMIT %d", SAMPLE_MOST);
+    return sql_run(store, &statement, sample_row, &sample, NULL, receipt);
+}
+
+/* Where all rows have ended, it may be the column or its unit that is not the application's. */
+static enum outcome sample_rows(struct session_store *store, const struct layout *layout, struct sight *sight, struct receipt *receipt)
+{
+    struct sight ended = { 0 };
+    enum outcome outcome = sample_some(store, layout, true, sight, receipt);
+
+    if (outcome == OUTCOME_APPLIED && sight->fitting == 0)
+        outcome = sample_some(store, layout, false, &ended, receipt);
+    sight->others = ended.fitting;
+    sight->certain = outcome == OUTCOME_APPLIED && ended.fitting == 0;
+    sight->place = str_printf("row of %s that %s", layout->table, layout->expires_column != NULL ? "has not ended by its expires_column" : "is a session");
+    return outcome;
+}
+
+struct sample_work {
+    const struct layout *layout;
+    struct sight sight;
+};
+
+/* A lookup is asked for a name that nobody has: is it a query that the server takes? */
+static enum outcome sample_work(struct session_store *store, void *arg, struct receipt *receipt)
+{
+    static const char *const nobody[] = { "provost-check", NULL };
+    struct sample_work *work = arg;
+    const struct session_query query = { .layout = work->layout, .users = nobody };
+    struct users users = { 0 };
+    enum outcome outcome = OUTCOME_APPLIED;
+
+    sight_clear(&work->sight);
+    if (work->layout->lookup != NULL)
+        outcome = look_up(store, &query, &users, receipt);
+    users_clear(&users);
+    return outcome == OUTCOME_APPLIED ? sample_rows(store, work->layout, &work->sight, receipt) : outcome;
+}
+
+enum outcome sql_sample(struct session_store *store, const struct layout *layout, struct sight *ret_sight, struct receipt *receipt)
+{
+    struct sample_work work = { .layout = layout };
+    enum outcome outcome = sql_with_connection(store, sample_work, &work, receipt);
+
+    if (outcome == OUTCOME_APPLIED)
+        *ret_sight = work.sight;
+    else
+        sight_clear(&work.sight);
+    return outcome;
+}
+
+/* ---- a sweep, with a connection ---- */
+
 struct sweep_work {
     const struct session_query *query;
     struct sweep sweep;
@@ -516,6 +605,13 @@ static enum outcome sweep_work(struct session_store *store, void *arg, struct re
     }
     if (outcome == OUTCOME_APPLIED && query.users[0] != NULL)
         outcome = sweep_users(store, &query, &work->sweep, receipt);
+    if (outcome == OUTCOME_APPLIED && sweep_is_blank(&work->sweep))
+        outcome = sample_rows(store, query.layout, &work->sweep.sight, receipt);
+    if (query.layout->lookup != NULL && query.users[0] != NULL)
+        work->sweep.sight.sought = str_dup(query.users[0]);
+    if (outcome == OUTCOME_APPLIED && query.users[0] == NULL)
+        work->sweep.sight.missing = str_printf("lookup gives no id for \"%s\": that person is not known there, or it is not the right query",
+                                               work->query->users[0]);
     users_clear(&users);
     return outcome;
 }

@@ -22,6 +22,7 @@
 #include "connectors/connector.h"
 #include "connectors/session/look.h"
 #include "connectors/session/settings.h"
+#include "connectors/session/sight.h"
 
 struct session_store;  /* one connection, the store kind's own */
 struct session_shared; /* what all connections of a target share; NULL for most kinds */
@@ -34,9 +35,13 @@ struct session_query {
     int sweep;                /* 1, 2 */
 };
 
-/* A session that began then (0: not told) is to be ended. */
+#define SESSION_CLOCKS_US (INT64_C(24) * 3600 * 1000000) /* by which clocks may differ */
+
+/* A session that began then (0: not told) is to be ended. What begins in the future is no time of creation. */
 static inline bool session_is_void(const struct session_query *query, int64_t created_us)
 {
+    if (created_us > clock_wall(clock_system()).us + SESSION_CLOCKS_US)
+        created_us = 0;
     return created_us == 0 ? !query->dated_only : created_us < query->before_us;
 }
 
@@ -53,6 +58,7 @@ struct sweep {
     int64_t locked;/* in use by a request all the time: the next sweep has them */
     struct unsure cased;  /* with the name in another case */
     struct unsure hidden; /* that could not be looked into */
+    struct sight sight;   /* where nobody was found: could the look have? */
     char *note;    /* NULL: none */
 };
 void sweep_clear(struct sweep *sweep);
@@ -61,8 +67,14 @@ void sweep_clear(struct sweep *sweep);
  * one only the beginning is told. All other matches are left alone. */
 void sweep_unsure(struct sweep *sweep, enum match match, const struct layout *layout, const char *key, size_t length);
 
-/* What the sweep saw → the receipt. `number` is the query's. */
-enum outcome sweep_report(const struct sweep *sweep, const struct layout *layout, int number, struct receipt *receipt);
+/* Of this person nothing was found, nor what may be his: what else is there? */
+static inline bool sweep_is_blank(const struct sweep *sweep)
+{
+    return sweep->found == 0 && sweep->cased.count == 0 && sweep->hidden.count == 0;
+}
+
+/* What the sweep saw → the receipt. */
+enum outcome sweep_report(const struct sweep *sweep, const struct session_query *query, struct receipt *receipt);
 
 struct session_marks { /* of one person; see connector.h */
     bool denied;
@@ -81,9 +93,11 @@ struct session_store_ops {
     enum outcome (*probe)(struct session_store *store, struct receipt *receipt);
     /* Begins what sweeps with this layout will need, and returns at once. NULL: nothing. */
     void (*prepare)(struct session_store *store, const struct layout *layout);
-    /* APPLIED (also when nothing was found); *ret_sweep is filled in then. */
+    /* APPLIED (also when nothing was found); *ret_sweep is filled in then, with the sight of whom else there is where it is blank. */
     enum outcome (*sweep)(struct session_store *store, const struct session_query *query, struct sweep *ret_sweep,
                           struct receipt *receipt);
+    /* Looks at some of what a sweep would look at, whoever it belongs to, and ends nothing. APPLIED and *ret_sight, or a failure. */
+    enum outcome (*sample)(struct session_store *store, const struct layout *layout, struct sight *ret_sight, struct receipt *receipt);
     /* Deletes these keys (NULL-terminated), there or not: where this store is the cache in front of a table. NULL: is none. */
     enum outcome (*forget)(struct session_store *store, const char *const *keys, struct receipt *receipt);
     /* NULL: this kind keeps no markers. */

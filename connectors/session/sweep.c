@@ -9,6 +9,7 @@ void sweep_clear(struct sweep *sweep)
 {
     free(sweep->cased.names);
     free(sweep->hidden.names);
+    sight_clear(&sweep->sight);
     free(sweep->note);
     *sweep = (struct sweep){ 0 };
 }
@@ -55,7 +56,8 @@ void sweep_unsure(struct sweep *sweep, enum match match, const struct layout *la
 static void add_unsure(struct buf *text, const struct unsure *unsure, const char *what, const char *right)
 {
     if (unsure->count > 0)
-        buf_printf(text, "%s%lld %s (%s%s): %s", text->length > 0 ? "; " : "", (long long)unsure->count, what, unsure->names != NULL ? unsure->names : "?", unsure->count > NAMED_MOST ? ", …" : "", right);
+        buf_printf(text, "%s%lld %s (%s%s): %s", text->length > 0 ? "; " : "", (long long)unsure->count, what,
+                   unsure->names != NULL ? unsure->names : "?", unsure->count > NAMED_MOST ? ", …" : "", right);
 }
 
 /* Somebody may be signed in still; NULL: nobody is. */
@@ -73,11 +75,9 @@ static char *tell_left(const struct sweep *sweep, const struct layout *layout, i
     return text.length > 0 ? buf_take(&text) : NULL;
 }
 
-enum outcome sweep_report(const struct sweep *sweep, const struct layout *layout, int number, struct receipt *receipt)
+static char *tell_went(const struct sweep *sweep, int number)
 {
-    cleanup_buf struct buf note = { 0 };
-    cleanup_free char *left = tell_left(sweep, layout, number);
-    enum outcome done = sweep->ended > 0 ? OUTCOME_APPLIED : OUTCOME_UNCHANGED;
+    struct buf note = { 0 };
 
     if (sweep->note != NULL)
         buf_add_str(&note, sweep->note);
@@ -86,10 +86,20 @@ enum outcome sweep_report(const struct sweep *sweep, const struct layout *layout
                    (long long)sweep->locked);
     if (sweep->kept > 0)
         buf_printf(&note, "%s%lld opened later or undated: kept", note.length > 0 ? "; " : "", (long long)sweep->kept);
+    return note.length > 0 ? buf_take(&note) : NULL;
+}
+
+enum outcome sweep_report(const struct sweep *sweep, const struct session_query *query, struct receipt *receipt)
+{
+    cleanup_free char *left = tell_left(sweep, query->layout, query->sweep);
+    enum outcome done = sweep->ended > 0 ? OUTCOME_APPLIED : OUTCOME_UNCHANGED;
+
     receipt_set(receipt, left != NULL ? OUTCOME_RETRY : done, 0, left != NULL ? "%s" : NULL, left);
     receipt->sessions_found = sweep->found;
     receipt->sessions_ended = sweep->ended;
     free(receipt->note);
-    receipt->note = note.length > 0 ? buf_take(&note) : NULL;
+    receipt->note = tell_went(sweep, query->sweep);
+    free(receipt->doubt);
+    receipt->doubt = sweep_is_blank(sweep) ? sight_doubt(&sweep->sight, query->layout, query->users) : NULL;
     return receipt->outcome;
 }

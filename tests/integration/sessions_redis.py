@@ -61,6 +61,7 @@ def markers_stand_in_redis_while_they_hold(world):
 @test
 def a_marker_that_a_flush_took_is_put_back_by_the_same_event_of_now(world):
     redis, agent = redis_agent(world)
+    redis.open("b1", ANNA.login)  # else an empty Redis tells nothing
     agent.send(okta.deactivate(ANN))
     agent.await_log(action="revoke", sweep="2")
     redis.cli("FLUSHALL")
@@ -76,7 +77,8 @@ def an_index_is_begun_before_anybody_leaves(world):
 
 @test
 def check_says_that_an_index_would_hear_nothing(world):
-    _, agent = redis_agent(world, index=True)
+    redis, agent = redis_agent(world, index=True)
+    redis.open("b1", ANNA.login)
     code, out, err = agent.ctl("check", "--connect")
     assert code == 0 and "answers; index cannot work" in out and "set notify-keyspace-events" in out, out + err
 

@@ -6,7 +6,8 @@
  * Reads a JSON object a line from standard input, writes one for each:
  *     {"do": "check"}                                       → {"problems": ["…"]}
  *     {"do": "open"}, {"do": "probe"}, {"do": "close"}      → {"outcome", "code", "reason"}
- *     {"do": "revoke", "sessions": {…}, "before": "RFC 3339", "sweep": 1, "dated_only": false}   → also found, ended, note
+ *     {"do": "revoke", "sessions": {…}, "before": "RFC 3339", "sweep": 1, "dated_only": false}   → also found, ended, note, doubt
+ *     {"do": "sample", "sessions": {…}}                     → as open, and note
  *     {"do": "read", "sessions": {…}}                       → also values, the markers
  *     {"do": "mark", "sessions": {…}, "values": {…}}        → as open
  * A session that is not open is opened first; after TARGET_DOWN it is closed, as the agent does.
@@ -112,9 +113,18 @@ static enum outcome read_marks(struct drive *drive, const json_t *command, json_
 
 static json_t *tell_receipt(enum outcome outcome, const struct receipt *receipt, json_t *values)
 {
-    return json_pack("{s:s, s:i, s:s?, s:I, s:I, s:s?, s:o?}", "outcome", outcome_name(outcome), "code", receipt->remote_code, "reason",
+    return json_pack("{s:s, s:i, s:s?, s:I, s:I, s:s?, s:s?, s:o?}", "outcome", outcome_name(outcome), "code", receipt->remote_code, "reason",
                      receipt->reason, "found", (json_int_t)receipt->sessions_found, "ended", (json_int_t)receipt->sessions_ended, "note",
-                     receipt->note, "values", values);
+                     receipt->note, "doubt", receipt->doubt, "values", values);
+}
+
+static enum outcome sample(struct drive *drive, const json_t *command, struct receipt *receipt)
+{
+    json_t *settings = settings_of(command);
+    enum outcome outcome = drive->ops->check_sessions(drive->session, settings, receipt);
+
+    json_decref(settings);
+    return outcome;
 }
 
 static json_t *run(struct drive *drive, const json_t *command)
@@ -128,6 +138,8 @@ static json_t *run(struct drive *drive, const json_t *command)
     enum outcome outcome = str_equal(what, "close") ? OUTCOME_APPLIED : open_session(drive, &receipt);
     if (outcome == OUTCOME_APPLIED && str_equal(what, "probe"))
         outcome = drive->ops->probe(drive->session, &receipt);
+    else if (outcome == OUTCOME_APPLIED && str_equal(what, "sample"))
+        outcome = sample(drive, command, &receipt);
     else if (outcome == OUTCOME_APPLIED && str_equal(what, "revoke"))
         outcome = apply(drive, command, OPERATION_REVOKE, &receipt);
     else if (outcome == OUTCOME_APPLIED && str_equal(what, "mark"))

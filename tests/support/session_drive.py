@@ -71,6 +71,9 @@ class Drive:
     def revoke(self, before=FAR_OFF, sweep=1, dated_only=False, **sessions):
         return self.ask(do="revoke", before=before, sweep=sweep, dated_only=dated_only, sessions=sessions)
 
+    def sample(self, **sessions):
+        return self.ask(do="sample", sessions=sessions)
+
     def read(self, **sessions):
         return self.ask(do="read", sessions=sessions)
 
