@@ -142,6 +142,16 @@ static json_t *waiting_json(const struct agent *agent, const char *target, enum 
                      (json_int_t)(wait_us > 0 ? wait_us / 1000000 : 0), "first", first);
 }
 
+/* Those whose sessions nobody could have found: how many, and why. */
+static json_t *unseen_json(const struct agent *agent, const char *target)
+{
+    int64_t count = 0;
+    cleanup_free char *reason = NULL;
+
+    store_count_unseen(agent->store, target, &count, &reason, NULL);
+    return json_pack("{s:I, s:s?}", "lanes", (json_int_t)count, "reason", reason);
+}
+
 static json_t *revokes_json(const struct deliver_status *status)
 {
     return json_pack("{s:I, s:I, s:I}", "sweeps", (json_int_t)status->revokes, "p50_ms", (json_int_t)(status->revoke_p50_us / 1000),
@@ -156,7 +166,7 @@ static json_t *target_json(struct agent *agent, const struct config_target *targ
     store_count_lanes(agent->store, target->name, &lanes, NULL);
     if (agent->deliverer != NULL)
         deliver_read_status(agent->deliverer, target->name, &status);
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "name",
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
                      target->name, "connector",
                      target->connector, "state", target_state_name(status.state), "since", time_or_null(status.since), "ready",
                      (json_int_t)lanes.ready, "leased", (json_int_t)lanes.leased, "waiting", (json_int_t)lanes.waiting, "due",
@@ -165,7 +175,8 @@ static json_t *target_json(struct agent *agent, const struct config_target *targ
                      time_or_null(status.last_error_at), "workers", (json_int_t)status.workers, "mappings", mappings_json(target),
                      "leavers", waiting_json(agent, target->name, WAITING_LEAVERS, "not_out"), "failing",
                      waiting_json(agent, target->name, WAITING_FAILING, "lanes"), "dropped",
-                     waiting_json(agent, target->name, WAITING_DROPPED, "leavers"), "revokes", revokes_json(&status));
+                     waiting_json(agent, target->name, WAITING_DROPPED, "leavers"), "revokes", revokes_json(&status), "unseen",
+                     unseen_json(agent, target->name));
 }
 
 /* A target that is not configured any more, with work that nobody does. */

@@ -174,11 +174,47 @@ static void check_groups(const struct config_target *target, struct connector_se
         json_object_set_new(result, "groups", groups);
 }
 
-/* It answers, whoever leaves is locked out there, and groups can be looked for. */
+/* Could somebody's sessions be found? Asked with the mapping as it is rendered about nobody. NULL: not asked. */
+static json_t *ask_sessions(const struct config_target *target, struct connector_session *session)
+{
+    const struct mapping *people = find_mapping(target, IDENTITY_USER);
+    const struct settings_view nobody = { 0 };
+    struct receipt receipt = { 0 };
+    struct error error = { 0 };
+    json_t *settings = NULL;
+
+    if (target->ops->check_sessions == NULL || people == NULL)
+        return NULL;
+    if (plan_settings(people, &nobody, &settings, &error) < 0)
+        return json_pack("{s:b, s:s}", "ok", false, "reason", error.text);
+    enum outcome outcome = target->ops->check_sessions(session, settings, &receipt);
+    bool good = outcome == OUTCOME_APPLIED;
+    const char *reason = receipt.reason != NULL ? receipt.reason : outcome_name(outcome);
+    json_t *result = json_pack("{s:b, s:s?, s:s?}", "ok", good, "reason", good ? NULL : reason, "note", receipt.note);
+    json_decref(settings);
+    receipt_clear(&receipt);
+    return result;
+}
+
+static void check_sessions(const struct config_target *target, struct connector_session *session, json_t *result)
+{
+    json_t *sessions = ask_sessions(target, session);
+
+    if (sessions != NULL)
+        json_object_set_new(result, "sessions", sessions);
+}
+
+static bool is_ok(const json_t *target, const char *part)
+{
+    const json_t *told = json_object_get(target, part);
+
+    return told == NULL || json_is_true(json_object_get(told, "ok"));
+}
+
+/* It answers, whoever leaves is locked out there, groups can be looked for, and sessions found. */
 static bool is_well(const json_t *target)
 {
-    const json_t *groups = json_object_get(target, "groups");
-    bool good = json_is_true(json_object_get(target, "answers")) && (groups == NULL || json_is_true(json_object_get(groups, "ok")));
+    bool good = json_is_true(json_object_get(target, "answers")) && is_ok(target, "groups") && is_ok(target, "sessions");
     size_t index;
     const json_t *one;
 
@@ -208,6 +244,7 @@ static json_t *probe_target(const struct config_target *target)
     if (good) {
         check_locks(target, session, result);
         check_groups(target, session, result);
+        check_sessions(target, session, result);
     }
     target->ops->close(session);
     if (target->ops->unshare != NULL)
@@ -286,6 +323,27 @@ static void print_groups(const struct ctl *ctl, const json_t *groups)
     print_lines(json_string_value(json_object_get(groups, "note")), "groups were not looked for everywhere: ", "");
 }
 
+static void print_sessions(const json_t *sessions)
+{
+    print_lines(json_string_value(json_object_get(sessions, "note")), "", "");
+}
+
+/* Instead of "answers": a store in which nobody could be found is of no use. */
+static void print_answer(const struct ctl *ctl, const json_t *target)
+{
+    const json_t *sessions = json_object_get(target, "sessions");
+
+    if (is_ok(target, "sessions")) {
+        printf("    %sanswers%s", ctl_paint(ctl, COLOUR_GOOD), ctl_paint(ctl, COLOUR_NONE));
+        print_note(json_string_value(json_object_get(target, "note")));
+        return;
+    }
+    printf("    %snobody's sessions would be found: ", ctl_paint(ctl, COLOUR_BAD));
+    table_put_text(json_string_value(json_object_get(sessions, "reason")));
+    printf("%s", ctl_paint(ctl, COLOUR_NONE));
+    print_note(json_string_value(json_object_get(target, "note")));
+}
+
 static void print_target(const struct ctl *ctl, const json_t *target)
 {
     size_t index;
@@ -302,8 +360,8 @@ static void print_target(const struct ctl *ctl, const json_t *target)
     }
     printf("%s\n", json_is_true(json_object_get(target, "hold")) ? "; held until its first `provostctl resume`" : "");
     if (json_is_true(answers)) {
-        printf("    %sanswers%s", ctl_paint(ctl, COLOUR_GOOD), ctl_paint(ctl, COLOUR_NONE));
-        print_note(json_string_value(json_object_get(target, "note")));
+        print_answer(ctl, target);
+        print_sessions(json_object_get(target, "sessions"));
         print_locks(ctl, json_object_get(target, "locks"));
         print_groups(ctl, json_object_get(target, "groups"));
     } else if (answers != NULL) {

@@ -61,7 +61,8 @@ bool ctl_number(const struct ctl *ctl, const char *name, long long fallback, lon
 /* Is the option one of these words (NULL ends them), or not given? False: said so, CTL_USAGE. */
 bool ctl_word(const struct ctl *ctl, const char *name, const char *const *words);
 /* What the status log's lines end as: provost-log(5). */
-#define CTL_OUTCOMES "applied", "unchanged", "superseded", "out_of_scope", "retry", "target_down", "rejected", "ambiguous", "dead", "done", "failed", "refused"
+#define CTL_OUTCOMES "applied", "unchanged", "superseded", "out_of_scope", "retry", "unseen", "target_down", "rejected", "ambiguous", "dead", \
+                     "done", "failed", "refused"
 
 /* "provostctl: …" to standard error; returns `code`. */
 int ctl_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -229,6 +229,18 @@ static bool advise_failing(const struct ctl *ctl, const json_t *target)
     return count > 0;
 }
 
+/* A sweep that could have found nobody: the target is set up wrongly, or nobody has used it yet. */
+static bool advise_unseen(const struct ctl *ctl, const json_t *target)
+{
+    const json_t *unseen = json_object_get(target, "unseen");
+    int64_t count = number_of(unseen, "lanes");
+
+    if (count > 0)
+        advise(ctl, COLOUR_BAD, "Sessions of %" PRId64 " in %s were looked for where nobody could be found: %s. `provostctl check --connect` looks "
+               "again; the work goes on by itself.", count, text_of(target, "name"), text_of(unseen, "reason"));
+    return count > 0;
+}
+
 static void put_revokes(const json_t *targets)
 {
     size_t index;
@@ -301,6 +313,7 @@ static bool advise_target(const struct ctl *ctl, const json_t *target)
     if (held)
         advise(ctl, COLOUR_WARN, "%s is held: nothing is written to it until `provostctl resume %s`.", name, name);
     bool waits = advise_leavers(ctl, target);
+    waits = advise_unseen(ctl, target) || waits;
     waits = advise_failing(ctl, target) || waits;
     waits = advise_dropped(ctl, target) || waits;
     if (dead > 0)
@@ -402,7 +415,8 @@ static bool target_is_well(const json_t *target)
 
     return !str_equal(state, "down") && !str_equal(state, "refusing") && !str_equal(state, "gone") &&
            number_of(target, "dead") == 0 && number_of(json_object_get(target, "dropped"), "leavers") == 0 &&
-           !leavers_are_late(target) && !work_fails_for_long(target);
+           !leavers_are_late(target) && !work_fails_for_long(target) &&
+           number_of(json_object_get(target, "unseen"), "lanes") == 0;
 }
 
 /* Nothing needs a person; what was advised may still be worth a look. */
