@@ -216,6 +216,14 @@ static int tell_nobody(const struct session_planning *planning)
                      "ended", planning->mapping->path, identity->login.value != NULL ? identity->login.value : identity->id);
 }
 
+/* A leaver keeps no session, whenever it began: an application that is slow to hear of it may have let him in since the event. */
+static int64_t before_of(const struct session_planning *planning, int64_t void_us)
+{
+    int64_t now_us = planning->input->now.us;
+
+    return session_is_away(planning->input->identity) && now_us > void_us ? now_us : void_us;
+}
+
 static int add_revoke(struct session_planning *planning, struct plan *plan, int64_t void_us, int sweep, bool dated_only)
 {
     struct operation *operation = session_add_operation(planning, plan, OPERATION_REVOKE, planning->user);
@@ -224,7 +232,7 @@ static int add_revoke(struct session_planning *planning, struct plan *plan, int6
 
     if (operation == NULL)
         return error_nomem(planning->error);
-    operation->before = (struct wall){ void_us };
+    operation->before = (struct wall){ before_of(planning, void_us) };
     operation->sweep = sweep;
     if (json_array_size(former) > 0)
         failed |= json_object_set_new(json_object_get(operation->settings, "sessions"), "former", json_copy((json_t *)former));

@@ -169,13 +169,15 @@ static void deliver(void)
     linked = true;
 }
 
+/* A leaver's sessions end whenever they began; of others those from before the event. */
 static void assert_sweep(int sweep, int64_t before, bool dated_only)
 {
     const struct operation *revoke = operation_of(OPERATION_REVOKE);
+    bool away = identity.status.value != NULL && strcmp(identity.status.value, "ACTIVE") != 0;
 
     assert_non_null(revoke);
     assert_int_equal(revoke->sweep, sweep);
-    assert_int_equal(revoke->before.us, before);
+    assert_int_equal(revoke->before.us, away && now > before ? now : before);
     assert_int_equal(json_is_true(json_object_get(revoke->settings, "dated_only")), dated_only);
     assert_true(plan.leaving);
 }
@@ -198,6 +200,21 @@ static void sweep_twice(void)
 }
 
 /* ---- sweeps ---- */
+
+static void a_leaver_keeps_no_session_that_began_since_the_event(void **state)
+{
+    (void)state;
+    use(PLAIN);
+    heard(FACT_LOGIN, "ann@x", T0);
+    heard(FACT_STATUS, "DEPROVISIONED", T0);
+    event("deactivate", T0);
+    make();
+    assert_true(now > T0);
+    assert_int_equal(operation_of(OPERATION_REVOKE)->before.us, now);
+    heard(FACT_STATUS, "ACTIVE", T0 + 1);
+    make();
+    assert_int_equal(operation_of(OPERATION_REVOKE)->before.us, T0);
+}
 
 static void a_leaver_is_swept_at_once_and_again_after_the_longest_request(void **state)
 {
@@ -826,6 +843,7 @@ static void lanes_are_woken_by_what_the_plan_looks_at(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_leaver_keeps_no_session_that_began_since_the_event),
         TEST(a_leaver_is_swept_at_once_and_again_after_the_longest_request),
         TEST(a_second_sweep_does_not_wait_for_a_clock_that_was_set_back),
         TEST(a_sweep_whose_receipt_was_lost_is_made_again),
