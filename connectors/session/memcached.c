@@ -290,12 +290,13 @@ static bool is_divider(char c)
     return c == '\0' || strchr(", \t\r\n;[]\"", c) != NULL;
 }
 
-/* Commas, blanks, and the signs of a JSON array all divide: none can be part of a session's id. */
-static enum outcome end_listed(struct end *end, char *list, size_t length, struct receipt *receipt)
+/* Commas, blanks, and the signs of a JSON array all divide: none can be part of a session's id. *ret_whole: all of the list was gone by. */
+static enum outcome end_listed(struct end *end, char *list, size_t length, bool *ret_whole, struct receipt *receipt)
 {
     enum outcome outcome = OUTCOME_APPLIED;
+    size_t at = 0;
 
-    for (size_t at = 0; outcome == OUTCOME_APPLIED && at < length && end->indexed < IDS_MOST;) {
+    while (outcome == OUTCOME_APPLIED && at < length && end->indexed < IDS_MOST) {
         size_t from = at;
         while (at < length && !is_divider(list[at]))
             at++;
@@ -306,7 +307,16 @@ static enum outcome end_listed(struct end *end, char *list, size_t length, struc
             outcome = end_session(end, id, receipt);
         at++;
     }
+    *ret_whole = at >= length;
     return outcome;
+}
+
+/* The rest of the list can be more of his sessions. */
+static void hide_rest(struct sweep *sweep, const char *key)
+{
+    sweep->hidden.count++;
+    free(sweep->hidden.names);
+    sweep->hidden.names = str_printf("all that %s lists after the first %d", key, IDS_MOST);
 }
 
 static enum outcome sweep_user(struct end *end, const char *user, struct receipt *receipt)
@@ -314,6 +324,7 @@ static enum outcome sweep_user(struct end *end, const char *user, struct receipt
     cleanup_free char *key = layout_key(end->query->layout->index, user);
     struct sight *sight = &end->sweep->sight;
     int64_t indexed = end->indexed;
+    bool whole = true;
     char *list = NULL;
     size_t length = 0;
 
@@ -323,7 +334,9 @@ static enum outcome sweep_user(struct end *end, const char *user, struct receipt
         return refuse_key("index, with this person's name in it", receipt);
     enum outcome outcome = get(end->store, key, &list, &length, receipt);
     if (outcome == OUTCOME_APPLIED && list != NULL)
-        outcome = end_listed(end, list, length, receipt);
+        outcome = end_listed(end, list, length, &whole, receipt);
+    if (outcome == OUTCOME_APPLIED && !whole)
+        hide_rest(end->sweep, key);
     /* the application lists that person there, and what it lists is where it should be */
     sight->certain = sight->certain || (list != NULL && (end->indexed == indexed || sight->fitting > 0));
     free(list);

@@ -234,6 +234,15 @@ def a_session_in_memcached_that_hides_its_user_is_ended_by_the_applications_list
 
 
 @test
+def a_list_in_memcached_that_is_too_long_to_go_by_is_named(world):
+    store = InMemcached(world)
+    store.put("mine", store.make("ann@example.com"))
+    store.server.put("sessions:ann@example.com", ",".join([f"none{i:06d}" for i in range(10_000)] + ["mine"]))
+    answer = Drive(**store.settings).revoke(user="ann@example.com", **store.layout)
+    assert answer["outcome"] == "retry" and "all that sessions:ann@example.com lists after the first 10000" in answer["reason"], answer
+
+
+@test
 def a_script_that_is_forbidden_leaves_a_large_hash_named(world):
     store = RedisHash(world)
     store.server.cli("ACL", "SETUSER", "provost", "on", ">secret", "~*", "+@all", "-@scripting")
