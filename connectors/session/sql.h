@@ -1,6 +1,6 @@
 /*
  * sql.h: sessions in tables. What PostgreSQL, MySQL and SQLite have in common
- * (sql.c, sql_sweep.c, sql_marks.c), and what each of them does for it (struct sql_driver).
+ * (sql.c, sql_sweep.c, sql_select.c, sql_marks.c), and what each of them does for it (struct sql_driver).
  *
  * Calling sequence: sql_open(driver, …) → (sql_probe, sql_sweep,
  * sql_read_marks, sql_write_marks …) → sql_close.
