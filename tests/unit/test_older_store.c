@@ -282,7 +282,7 @@ static void events_and_facts_are_there(void **state)
 
     (void)state;
     store_read_status(old.world->store, &status);
-    assert_int_equal(status.schema, 10);
+    assert_int_equal(status.schema, 11);
     assert_int_equal(status.events, 52);
     assert_int_equal(status.identities, 21);
     assert_int_equal(status.last_received.us, START + 52 * SECOND);

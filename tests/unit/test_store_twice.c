@@ -310,6 +310,20 @@ static void put_link(struct making *making)
     put_link_of(making, "u9");
 }
 
+static void give_link(struct making *making)
+{
+    struct error error = { 0 };
+
+    tell(making, store_give_link(making->world->store, "ldap", "g1", "cn=staff", &error), &error);
+}
+
+static void add_place(struct making *making)
+{
+    struct error error = { 0 };
+
+    tell(making, store_add_place(making->world->store, "ldap", 7, &error), &error);
+}
+
 static void another_has_the_account(struct making *making)
 {
     people_are_worked_on(making);
@@ -525,6 +539,10 @@ static const struct call {
     { "complete", { { people_are_worked_on, complete }, { it_was_intended, complete_for_later },
                     { another_has_the_account, complete_with_anothers_account }, { people_are_worked_on, complete_too_late } } },
     { "put_link", { { people_wait, put_link }, { another_has_the_account, put_link } } },
+    { "give_link", { { people_wait, give_link } } },
+    { "count_unseen", { { 0 } } },
+    { "knows_place", { { 0 } } },
+    { "add_place", { { people_wait, add_place } } },
     { "intend", { { people_wait, intend }, { it_was_intended, intend }, { a_place_is_taken, intend_at_a_place } } },
     { "read_intents", { { 0 } } },
     { "check_creator", { { 0 } } },
