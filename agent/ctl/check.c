@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "ctl/ctl.h"
+#include "ctl/rehearse.h"
 #include "ctl/table.h"
 #include "plan/plan.h"
 #include "record/gone.h"
@@ -220,6 +221,8 @@ static bool is_well(const json_t *target)
 
     json_array_foreach(json_object_get(target, "locks"), index, one)
         good = good && json_is_true(json_object_get(one, "ok"));
+    json_array_foreach(json_object_get(target, "rehearsed"), index, one)
+        good = good && json_is_true(json_object_get(one, "ok"));
     return good;
 }
 
@@ -245,6 +248,7 @@ static json_t *probe_target(const struct config_target *target)
         check_locks(target, session, result);
         check_groups(target, session, result);
         check_sessions(target, session, result);
+        json_object_set_new(result, "rehearsed", rehearse_target(target, session));
     }
     target->ops->close(session);
     if (target->ops->unshare != NULL)
@@ -315,6 +319,19 @@ static void print_locks(const struct ctl *ctl, const json_t *locks)
     }
 }
 
+static void print_rehearsed(const struct ctl *ctl, const json_t *rehearsed)
+{
+    cleanup_free char *bad = str_printf("%sa joiner or leaver would fail: ", ctl_paint(ctl, COLOUR_BAD));
+    size_t index, which;
+    const json_t *file, *problem;
+
+    json_array_foreach(rehearsed, index, file) {
+        json_array_foreach(json_object_get(file, "problems"), which, problem)
+            print_lines(json_string_value(problem), bad != NULL ? bad : "", ctl_paint(ctl, COLOUR_NONE));
+        print_lines(json_string_value(json_object_get(file, "note")), "not seen: ", "");
+    }
+}
+
 static void print_groups(const struct ctl *ctl, const json_t *groups)
 {
     cleanup_free char *bad = str_printf("%sa removed member may stay in: ", ctl_paint(ctl, COLOUR_BAD));
@@ -364,6 +381,7 @@ static void print_target(const struct ctl *ctl, const json_t *target)
         print_sessions(json_object_get(target, "sessions"));
         print_locks(ctl, json_object_get(target, "locks"));
         print_groups(ctl, json_object_get(target, "groups"));
+        print_rehearsed(ctl, json_object_get(target, "rehearsed"));
     } else if (answers != NULL) {
         printf("    %snot usable: ", ctl_paint(ctl, COLOUR_BAD));
         table_put_text(json_string_value(json_object_get(target, "reason")));

@@ -2,6 +2,7 @@
 #include "connectors/rest/apply.h"
 #include "connectors/rest/mapping_check.h"
 #include "connectors/rest/read.h"
+#include "connectors/rest/rehearse.h"
 #include "connectors/rest/session.h"
 
 /* What lands in one of these parts of a request is escaped for it by the planner. */
@@ -43,5 +44,6 @@ const struct connector_ops provost_connector = {
     .read = rest_read,
     .read_groups = rest_read_groups,
     .apply = rest_apply,
+    .rehearse = rest_rehearse,
     .list = rest_list,
 };
