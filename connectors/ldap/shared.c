@@ -1,5 +1,6 @@
 #include "connectors/ldap/shared.h"
 
+#include <ldap.h>
 #include <pthread.h>
 
 #include "base/clock.h"
@@ -70,9 +71,19 @@ static int take_uri(void *arg, const char *uri)
     return 0;
 }
 
+/* libldap makes itself ready in its first call, and not for two threads at once; here no session of this target is open yet. */
+static void make_library_ready(void)
+{
+    int version;
+
+    ldap_get_option(NULL, LDAP_OPT_PROTOCOL_VERSION, &version);
+}
+
 int shared_new(const void *settings, struct connector_shared **ret_shared, struct error *error)
 {
     size_t count = 0;
+
+    make_library_ready();
     int code = ldap_settings_each_uri(settings, count_uri, &count);
     struct connector_shared *shared = code < 0 ? NULL : calloc(1, sizeof(*shared) + count * sizeof(shared->addresses[0]));
 
