@@ -284,8 +284,8 @@ typedef int connector_list_entry(const struct account *account, void *arg);
 
 /* Somebody whom the target cannot know, for `rehearse`. All borrowed for the call. */
 struct connector_sample {
-    /* The settings of a call ("read", "list", "groups_of") about nobody, with this key (read) or value (groups_of); the caller's. NULL:
-     * they cannot be rendered. */
+    /* The settings of a call ("read", "list", "groups_of") about nobody, with this key (read) or value (groups_of); the caller's.
+     * NULL: they cannot be rendered. */
     json_t *(*render)(void *arg, const char *call, const char *key);
     void *arg;
     const char *member_attribute; /* a group's file: of its members; NULL: none */
@@ -371,11 +371,11 @@ struct connector_ops {
      * `settings` as in `prepare`. APPLIED; REJECTED with the reason why nobody could be found; or another failure. The receipt's note:
      * how many were looked at, and in how many somebody stands. NULL: it cannot tell. */
     enum outcome (*check_sessions)(struct connector_session *session, const json_t *settings, struct receipt *receipt);
-    /* For `check --connect`: does with a mapping file what the first joiner and the first leaver will do, and writes nothing. Adds a
-     * sentence to `problems` for each thing that is wrong. *ret_key: an account that was seen; *ret_note: what was not, a sentence a
-     * line; both the caller's, or NULL. NULL: it cannot. */
-    void (*rehearse)(struct connector_session *session, const struct connector_sample *sample, struct problems *problems, char **ret_key,
-                     char **ret_note);
+    /* For `check --connect`: does with a mapping file what the first joiner and the first leaver will do, and writes nothing. Adds
+     * a sentence to `problems` for each thing that is wrong. *ret_key: an account that was seen; *ret_note: what was not, a
+     * sentence a line; both the caller's, or NULL. NULL: it cannot. */
+    void (*rehearse)(struct connector_session *session, const struct connector_sample *sample, struct problems *problems,
+                     char **ret_key, char **ret_note);
 
     /* All accounts (or groups) that the target has, in any order. NULL:
      * cannot be listed. */

@@ -47,10 +47,12 @@ static json_t *texts_of(const struct problems *problems)
 }
 
 /* One file. *member: the key of an account, as a group's file has it for a member; filled in by the people's. */
-static json_t *rehearse_file(const struct config_target *target, const struct mapping *mapping, struct connector_session *session, char **member)
+static json_t *rehearse_file(const struct config_target *target, const struct mapping *mapping, struct connector_session *session,
+                             char **member)
 {
     bool group = mapping_kind(mapping) == IDENTITY_GROUP;
-    struct rendering rendering = { mapping, { .kind = mapping_kind(mapping), .id = (char *)NOBODY_ID, .name = { .value = (char *)NOBODY_NAME } } };
+    const struct identity nobody = { .kind = mapping_kind(mapping), .id = (char *)NOBODY_ID, .name = { .value = (char *)NOBODY_NAME } };
+    struct rendering rendering = { mapping, nobody };
     const char *attribute = group ? mapping_member_attribute(mapping) : NULL;
     struct connector_sample sample = { render, &rendering, attribute, NULL };
     struct problems problems = { 0 };

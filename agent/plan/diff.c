@@ -156,7 +156,9 @@ static bool same_folded(const json_t *wanted, const json_t *current)
 {
     cleanup_free char *one = NULL, *other = NULL;
 
-    return value_key(COMPARE_FOLDED, wanted, &one) == 0 && value_key(COMPARE_FOLDED, current, &other) == 0 && strcmp(one, other) == 0;
+    if (value_key(COMPARE_FOLDED, wanted, &one) < 0 || value_key(COMPARE_FOLDED, current, &other) < 0)
+        return false;
+    return strcmp(one, other) == 0;
 }
 
 static bool same_scalar(enum compare compare, const json_t *wanted, const json_t *current)

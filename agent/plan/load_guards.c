@@ -1,4 +1,4 @@
-/* Could `match` find an account that carries another identity's id? Such a hit is refused; with a guard a new account is created. */
+/* Could `match` find an account that carries another identity's id? Such a hit is refused; a guard has a new account created. */
 #include <libconfig.h>
 #include <string.h>
 
@@ -6,7 +6,8 @@
 #include "base/str.h"
 #include "plan/loader.h"
 
-#define FINDS_OTHERS "also finds the account of somebody else who has left or has the same name, and is refused then; right would be "
+#define FINDS_OTHERS                                                                                                             \
+    "also finds the account of somebody else who has left or has the same name, and is refused then; right would be "
 #define WARN(setting, ...) problems_add(&loader->mapping->warnings, setting_file(setting), setting_line(setting), 0, __VA_ARGS__)
 
 static const char *find_mark(const struct mapping *mapping)
@@ -36,7 +37,8 @@ static void check_filter(struct loader *loader, const config_setting_t *setting,
     if (filter == NULL || filter_is_guarded(filter, mark))
         return;
     bool joined = str_starts(filter, "(&") && filter[strlen(filter) - 1] == ')';
-    WARN(setting, "match: \"%s\" " FINDS_OTHERS "\"%s%.*s(!(%s=*)))\"", filter, joined ? "" : "(&", (int)(strlen(filter) - joined), filter, mark);
+    WARN(setting, "match: \"%s\" " FINDS_OTHERS "\"%s%.*s(!(%s=*)))\"", filter, joined ? "" : "(&",
+         (int)(strlen(filter) - joined), filter, mark);
 }
 
 /* ---- requests ---- */

@@ -196,7 +196,7 @@ static int add_finders(const struct rendering *rendering, json_t *calls)
     return code == 0 ? put(rendering, calls, "match", list) : code;
 }
 
-/* How a group is read goes with the changes of its members, where it can be said by its key: nothing else is known of it there. */
+/* How a group is read goes with the changes of its members, where its key is enough: nothing else is known of it there. */
 static int add_group_read(const struct rendering *rendering, json_t *calls)
 {
     const struct value *value = mapping_call(rendering->mapping, "read");

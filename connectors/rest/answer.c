@@ -122,8 +122,8 @@ int answer_has_member(const json_t *pointers, const json_t *item, const char *at
 
 bool answer_shows_more(const json_t *document, long long count)
 {
-    static const char *const totals[] = { "/totalResults", "/total", "/total_count", "/totalCount", "/count", "/@odata.count", "/meta/total",
-                                          "/pagination/total", "/page/totalElements", NULL };
+    static const char *const totals[] = { "/totalResults", "/total", "/total_count", "/totalCount", "/count", "/@odata.count",
+                                          "/meta/total", "/pagination/total", "/page/totalElements", NULL };
     static const char *const nexts[] = { "/next", "/next_page", "/nextPage", "/next_cursor", "/nextCursor", "/nextPageToken",
                                          "/next_page_token", "/@odata.nextLink", "/links/next", "/_links/next", "/paging/next",
                                          "/pagination/next", "/meta/next", "/has_more", "/hasMore", NULL };
@@ -280,7 +280,9 @@ static int compare_plain(const struct call *call, const json_t *item, const char
     const json_t *there = attribute_of(call, item, name);
     cleanup_free char *one = value_text(there), *other = value_text(wanted);
 
-    return one == NULL || other == NULL || other[0] == '\0' ? 0 : value_fits(wanted, there) || value_reads_like(wanted, there, true) ? 1 : -1;
+    if (one == NULL || other == NULL || other[0] == '\0')
+        return 0;
+    return value_fits(wanted, there) || value_reads_like(wanted, there, true) ? 1 : -1;
 }
 
 int answer_compare(const struct call *match, const json_t *item)

@@ -61,9 +61,10 @@ int answer_check_hit(const struct call *call, const json_t *item, struct error *
  * against the item regardless of case: 1 confirmed, -1 contradicted, 0 the item says nothing of it. */
 int answer_compare(const struct call *match, const json_t *item);
 
-/* Does the hit have what `where` asks for (a list: one of these; an empty text: nothing; case counts in `exact` alone), and is what a query parameter of an
- * attribute's name says not contradicted? An API that ignores a filter that it
- * does not know answers with strangers. */
+/* Does the hit have what `where` asks for, and is what a query parameter of an
+ * attribute's name says not contradicted? In `where` a list is one of these, an
+ * empty text is nothing, and case counts in `exact` alone. An API that ignores
+ * a filter that it does not know answers with strangers. */
 bool answer_is_meant(const struct call *call, const json_t *item);
 
 #endif

@@ -142,7 +142,7 @@ static bool is_plain(const json_t *value)
     return json_is_string(value) || json_is_number(value) || json_is_boolean(value);
 }
 
-/* Letters and digits without their case: what a target changes about a value of which it takes notice (a telephone number, a date). */
+/* Letters and digits without their case: a target takes notice of a telephone number or date, and writes it in a form of its own. */
 static char *bare_text(const json_t *value)
 {
     cleanup_free char *text = value_text(value);
@@ -181,7 +181,8 @@ static bool is_ignored(const json_t *wanted, const json_t *before, const json_t 
 }
 
 /* The first attribute that was sent and is shown as it was before; NULL: none is. Borrowed. */
-static const char *ignored_attribute(const struct operation *operation, const struct call *call, const json_t *before, const json_t *item)
+static const char *ignored_attribute(const struct operation *operation, const struct call *call, const json_t *before,
+                                     const json_t *item)
 {
     for (size_t i = 0; i < operation->change_count; i++) {
         const struct change *change = &operation->changes[i];
@@ -210,7 +211,9 @@ enum outcome confirm_update(struct connector_session *session, const struct oper
     cleanup_found struct found found = { 0 };
     struct receipt looked = { 0 };
 
-    if (reply->unusable || reply->http.status == STATUS_ACCEPTED || item == NULL || ignored_attribute(operation, call, before, item) == NULL)
+    bool judged = !reply->unusable && reply->http.status != STATUS_ACCEPTED && item != NULL;
+
+    if (!judged || ignored_attribute(operation, call, before, item) == NULL)
         return receipt->outcome;
     enum outcome outcome = find_by_key(session, operation->settings, operation->key, &found, &looked);
     const char *name = outcome == OUTCOME_APPLIED ? ignored_attribute(operation, call, before, found.item) : NULL;
@@ -228,8 +231,8 @@ enum outcome confirm_update(struct connector_session *session, const struct oper
 /* ---- is the member in, or out? ---- */
 
 /* Done, by the target's word alone: nothing shows who is in the group. */
-static enum outcome say_members_unseen(const struct connector_session *session, const struct call *call, int status, const char *why,
-                                       struct receipt *receipt)
+static enum outcome say_members_unseen(const struct connector_session *session, const struct call *call, int status,
+                                       const char *why, struct receipt *receipt)
 {
     cleanup_free char *note = str_printf("%s %.*s: %d, and whether the member is out was not seen: %s", call->method,
                                          (int)strcspn(call->path, "?"), call->path, status, why);
@@ -240,8 +243,8 @@ static enum outcome say_members_unseen(const struct connector_session *session, 
 }
 
 /* The look came to nothing. A group that cannot be read (too large, no right to) keeps nobody's work open for ever. */
-static enum outcome say_group_unread(const struct connector_session *session, const struct call *call, int status, struct receipt *looked,
-                                     struct receipt *receipt)
+static enum outcome say_group_unread(const struct connector_session *session, const struct call *call, int status,
+                                     struct receipt *looked, struct receipt *receipt)
 {
     bool gone = looked->outcome == OUTCOME_GONE;
     bool later = looked->outcome == OUTCOME_TARGET_DOWN || looked->remote_code >= 500 || looked->remote_code == 0;
@@ -258,6 +261,7 @@ static enum outcome say_group_unread(const struct connector_session *session, co
 static enum outcome look_at_member(struct connector_session *session, const struct operation *operation, const struct call *call,
                                    const struct reply *reply, struct receipt *receipt)
 {
+    static const char *const seen[] = { "read again the group still has the member", "read again the group does not have the member" };
     bool wanted = operation->kind == OPERATION_MEMBER_ADD;
     cleanup_found struct found found = { 0 };
     struct receipt looked = { 0 };
@@ -265,19 +269,20 @@ static enum outcome look_at_member(struct connector_session *session, const stru
     int status = reply->http.status;
 
     if (call_find(operation->settings, CALL_READ, false, &read, NULL) < 0)
-        return say_members_unseen(session, call, status, "requests.read says nothing that finds the group by account.key", receipt);
+        return say_members_unseen(session, call, status, "requests.read does not find the group by account.key", receipt);
     enum outcome outcome = find_by_key(session, operation->settings, operation->key, &found, &looked);
     if (outcome != OUTCOME_APPLIED)
         return say_group_unread(session, call, status, &looked, receipt);
     int has = answer_has_member(call->pointers, found.item, operation->attribute, operation->value);
     receipt_clear(&looked);
     if (has == !wanted) {
-        say_not_yet(session, call, reply, wanted ? "read again the group does not have the member" : "read again the group still has the member",
-                    receipt);
+        say_not_yet(session, call, reply, seen[wanted], receipt);
         receipt->refusal = REFUSAL_SURE; /* of this group */
         return receipt->outcome;
     }
-    return has >= 0 ? receipt->outcome : say_members_unseen(session, call, status, "the group does not show its members", receipt);
+    if (has < 0)
+        return say_members_unseen(session, call, status, "the group does not show its members", receipt);
+    return receipt->outcome;
 }
 
 /* A member who is told to be out has to be out. */

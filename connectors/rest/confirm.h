@@ -25,7 +25,7 @@ bool is_promise(const struct connector_session *session, const struct call *call
 /* A disable or enable. */
 enum outcome confirm_toggle(struct connector_session *session, const struct operation *operation, const struct call *call,
                             const struct reply *reply, struct receipt *receipt);
-/* An update of the account that looked like `before`: a plain value that is shown as it was, and not as it was sent, was ignored. */
+/* An update of the account that looked like `before`: a plain value that is shown as it was, not as it was sent, was ignored. */
 enum outcome confirm_update(struct connector_session *session, const struct operation *operation, const struct call *call,
                             const struct reply *reply, const json_t *before, struct receipt *receipt);
 enum outcome confirm_member(struct connector_session *session, const struct operation *operation, const struct call *call,

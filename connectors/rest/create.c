@@ -93,7 +93,7 @@ static enum outcome refuse_contradicted(const json_t *settings, const struct fou
     for (size_t i = 0; i < call_match_count(settings); i++)
         if (call_match(settings, i, &match, NULL) == 0 && answer_compare(&match, found->item) < 0)
             return receipt_set(receipt, OUTCOME_AMBIGUOUS, 0,
-                               "\"%s\" was found, and is somebody else's by requests.match[%zu]: look which of them it is in the target",
+                               "\"%s\" was found, and is somebody else's by requests.match[%zu]: look whose it is in the target",
                                found->key, i);
     return OUTCOME_APPLIED;
 }

@@ -39,7 +39,8 @@ static const struct option_row requests_rows[] = {
     OPTION_GROUP(struct requests, calls[CALL_MEMBER_REMOVE], "member_remove", 0,
                  "a group's file: takes {value} out of the group"),
     OPTION_ANY(struct requests, calls[CALL_GROUPS_OF], "groups_of", 0,
-               "a group's file: finds the groups that hold {value}; a request, or a list of them, tried in order up to one that shows them"),
+               "a group's file: finds the groups that hold {value}; a request, or a list of them, tried in order up to one that "
+               "shows them"),
     OPTION_END
 };
 
@@ -73,8 +74,11 @@ static const struct option_row request_rows[] = {
     OPTION_STRING(struct request, items, "items", 0, NULL,
                   "pointer to the list of hits in the answer; absent: the answer is one item"),
     OPTION_STRING(struct request, item, "item", 0, NULL, "pointer to the one item in the answer; default: result.item"),
-    SETTING(struct request, where, "where", "a group { ATTRIBUTE = value; }: hits that do not have these are dropped; a list: one of these; \"\": nothing; where: { }; believes all"),
-    SETTING(struct request, exact, "exact", "a list of attributes of where that must have the same case, too; of all others it makes no difference"),
+    SETTING(struct request, where, "where",
+            "a group { ATTRIBUTE = value; }: hits that do not have these are dropped; a list: one of these; \"\": nothing; "
+            "where: { }; believes all"),
+    SETTING(struct request, exact, "exact",
+            "a list of attributes of where that must have the same case, too; of all others it makes no difference"),
     SETTING(struct request, next, "next", "how the next page is found, a group"),
     SETTING(struct request, result, "result", "what in this answer is read otherwise, a group like the mapping's result"),
     SETTING(struct request, outcomes, "outcomes", "what a status means here: ( { status = 409; outcome = \"unchanged\"; } )"),
@@ -348,7 +352,8 @@ static void check_send(const config_setting_t *group, enum call_kind kind, enum 
                 where);
 }
 
-static void check_exact(const config_setting_t *exact, const config_setting_t *conditions, const char *where, struct problems *problems)
+static void check_exact(const config_setting_t *exact, const config_setting_t *conditions, const char *where,
+                        struct problems *problems)
 {
     bool list = exact != NULL && config_setting_is_aggregate(exact) && !config_setting_is_group(exact);
 
@@ -357,7 +362,8 @@ static void check_exact(const config_setting_t *exact, const config_setting_t *c
     for (int i = 0; list && i < config_setting_length(exact); i++) {
         const char *name = config_setting_get_string_elem(exact, i);
         if (name == NULL || member(conditions, name) == NULL)
-            PROBLEM(exact, "%s.exact: \"%s\" is no attribute of where; name one that is, or remove it", where, name != NULL ? name : "");
+            PROBLEM(exact, "%s.exact: \"%s\" is no attribute of where; name one that is, or remove it", where,
+                    name != NULL ? name : "");
     }
 }
 

@@ -74,7 +74,7 @@ static enum outcome tell_many(const struct hits *hits, struct receipt *receipt)
                        list.bytes != NULL ? list.bytes : "?", call_name(hits->call->kind));
 }
 
-/* Whoever is looked for may be behind what was seen: the target answers with others than were asked for, and not with all of them. */
+/* The one that is looked for may be behind what was seen: the target answers with others, and not with all of them. */
 static bool may_hide(const struct hits *hits)
 {
     bool unknown = hits->call->next == NULL && hits->seen.items >= STRANGERS_MOST;
@@ -85,8 +85,8 @@ static bool may_hide(const struct hits *hits)
 static enum outcome tell_ignored(const struct hits *hits, struct receipt *receipt)
 {
     return session_say(hits->session, hits->call, OUTCOME_REJECTED, 0, receipt,
-                       "none of the %lld found is the one that is looked for, and there %s more: the target takes no notice of the query, or "
-                       "the query selects too many; correct it, and say with `next` how the next page is asked for",
+                       "none of the %lld found is the one that is looked for, and there %s more: the target takes no notice of the "
+                       "query, or the query selects too many; correct it, and say with `next` how the next page is asked for",
                        hits->seen.items, hits->seen.more ? "are" : "may be");
 }
 
@@ -149,7 +149,7 @@ static bool was_asked(const json_t *settings, size_t index)
     return same;
 }
 
-/* What cannot be looked for in one way (a filter that is refused, or ignored) may be found in the next; it is told where it is not. */
+/* What cannot be looked for in one way (a filter is refused, or ignored) may be found in the next; else the refusal is told. */
 static void keep_refusal(struct receipt *receipt, struct receipt *refused)
 {
     if (receipt->outcome == OUTCOME_REJECTED && refused->outcome != OUTCOME_REJECTED)
@@ -246,7 +246,9 @@ static int take_group(void *arg, const json_t *item, const struct reply *reply, 
     struct error error = { 0 };
     cleanup_free char *id = NULL;
 
-    int member = groups->call->query == NULL ? 1 : answer_has_member(groups->call->pointers, item, groups->query->attribute, groups->query->value);
+    const struct group_query *query = groups->query;
+    bool by_query = groups->call->query != NULL;
+    int member = by_query ? answer_has_member(groups->call->pointers, item, query->attribute, query->value) : 1;
 
     groups->unshown = groups->unshown || member < 0;
     if (member <= 0)

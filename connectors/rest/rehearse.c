@@ -96,7 +96,8 @@ static bool is_optional(const json_t *settings, const char *name)
     return optional;
 }
 
-static void check_attribute(struct rehearsal *rehearsal, const json_t *settings, const struct call *call, const char *name, json_t *told)
+static void check_attribute(struct rehearsal *rehearsal, const json_t *settings, const struct call *call, const char *name,
+                            json_t *told)
 {
     cleanup_free char *pointer = attribute_pointer(call->pointers, name);
 
@@ -135,10 +136,11 @@ static void ask_read(struct rehearsal *rehearsal)
     enum outcome outcome = find_by_key(rehearsal->session, settings, rehearsal->key, &found, &receipt);
 
     if (outcome == OUTCOME_GONE)
-        TELL(rehearsal, "requests.read: %s, which the list has just shown", receipt.reason != NULL ? receipt.reason : "nobody was found");
+        TELL(rehearsal, "requests.read: %s, which the list has just shown",
+             receipt.reason != NULL ? receipt.reason : "nobody was found");
     else if (is_answered(rehearsal, "read", outcome, &receipt) && pointer != NULL && found.disabled < 0)
-        TELL(rehearsal, "requests.read: \"%s\" shows nothing at %s that result.disabled could be held against: nobody would be seen to be out",
-             rehearsal->key, pointer);
+        TELL(rehearsal, "requests.read: \"%s\" shows nothing at %s that result.disabled could be held against: nobody would be seen "
+             "to be out", rehearsal->key, pointer);
     receipt_clear(&receipt);
     json_decref(settings);
 }
@@ -168,8 +170,8 @@ static void ask_match(struct rehearsal *rehearsal, const json_t *settings, size_
         note(rehearsal, receipt.reason != NULL ? receipt.reason : name);
     bool good = is_answered(rehearsal, name, outcome, &receipt);
     if (good && (seen.items > 0 || (call.items == NULL && outcome == OUTCOME_APPLIED)))
-        TELL(rehearsal, "requests.%s: %s %.*s was asked for somebody who cannot be there, and answered with %lld: the target takes no notice of "
-             "the query; correct its name and form", name, call.method, (int)strcspn(call.path, "?"), call.path,
+        TELL(rehearsal, "requests.%s: %s %.*s was asked for somebody who cannot be there, and answered with %lld: the target takes no "
+             "notice of the query; correct its name and form", name, call.method, (int)strcspn(call.path, "?"), call.path,
              call.items == NULL ? 1 : seen.items);
 }
 
@@ -206,8 +208,8 @@ static void ask_groups(struct rehearsal *rehearsal)
 
 /* ---- all of it ---- */
 
-void rest_rehearse(struct connector_session *session, const struct connector_sample *sample, struct problems *problems, char **ret_key,
-                   char **ret_note)
+void rest_rehearse(struct connector_session *session, const struct connector_sample *sample, struct problems *problems,
+                   char **ret_key, char **ret_note)
 {
     struct rehearsal rehearsal = { .session = session, .sample = sample, .problems = problems };
     json_t *list = sample->render(sample->arg, "list", NULL);

@@ -15,7 +15,7 @@
 
 #include "connectors/rest/read.h"
 
-void rest_rehearse(struct connector_session *session, const struct connector_sample *sample, struct problems *problems, char **ret_key,
-                   char **ret_note);
+void rest_rehearse(struct connector_session *session, const struct connector_sample *sample, struct problems *problems,
+                   char **ret_key, char **ret_note);
 
 #endif
