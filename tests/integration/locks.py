@@ -71,9 +71,9 @@ def come_back(agent, event=okta.activate):
     agent.settle()
 
 
-def start(world, *options, lock=LOCK, **more):
+def start(world, *options, lock=LOCK, groups=(), **more):
     directory = world.own_directory("--nosync", *options) if options else world.directory()
-    return directory, world.agent(directory=directory, mappings_=mappings(people=[(LOCK, lock)] if lock != LOCK else []), **more)
+    return directory, world.agent(directory=directory, mappings_=mappings(people=[(LOCK, lock)] if lock != LOCK else [], groups=groups), **more)
 
 
 # --- a plain slapd
@@ -174,7 +174,8 @@ def lift_first_rule(directory):
 
 @test
 def a_group_that_cannot_be_written_keeps_nobody_in_another_and_is_named(world):
-    directory, agent = start(world, "--access", NOT_LOCKED, target={"retry": {"base": "50 ms", "most": "200 ms", "attempts": 2}})
+    directory, agent = start(world, "--access", NOT_LOCKED, target={"retry": {"base": "50 ms", "most": "200 ms", "attempts": 2}},
+                             groups=[('kind   = "group";', 'kind = "group"; adopt = true;')])
     agent.send(okta.group_create(SECRET), okta.member_add(ANN, SECRET))
     join(agent, directory)
     directory.add(LOCKED_DN, objectClass="groupOfNames", cn="Locked", member=[DN])
