@@ -282,6 +282,16 @@ struct connector_shared;  /* the same: what all sessions of one target share */
 /* Called for each account of a listing; a negative return ends it. */
 typedef int connector_list_entry(const struct account *account, void *arg);
 
+/* What the first joiner and the first leaver of a directory's mapping file would need, for `rehearse`. */
+struct connector_rehearsal {
+    const struct connector_line *places;
+    const char *const *bases;   /* as `places` of account_query */
+    const char *const *match;   /* filters for somebody who does not exist; NULL-terminated */
+    const char *const *names;   /* attributes that are written, and a group's for its members; NULL-terminated */
+    const char *const *always;  /* those of them that a new entry has in any case, or may have; NULL-terminated */
+    const char *const *classes; /* object classes of a new entry; NULL-terminated; empty: not known beforehand */
+};
+
 /* Somebody whom the target cannot know, for `rehearse`. All borrowed for the call. */
 struct connector_sample {
     /* The settings of a call ("read", "list", "groups_of") about nobody, with this key (read) or value (groups_of); the caller's.
@@ -290,6 +300,7 @@ struct connector_sample {
     void *arg;
     const char *member_attribute; /* a group's file: of its members; NULL: none */
     const char *member;           /* and what a member would be there; NULL: none */
+    const struct connector_rehearsal *directory; /* of a directory's mapping file; NULL: it is none */
 };
 
 struct connector_ops {

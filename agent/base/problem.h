@@ -25,6 +25,8 @@ struct problems {
 
 void problems_add(struct problems *problems, const char *file, int line, int column, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* Without a place, and only where no problem of the list has the same text. */
+void problems_add_once(struct problems *problems, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* One line each, "file:line:column: text". */
 void problems_print(const struct problems *problems, FILE *stream);
 void problems_free(struct problems *problems); /* frees what it holds, not itself */

@@ -212,18 +212,22 @@ static bool is_ok(const json_t *target, const char *part)
     return told == NULL || json_is_true(json_object_get(told, "ok"));
 }
 
-/* It answers, whoever leaves is locked out there, groups can be looked for, and sessions found. */
-static bool is_well(const json_t *target)
+static bool are_all_ok(const json_t *target, const char *list)
 {
-    bool good = json_is_true(json_object_get(target, "answers")) && is_ok(target, "groups") && is_ok(target, "sessions");
     size_t index;
     const json_t *one;
 
-    json_array_foreach(json_object_get(target, "locks"), index, one)
-        good = good && json_is_true(json_object_get(one, "ok"));
-    json_array_foreach(json_object_get(target, "rehearsed"), index, one)
-        good = good && json_is_true(json_object_get(one, "ok"));
-    return good;
+    json_array_foreach(json_object_get(target, list), index, one)
+        if (!json_is_true(json_object_get(one, "ok")))
+            return false;
+    return true;
+}
+
+/* It answers, takes the first joiner and leaver, locks out whoever leaves, groups can be looked for, and sessions found. */
+static bool is_well(const json_t *target)
+{
+    return json_is_true(json_object_get(target, "answers")) && are_all_ok(target, "rehearsed") && are_all_ok(target, "locks") &&
+           is_ok(target, "groups") && is_ok(target, "sessions");
 }
 
 static json_t *probe_target(const struct config_target *target)
@@ -245,10 +249,11 @@ static json_t *probe_target(const struct config_target *target)
                                                                                                 : outcome_name(outcome),
                                "note", good ? receipt.note : NULL);
     if (good) {
+        /* First: what follows may pass over to another server, which shows something else. */
+        json_object_set_new(result, "rehearsed", rehearse_target(target, session));
         check_locks(target, session, result);
         check_groups(target, session, result);
         check_sessions(target, session, result);
-        json_object_set_new(result, "rehearsed", rehearse_target(target, session));
     }
     target->ops->close(session);
     if (target->ops->unshare != NULL)
@@ -322,13 +327,16 @@ static void print_locks(const struct ctl *ctl, const json_t *locks)
 static void print_rehearsed(const struct ctl *ctl, const json_t *rehearsed)
 {
     cleanup_free char *bad = str_printf("%sa joiner or leaver would fail: ", ctl_paint(ctl, COLOUR_BAD));
+    const char *told = NULL; /* of the file before: what is true of the target is told once */
     size_t index, which;
     const json_t *file, *problem;
 
     json_array_foreach(rehearsed, index, file) {
+        const char *note = json_string_value(json_object_get(file, "note"));
         json_array_foreach(json_object_get(file, "problems"), which, problem)
             print_lines(json_string_value(problem), bad != NULL ? bad : "", ctl_paint(ctl, COLOUR_NONE));
-        print_lines(json_string_value(json_object_get(file, "note")), "not seen: ", "");
+        print_lines(str_equal(note, told) ? NULL : note, "not seen: ", "");
+        told = note;
     }
 }
 
@@ -345,18 +353,15 @@ static void print_sessions(const json_t *sessions)
     print_lines(json_string_value(json_object_get(sessions, "note")), "", "");
 }
 
-/* Instead of "answers": a store in which nobody could be found is of no use. */
+/* A target that only answers is of no use: the next joiner or leaver would fail there, or nobody's sessions be found. */
 static void print_answer(const struct ctl *ctl, const json_t *target)
 {
-    const json_t *sessions = json_object_get(target, "sessions");
+    bool found = is_ok(target, "sessions"), good = found && are_all_ok(target, "rehearsed");
 
-    if (is_ok(target, "sessions")) {
-        printf("    %sanswers%s", ctl_paint(ctl, COLOUR_GOOD), ctl_paint(ctl, COLOUR_NONE));
-        print_note(json_string_value(json_object_get(target, "note")));
-        return;
-    }
-    printf("    %snobody's sessions would be found: ", ctl_paint(ctl, COLOUR_BAD));
-    table_put_text(json_string_value(json_object_get(sessions, "reason")));
+    printf("    %s%s", ctl_paint(ctl, good ? COLOUR_GOOD : COLOUR_BAD),
+           good ? "answers" : found ? "cannot be worked with as it is" : "nobody's sessions would be found: ");
+    if (!found)
+        table_put_text(json_string_value(json_object_get(json_object_get(target, "sessions"), "reason")));
     printf("%s", ctl_paint(ctl, COLOUR_NONE));
     print_note(json_string_value(json_object_get(target, "note")));
 }

@@ -58,8 +58,8 @@ static const struct ctl_option drop_options[] = {
     { 0, NULL, NULL, NULL },
 };
 static const struct ctl_option check_options[] = {
-    { 0, "connect", NULL, "also connect to each target: does it answer, does disable stop a log-in, can all groups be looked for, "
-                          "could a person's sessions be found" },
+    { 0, "connect", NULL, "also connect to each target: does it answer, would the first joiner and leaver be taken, does disable "
+                          "stop a log-in, can all groups be looked for, could a person's sessions be found" },
     { 0, NULL, NULL, NULL },
 };
 static const struct ctl_option try_options[] = {

@@ -54,7 +54,8 @@ static json_t *rehearse_file(const struct config_target *target, const struct ma
     const struct identity nobody = { .kind = mapping_kind(mapping), .id = (char *)NOBODY_ID, .name = { .value = (char *)NOBODY_NAME } };
     struct rendering rendering = { mapping, nobody };
     const char *attribute = group ? mapping_member_attribute(mapping) : NULL;
-    struct connector_sample sample = { render, &rendering, attribute, NULL };
+    struct plan_rehearsal directory = { 0 };
+    struct connector_sample sample = { render, &rendering, attribute, NULL, NULL };
     struct problems problems = { 0 };
     cleanup_free char *key = NULL, *note = NULL;
 
@@ -63,12 +64,16 @@ static json_t *rehearse_file(const struct config_target *target, const struct ma
         rendering.identity.status.value = (char *)"ACTIVE";
     }
     sample.member = attribute == NULL ? NULL : *member != NULL ? *member : NOBODY_ID;
+    if (plan_rehearse(mapping, &directory) < 0)
+        abort(); /* as problems_add does */
+    sample.directory = directory.directory;
     target->ops->rehearse(session, &sample, &problems, &key, &note);
     if (!group && *member == NULL)
         *member = take_pointer(key);
     json_t *result = json_pack("{s:s, s:b, s:o, s:s?}", "mapping", mapping_path(mapping), "ok", problems.count == 0, "problems",
                                texts_of(&problems), "note", note);
     problems_free(&problems);
+    plan_rehearsal_clear(&directory);
     return result;
 }
 

@@ -194,6 +194,20 @@ struct plan_mark {
 int plan_find_mark(const struct mapping *mapping, const struct identity *identity, const struct account *account,
                    struct plan_mark *ret_mark, struct error *error);
 
+/* What `check --connect` tries of a directory's mapping, about somebody who does not exist; `directory` is NULL for another
+ * target's. 0 or ERROR_NOMEM. */
+struct plan_rehearsal {
+    const struct connector_rehearsal *directory; /* NULL, or the next */
+    struct connector_rehearsal rehearsal;        /* points into the mapping and the rest */
+    char **match;
+    const char **names, **always;
+    char *naming; /* the attribute that names an entry */
+    json_t *classes;
+    const char **class_names;
+};
+int plan_rehearse(const struct mapping *mapping, struct plan_rehearsal *ret_rehearsal);
+void plan_rehearsal_clear(struct plan_rehearsal *rehearsal);
+
 struct plan_input {
     const struct identity *identity;
     const struct link_view *link;  /* NULL: none */

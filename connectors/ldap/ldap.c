@@ -6,6 +6,7 @@
 #include "connectors/ldap/lock_mapping.h"
 #include "connectors/ldap/protect.h"
 #include "connectors/ldap/read.h"
+#include "connectors/ldap/rehearse.h"
 #include "connectors/ldap/session.h"
 #include "connectors/ldap/shared.h"
 
@@ -51,5 +52,6 @@ const struct connector_ops provost_connector = {
     .read_groups = ldap_read_groups,
     .apply = ldap_apply,
     .check_locks = lock_check,
+    .rehearse = ldap_rehearse,
     .list = ldap_list,
 };

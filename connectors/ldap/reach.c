@@ -44,6 +44,7 @@ void take_description(struct connector_session *session, const struct answer *an
     session->contexts = copy_values(session->ld, root, "namingContexts");
     session->post_read = root_has(session->ld, root, "supportedControl", LDAP_CONTROL_POST_READ);
     session->assertion = root_has(session->ld, root, "supportedControl", LDAP_CONTROL_ASSERT);
+    session->tells_rights = root_has(session->ld, root, "supportedControl", REQUEST_RIGHTS_CONTROL);
 }
 
 /* ---- one address ---- */

@@ -37,7 +37,15 @@ static int add_post_read(const char *attribute, LDAPControl **ret_control)
     return code;
 }
 
-/* The assertion, post-read and paging controls of a request, in `controls` (of 4, all NULL). */
+static int add_rights(const char *dn, LDAPControl **ret_control)
+{
+    cleanup_free char *subject = str_printf("dn:%s", dn);
+    struct berval value = { subject != NULL ? strlen(subject) : 0, subject };
+
+    return subject != NULL ? ldap_control_create(REQUEST_RIGHTS_CONTROL, 1, &value, 1, ret_control) : LDAP_NO_MEMORY;
+}
+
+/* The assertion, post-read, paging and rights controls of a request, in `controls` (of 5, all NULL). */
 static int make_controls(struct connector_session *session, const struct request *request, LDAPControl **controls)
 {
     size_t count = 0;
@@ -49,7 +57,9 @@ static int make_controls(struct connector_session *session, const struct request
         code = add_post_read(session->settings->key_attribute, &controls[count++]);
     if (request->page_entries != 0 && code == LDAP_SUCCESS)
         code = ldap_create_page_control(session->ld, request->page_entries, (struct berval *)(uintptr_t)request->cookie, 0,
-                                        &controls[count]);
+                                        &controls[count++]);
+    if (request->rights_of != NULL && code == LDAP_SUCCESS)
+        code = add_rights(request->rights_of, &controls[count]);
     return code;
 }
 
@@ -81,7 +91,7 @@ static int send_with(LDAP *ld, const struct request *request, LDAPControl **cont
 
 static int send_request(struct connector_session *session, const struct request *request, int *ret_id)
 {
-    LDAPControl *controls[4] = { NULL };
+    LDAPControl *controls[5] = { NULL };
     int code = make_controls(session, request, controls);
 
     if (code == LDAP_SUCCESS)

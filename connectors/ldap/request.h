@@ -16,6 +16,8 @@
 
 #include "base/str.h"
 
+#define REQUEST_RIGHTS_CONTROL "1.3.6.1.4.1.42.2.27.9.5.2" /* Get Effective Rights */
+
 struct connector_session;
 
 enum request_kind { REQUEST_SEARCH, REQUEST_ADD, REQUEST_MODIFY, REQUEST_RENAME, REQUEST_DELETE };
@@ -36,6 +38,7 @@ struct request {
     const char *new_rdn;    /* RENAME */
     const char *new_parent; /* NULL: stays */
     const char *assert_key; /* only if the entry has this key, where the server can tell; NULL: whatever it has */
+    const char *rights_of;  /* SEARCH: tell with each entry what this DN may do, where session->tells_rights */
     bool want_key;          /* ADD: ask for the new entry's key, where the server can tell */
 };
 

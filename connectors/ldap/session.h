@@ -30,6 +30,7 @@ struct connector_session {
     char **contexts; /* the server's naming contexts; NULL-terminated */
     bool post_read;  /* RFC 4527 */
     bool assertion;  /* RFC 4528 */
+    bool tells_rights; /* Get Effective Rights */
     unsigned made;   /* connections so far: tells that a paging cookie is void */
 };
 

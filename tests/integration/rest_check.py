@@ -96,6 +96,15 @@ def each_planted_mistake_is_named(world):
         assert code == 1 and any(said in text for text in told(target)), (replace, trouble, said, code, target)
 
 
+@test
+def an_api_that_the_first_joiner_would_fail_at_is_not_said_to_answer(world):
+    payroll = world.payroll()
+    payroll.hire(ANN)
+    for replace, expected, said in (((), 0, "\n    answers"), ([(LIST, LIST.replace("/items", "/Items"))], 1, "\n    cannot be worked with as it is")):
+        code, out, err = payroll_agent(world, payroll, replace).ctl("check", "--connect")
+        assert code == expected and said in out and ("answers" in out) == (expected == 0), out + err
+
+
 class Deaf:
     """Answers 200 to whatever comes, and means no."""
 
