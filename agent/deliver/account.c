@@ -470,7 +470,8 @@ static bool link_says(const struct lane_run *run, const struct link *wanted)
     const struct link *link = &run->link;
 
     return run->linked && link->gone == wanted->gone && str_equal(link->key, wanted->key) && str_equal(link->locator, wanted->locator) &&
-           link->due.us == wanted->due.us && link->adopted == wanted->adopted && str_equal(link->account, wanted->account) && str_equal(link->member, wanted->member) &&
+           link->due.us == wanted->due.us && link->adopted == wanted->adopted && str_equal(link->account, wanted->account) &&
+           str_equal(link->member, wanted->member) &&
            str_equal(link->member_key, wanted->member_key);
 }
 

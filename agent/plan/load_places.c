@@ -83,7 +83,8 @@ static void check_places(struct loader *loader, const config_setting_t *setting)
 
     for (const struct connector_line *place = mapping->places; place->name != NULL && mapping->bases[0] != NULL; place++)
         if (!is_in_a_base(mapping, place->dn))
-            loader_complain(loader, setting, "base does not contain \"%s\", where %s (line %d) puts entries; add it: base = [ \"%s\", \"%s\" ];",
+            loader_complain(loader, setting,
+                            "base does not contain \"%s\", where %s (line %d) puts entries; add it: base = [ \"%s\", \"%s\" ];",
                             place->dn, place->name, place->line, mapping->bases[0], place->dn);
 }
 

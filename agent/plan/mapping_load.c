@@ -12,7 +12,8 @@
 
 static const char *const key_names[] = { "target", "kind",   "scope", "match",   "account", "more",
                                          "policy", "on",     "disable", "members", "required", "while_disabled",
-                                         "sign_out", "request_timeout", "deny", "mirror", "disable_locks", "base", "protected", "adopt", NULL };
+                                         "sign_out", "request_timeout", "deny", "mirror", "disable_locks",
+                                         "base", "protected", "adopt", NULL };
 
 static const struct reaction default_reactions[IDENTITY_KIND_COUNT][ON_COUNT] = {
     [IDENTITY_USER] = { [ON_CREATED] = { ACTION_PROVISION, 0 },

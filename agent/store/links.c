@@ -61,7 +61,8 @@ int link_write(struct store *store, size_t target, enum identity_kind kind, int6
 
     if (code == 0)
         code = db_run(store->writer, SQL_LINK_WRITE, error, "iiitttiiitti", lane, row->number, (int64_t)kind, link->key, link->locator,
-                      link->account, (int64_t)link->gone, link->due.us, link->linked.us, link->member, link->member_key, (int64_t)link->adopted);
+                      link->account, (int64_t)link->gone, link->due.us, link->linked.us, link->member, link->member_key,
+                      (int64_t)link->adopted);
     if (code != 0 || kind != IDENTITY_USER || link->member == NULL)
         return code;
     int noted = member_rows_note(store, row->number, identity, error);

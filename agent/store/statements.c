@@ -215,7 +215,8 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_MEMBERS_DROP] = "DELETE FROM member_value WHERE target = ? AND grp = ?",
     /* Whose value in a group is missing or unsure, and whose must not be there. */
     [SQL_MEMBERS_WRONG] = "SELECT m.user FROM membership m JOIN link l ON l.lane = (?1 << 40) | m.user AND NOT l.gone "
-                          "JOIN link g ON g.lane = (?1 << 40) | ?2 AND g.adopted <> 2 LEFT JOIN member_value v ON v.target = ?1 AND v.grp = ?2 AND v.key = l.member_key AND v.user = m.user "
+                          "JOIN link g ON g.lane = (?1 << 40) | ?2 AND g.adopted <> 2 "
+                          "LEFT JOIN member_value v ON v.target = ?1 AND v.grp = ?2 AND v.key = l.member_key AND v.user = m.user "
                           "WHERE m.kind = 0 AND m.other = ?2 AND m.present AND v.state IS NOT 2 AND l.member_key IS NOT '' UNION "
                           "SELECT v.user FROM member_value v LEFT JOIN link l ON l.lane = (?1 << 40) | v.user "
                           "LEFT JOIN membership m ON m.user = v.user AND m.kind = 0 AND m.other = ?2 "

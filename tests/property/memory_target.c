@@ -187,7 +187,7 @@ static enum outcome memory_read(struct connector_session *session, const struct 
     pthread_mutex_lock(&target->lock);
     const struct entry *found = find_asked(target, query, &hits);
     if (found != NULL && hits == 1)
-        *ret_account = (struct account){ strdup(found->key), strdup(found->dn), values_named(found, query->names), -1 };
+        *ret_account = (struct account){ strdup(found->key), strdup(found->dn), values_named(found, query->names), -1, NULL };
     pthread_mutex_unlock(&target->lock);
     if (found == NULL)
         return receipt_set(receipt, OUTCOME_GONE, 0, "no entry");
@@ -214,7 +214,7 @@ static enum outcome memory_read_groups(struct connector_session *session, const 
 
 static struct account account_of(const struct entry *entry)
 {
-    return (struct account){ strdup(entry->key), strdup(entry->dn), NULL, -1 };
+    return (struct account){ strdup(entry->key), strdup(entry->dn), NULL, -1, NULL };
 }
 
 static bool entry_has_all(const struct entry *entry, const json_t *values)

@@ -76,7 +76,7 @@ static enum outcome read_account(struct connector_session *session, const struct
         json_decref(marks);
         return outcome;
     }
-    *ret_account = (struct account){ strdup(query->key), strdup(query->key), marks != NULL ? marks : json_object(), -1 };
+    *ret_account = (struct account){ strdup(query->key), strdup(query->key), marks != NULL ? marks : json_object(), -1, NULL };
     return outcome;
 }
 
