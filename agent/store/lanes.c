@@ -13,7 +13,7 @@ struct lane_row {
     int64_t leaver; /* since when somebody who shall be out is not; 0: nobody */
     int64_t failing; /* since when its work fails; 0: it does not */
     bool again;     /* touched while leased */
-    bool failed;    /* its last work did */
+    bool failed;    /* its last work was given up: as a group, members may have waited for it */
 };
 
 /* 1, 0 when there is none, negative. */

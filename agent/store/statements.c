@@ -100,7 +100,7 @@ static const char *const sql_texts[SQL_COUNT] = {
                                 "WHERE d.id BETWEEN ? AND ? ORDER BY d.id",
 
     [SQL_LANE_READ] = "SELECT state, priority, delivery, deliveries, generation, attempt, since, oldest, again, "
-                      "leaver, failing, outcome IS NOT NULL FROM lane WHERE key = ?",
+                      "leaver, failing, outcome IN ('rejected', 'ambiguous', 'dead') FROM lane WHERE key = ?",
     [SQL_LANE_ADD] = "INSERT INTO lane (key, target, state, rank, at, priority, delivery, deliveries, since, oldest, leaver) "
                      "VALUES (?,?,0,?,?,?,?,?,?,?,?)",
     [SQL_LANE_WRITE] = "UPDATE lane SET state=?, rank=?, at=?, priority=?, attempt=?, delivery=?, deliveries=?, since=?, oldest=?, "
