@@ -148,8 +148,8 @@ static json_t *unseen_json(const struct agent *agent, const char *target)
     int64_t count = 0;
     cleanup_free char *reason = NULL;
 
-    store_count_unseen(agent->store, target, &count, &reason, NULL);
-    return json_pack("{s:I, s:s?}", "lanes", (json_int_t)count, "reason", reason);
+    bool known = store_count_unseen(agent->store, target, &count, &reason, NULL) == 0;
+    return json_pack("{s:o, s:s?}", "lanes", known ? json_integer(count) : json_null(), "reason", reason);
 }
 
 static json_t *revokes_json(const struct deliver_status *status)
@@ -194,12 +194,13 @@ static json_t *gone_json(struct agent *agent, const char *target)
                      waiting_json(agent, target, WAITING_DROPPED, "leavers"));
 }
 
+/* Or may have: then the target is listed, with a count that is null. */
 static bool has_dropped(const struct agent *agent, const char *target)
 {
     int64_t count = 0;
     struct wall since;
 
-    return store_count_waiting(agent->store, target, WAITING_DROPPED, &count, &since, NULL) == 0 && count > 0;
+    return store_count_waiting(agent->store, target, WAITING_DROPPED, &count, &since, NULL) < 0 || count > 0;
 }
 
 /* The configured ones, then those that the store alone has work for. With the lock. */

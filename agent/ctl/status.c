@@ -414,9 +414,8 @@ static bool target_is_well(const json_t *target)
     const char *state = text_of(target, "state");
 
     return !str_equal(state, "down") && !str_equal(state, "refusing") && !str_equal(state, "gone") &&
-           number_of(target, "dead") == 0 && number_of(json_object_get(target, "dropped"), "leavers") == 0 &&
-           !leavers_are_late(target) && !work_fails_for_long(target) &&
-           number_of(json_object_get(target, "unseen"), "lanes") == 0;
+           number_of(target, "dead") == 0 && !is_late(json_object_get(target, "dropped"), "leavers", 0) && !leavers_are_late(target) &&
+           !work_fails_for_long(target) && !is_late(json_object_get(target, "unseen"), "lanes", 0);
 }
 
 /* Nothing needs a person; what was advised may still be worth a look. */

@@ -137,13 +137,16 @@ enum step account_plan(struct lane_run *run)
 
 /* ---- adopting ---- */
 
-/* Does a link of somebody else lead to it? */
-static bool is_linked_elsewhere(const struct lane_run *run)
+/* Somebody else whose link leads to it; NULL: nobody. False: the store could not tell. */
+static bool find_holder(struct lane_run *run, const struct account *account, char **ret_holder)
 {
     const struct lane_job *job = run->job;
-    cleanup_free char *owner = NULL;
+    struct error error = { 0 };
+    int code = store_find_owner(job->store, job->target, job->kind, account->key, ret_holder, &error);
 
-    return store_find_owner(job->store, job->target, job->kind, run->account.key, &owner, NULL) == 0 && strcmp(owner, job->id) != 0;
+    if (code == 0 && str_equal(*ret_holder, job->id))
+        free(take_pointer(*ret_holder));
+    return code == 0 || code == ERROR_NOTFOUND || lane_fail_error(run, &error);
 }
 
 /* Whoever is to have no account has none: this one is another identity's, whom
@@ -182,14 +185,11 @@ static bool find_mark(struct lane_run *run, struct plan_mark *ret_mark)
     return plan_find_mark(run->mapping, &run->identity, &run->account, ret_mark, &error) == 0 || lane_fail_error(run, &error);
 }
 
-/* Refuses an account that carries another identity's id, by whatever it was found. One that is linked to somebody else is told by that
- * link, and waits for its holder to leave it. */
+/* Refuses an account that carries another identity's id, by whatever it was found. */
 static bool may_be_ours(struct lane_run *run)
 {
     struct plan_mark mark = { 0 };
 
-    if (is_linked_elsewhere(run))
-        return true;
     if (!find_mark(run, &mark))
         return false;
     if (mark.kind == MARK_ABSENT && run->job->ops->assigns_locator && !(look_closer(run) && find_mark(run, &mark)))
@@ -220,13 +220,14 @@ static bool is_our_place(struct lane_run *run, const struct account *account)
 /* It is linked to another group, or is that group's creation under way: what frees it may only be late. True: it has been told. */
 static bool is_another_groups(struct lane_run *run)
 {
-    const struct lane_job *job = run->job;
     const struct account *occupant = &run->occupant;
     cleanup_free char *owner = NULL;
 
-    if (job->kind != IDENTITY_GROUP || !is_our_place(run, occupant))
-        return job->kind == IDENTITY_GROUP;
-    if (occupant->key == NULL || store_find_owner(job->store, job->target, job->kind, occupant->key, &owner, NULL) < 0)
+    if (run->job->kind != IDENTITY_GROUP)
+        return false;
+    if (!is_our_place(run, occupant) || !find_holder(run, occupant, &owner))
+        return true;
+    if (owner == NULL)
         return false;
     cleanup_free char *reason = str_printf("cannot create it yet: \"%s\" is linked to group %s already; retrying until that one is renamed or "
                                            "removed", occupant->locator, owner);
@@ -291,9 +292,11 @@ enum step account_adopt(struct lane_run *run)
         return refuse_given(run);
     if (!run->found || known || !wanted)
         return STEP_NEXT;
-    if (!run->plan.present && is_linked_elsewhere(run) && set_foreign(run))
+    cleanup_free char *holder = NULL; /* keeps it until he leaves it: the store refuses a second link */
+    run->blocked = !find_holder(run, &run->account, &holder);
+    if (!run->blocked && !run->plan.present && holder != NULL && set_foreign(run))
         return STEP_AGAIN;
-    run->blocked = !may_be_ours(run);
+    run->blocked = run->blocked || (holder == NULL && !may_be_ours(run));
     if (run->blocked)
         return STEP_FAILED;
     struct link link = { .key = run->account.key, .locator = run->account.locator, .account = lane_values_text(run->account.values),
@@ -471,8 +474,7 @@ static bool link_says(const struct lane_run *run, const struct link *wanted)
 
     return run->linked && link->gone == wanted->gone && str_equal(link->key, wanted->key) && str_equal(link->locator, wanted->locator) &&
            link->due.us == wanted->due.us && link->adopted == wanted->adopted && str_equal(link->account, wanted->account) &&
-           str_equal(link->member, wanted->member) &&
-           str_equal(link->member_key, wanted->member_key);
+           str_equal(link->member, wanted->member) && str_equal(link->member_key, wanted->member_key);
 }
 
 /* Its value in groups; an account that is to go keeps what its link says of that. */
@@ -495,10 +497,9 @@ static char *wanted_text(const struct lane_run *run)
 {
     const struct lane_result *result = run->result;
     const struct operation_record *last = result->operation_count > 0 ? &result->operations[result->operation_count - 1] : NULL;
-    bool made = run->job->kind == IDENTITY_USER && run->plan.operation_count > 0 && run->plan.operations[0].kind == OPERATION_CREATE;
+    bool made = run->job->kind == IDENTITY_USER && run->created;
 
-    if (made && last != NULL && str_equal(last->kind, operation_kind_name(OPERATION_CREATE)) &&
-        str_equal(last->outcome, outcome_name(OUTCOME_APPLIED)))
+    if (made && last != NULL && str_equal(last->kind, operation_kind_name(OPERATION_CREATE)))
         return str_dup(last->changes);
     return lane_values_text(run->plan.wanted.values);
 }

@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/str.h"
 #include "deliver/ending.h"
+#include "deliver/run.h"
 
 struct worker {
     struct target_pool *pool;
@@ -29,8 +30,7 @@ static bool open_session(struct worker *worker, struct ending *ending)
         close_session(worker);
     if (worker->session != NULL)
         return true;
-    enum outcome outcome = target_pool_open(pool, &ending->unasked, &worker->session, &receipt);
-    bool good = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
+    bool good = is_fine(target_pool_open(pool, &ending->unasked, &worker->session, &receipt));
     if (!good) {
         result->outcome = OUTCOME_TARGET_DOWN;
         result->reason = take_pointer(receipt.reason);
