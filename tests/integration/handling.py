@@ -9,7 +9,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import okta
-from agent import TARGET, shipped_mapping
+from agent import REFUSED_LOCK, TARGET, mappings, out_of, shipped_mapping
 from bounded import await_condition, stays
 from directory import PEOPLE
 from okta import User
@@ -27,16 +27,9 @@ def await_account(world, user):
     return await_condition(f"{dn_of(user)} in the directory", lambda: world.directory().entry(dn_of(user)))
 
 
-def out_of(agent, *arguments, code=0):
-    """Standard output of provostctl, which must exit so."""
-    seen, out, err = agent.ctl(*arguments)
-    assert seen == code, f"provostctl {' '.join(arguments)}: exit {seen} instead of {code}\n{out}\n{err}"
-    return out
-
-
 def bad_class(agent):
     """A mapping whose accounts the directory's schema refuses."""
-    text = agent.mapping_texts["openldap-people.conf"]
+    text = shipped_mapping("openldap-people.conf")
     assert 'employeeNumber = "{id}"' in " ".join(text.split()), "the shipped mapping has changed: mend this test"
     return text.replace("account: {", 'account: {\n  homeDirectory = "/home/{id}";', 1)
 
@@ -73,7 +66,7 @@ def a_dead_letter_holds_up_nobody_else(world):
 @test
 def retry_after_mending_the_mapping_makes_the_account(world):
     agent = one_dead(world)
-    agent.write_mapping("openldap-people.conf", agent.mapping_texts["openldap-people.conf"])
+    agent.write_mapping("openldap-people.conf", shipped_mapping("openldap-people.conf"))
     out_of(agent, "reload")
     out_of(agent, "retry", TARGET)
     await_account(world, ANN)
@@ -85,7 +78,7 @@ def drop_forgets_the_dead_letter_and_a_newer_event_starts_anew(world):
     agent = one_dead(world)
     out_of(agent, "drop", TARGET)
     assert agent.ctl_json("dead") == [] and world.directory().people() == []
-    agent.write_mapping("openldap-people.conf", agent.mapping_texts["openldap-people.conf"])
+    agent.write_mapping("openldap-people.conf", shipped_mapping("openldap-people.conf"))
     out_of(agent, "reload")
     agent.send(okta.activate(ANN))
     await_account(world, ANN)
@@ -95,12 +88,7 @@ def drop_forgets_the_dead_letter_and_a_newer_event_starts_anew(world):
 
 def refused_leaver(world):
     """Ann has an account, and the directory refuses to disable it."""
-    agent = world.agent(start=False)
-    text = agent.mapping_texts["openldap-people.conf"]
-    lock = 'passwordLock = "TRUE";'
-    assert text.count(lock) == 1, "the shipped mapping has changed: mend this test"
-    agent.write_mapping("openldap-people.conf", text.replace(lock, 'pwdAccountLockedTime = "000001010000Z";'))  # there is no ppolicy
-    agent.start()
+    agent = world.agent(mappings_=mappings(people=[REFUSED_LOCK]))
     agent.send(okta.create(ANN), okta.activate(ANN))
     await_account(world, ANN)
     agent.send(okta.deactivate(ANN))
@@ -129,7 +117,7 @@ def a_leaver_is_dropped_only_when_it_is_said(world):
 @test
 def a_leaver_is_out_once_the_mapping_is_mended(world):
     agent, _ = refused_leaver(world)
-    agent.write_mapping("openldap-people.conf", agent.mapping_texts["openldap-people.conf"])
+    agent.write_mapping("openldap-people.conf", shipped_mapping("openldap-people.conf"))
     out_of(agent, "reload")
     out_of(agent, "retry", TARGET)
     await_condition("nobody is left to go", lambda: agent.target_status()["leavers"]["not_out"] == 0)
@@ -171,7 +159,7 @@ def a_reload_with_a_bad_mapping_keeps_the_old_one(world):
 @test
 def a_reload_takes_the_new_mapping(world):
     agent = world.agent()
-    text = agent.mapping_texts["openldap-people.conf"].replace("account: {", 'account: {\n  employeeType = "Colleague {id}";', 1)
+    text = shipped_mapping("openldap-people.conf").replace("account: {", 'account: {\n  employeeType = "Colleague {id}";', 1)
     agent.write_mapping("openldap-people.conf", text)
     agent.hang_up()
     await_condition("the reload is said", lambda: "reload" in agent.read("stderr").lower())
@@ -352,7 +340,7 @@ def check_accepts_what_runs(world):
 @test
 def check_tells_all_mistakes_at_once_with_their_places(world):
     agent = world.agent(start=False)
-    people = agent.mapping_texts["openldap-people.conf"]
+    people = shipped_mapping("openldap-people.conf")
     agent.write_mapping("openldap-people.conf", people.replace("account: {", 'account: {\n  employeeType = "{login | upprr}";', 1))
     agent.top = {"stroe": "/x", "keep": "ninety days"}
     agent.target = {"workers": 0}
@@ -422,7 +410,7 @@ def the_shipped_mapping_tests_pass(world):
 def a_failing_mapping_test_shows_the_difference(world):
     agent = world.agent(start=False)
     agent.write_mapping("openldap-people.test.conf", shipped_mapping("openldap-people.test.conf"))
-    agent.write_mapping("openldap-people.conf", agent.mapping_texts["openldap-people.conf"].replace("ou=people", "ou=persons"))
+    agent.write_mapping("openldap-people.conf", shipped_mapping("openldap-people.conf").replace("ou=people", "ou=persons"))
     text = out_of(agent, "test", agent.path("mappings"), code=1)
     assert "ou=persons" in text and "ou=people" in text, text
     result = json.loads(out_of(agent, "test", "--json", agent.path("mappings"), code=1))

@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import okta
-from agent import TARGET
+from agent import REFUSED_LOCK, TARGET, mappings, out_of
 from agent_clock import clocked_agent
 from bounded import await_condition
 from certificates import EXPIRED, Authority
@@ -27,13 +27,6 @@ BOB = User("00ubob", "bob@example.com", "Bob Roe")
 LEAVERS = [User(f"00uleaver{i}", f"leaver{i}@example.com", f"Leaver {i}") for i in range(4)]
 MINUTE_US = 60_000_000
 PATIENT = {"retry": {"base": "50 ms", "most": "1 s", "attempts": 10000}}
-
-
-def out_of(agent, *arguments, code=0):
-    """Standard output of provostctl, which must exit so."""
-    seen, out, err = agent.ctl(*arguments)
-    assert seen == code, f"provostctl {' '.join(arguments)}: exit {seen} instead of {code}\n{out}\n{err}"
-    return out
 
 
 def advice(agent, code):
@@ -116,12 +109,7 @@ def a_name_that_is_taken_is_not_called_well_for_an_hour(world):
 
 @test
 def a_dead_letter_of_a_leaver_waits_for_a_person(world):
-    agent = world.agent(start=False)
-    text = agent.mapping_texts["openldap-people.conf"]
-    lock = 'passwordLock = "TRUE";'
-    assert text.count(lock) == 1, "the shipped mapping has changed: mend this test"
-    agent.write_mapping("openldap-people.conf", text.replace(lock, 'pwdAccountLockedTime = "000001010000Z";'))  # there is no ppolicy
-    agent.start()
+    agent = world.agent(mappings_=mappings(people=[REFUSED_LOCK]))
     join(agent, ANN)
     agent.send(okta.deactivate(ANN))
     agent.await_log(id=ANN.id, outcome="rejected")

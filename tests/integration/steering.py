@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import okta
-from agent import TARGET, UnixConnection
+from agent import REFUSED_LOCK, TARGET, UnixConnection, mappings, out_of, shipped_mapping
 from bounded import await_condition, stays
 from directory import PEOPLE
 from okta import User
@@ -24,13 +24,6 @@ from tap import Skip, run, test
 
 ANN = User("00uann", "ann@example.com", "Ann Lee")
 BOB = User("00ubob", "bob@example.com", "Bob Roe")
-
-
-def out_of(agent, *arguments, code=0):
-    """Standard output of provostctl, which must exit so."""
-    seen, out, err = agent.ctl(*arguments)
-    assert seen == code, f"provostctl {' '.join(arguments)}: exit {seen} instead of {code}\n{out}\n{err}"
-    return out
 
 
 def await_account(world, user):
@@ -96,12 +89,7 @@ def each_act_of_a_person_is_a_line_with_who_did_it(world):
 
 def refused_leaver(world):
     """Ann has an account, and the directory refuses to disable it."""
-    agent = world.agent(start=False)
-    text = agent.mapping_texts["openldap-people.conf"]
-    lock = 'passwordLock = "TRUE";'
-    assert text.count(lock) == 1, "the shipped mapping has changed: mend this test"
-    agent.write_mapping("openldap-people.conf", text.replace(lock, 'pwdAccountLockedTime = "000001010000Z";'))  # there is no ppolicy
-    agent.start()
+    agent = world.agent(mappings_=mappings(people=[REFUSED_LOCK]))
     agent.send(okta.create(ANN), okta.activate(ANN))
     await_account(world, ANN)
     agent.settle()
@@ -112,7 +100,7 @@ def refused_leaver(world):
 
 
 def mend(agent):
-    agent.write_mapping("openldap-people.conf", agent.mapping_texts["openldap-people.conf"])
+    agent.write_mapping("openldap-people.conf", shipped_mapping("openldap-people.conf"))
     out_of(agent, "reload")
 
 
@@ -163,7 +151,7 @@ def a_newer_event_that_is_done_ends_what_was_given_up(world):
 @test
 def a_joiner_who_was_given_up_is_shown_and_worries_nobody(world):
     agent = world.agent(start=False)
-    text = agent.mapping_texts["openldap-people.conf"]
+    text = shipped_mapping("openldap-people.conf")
     agent.write_mapping("openldap-people.conf", text.replace("account: {", 'account: {\n  homeDirectory = "/home/{id}";', 1))  # no such class
     agent.start()
     agent.send(okta.create(BOB))

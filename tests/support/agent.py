@@ -50,6 +50,17 @@ def mappings(people=(), groups=()):
             "openldap-groups.conf": shipped_mapping("openldap-groups.conf", groups)}
 
 
+# For the people's mapping: a leaver is refused, where there is no ppolicy.
+REFUSED_LOCK = ('passwordLock = "TRUE";', 'pwdAccountLockedTime = "000001010000Z";')
+
+
+def out_of(agent, *arguments, code=0):
+    """Standard output of provostctl, which must exit so."""
+    seen, out, err = agent.ctl(*arguments)
+    assert seen == code, f"provostctl {' '.join(arguments)}: exit {seen} instead of {code}\n{out}\n{err}"
+    return out
+
+
 def parse_logfmt(line):
     """time level key=value … → dict."""
     time, level, rest = line.split(" ", 2)
