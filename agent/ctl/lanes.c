@@ -75,7 +75,9 @@ static int handle_dead(struct ctl *ctl, const char *path, const char *done)
 
 int ctl_retry(struct ctl *ctl)
 {
-    return handle_dead(ctl, "/v1/retry", "tried again; `provostctl log -f` shows what comes of it");
+    return handle_dead(ctl, "/v1/retry", ctl_value(ctl, "dropped") != NULL
+                                             ? "taken back and tried again; `provostctl log -f` shows what comes of it"
+                                             : "tried again; `provostctl log -f` shows what comes of it");
 }
 
 int ctl_drop(struct ctl *ctl)

@@ -4,7 +4,7 @@
 #include "ctl/table.h"
 
 static const char *const event_columns[] = { "row", "time", "type", "user", "result", "effect", "deliveries", "event", NULL };
-static const char *const dead_columns[] = { "target", "user", "id", "time", "attempt", "action", "outcome", "step", "leaver", "reason", "type",
+static const char *const dead_columns[] = { "target", "user", "group", "id", "time", "attempt", "action", "outcome", "step", "leaver", "reason", "type",
                                             "event", NULL };
 static const char *const waiting_columns[] = { "target", "user", "group", "leaver", "since", "next", "attempt", "why", NULL };
 static const char *const any_columns[] = { "operation", "time", "target", "action", "outcome", "account", "reason", NULL };

@@ -242,7 +242,7 @@ static char *words_of(const struct lane_run *run)
     const char *kind = run->job->kind == IDENTITY_GROUP ? "group" : "person";
 
     if (occupant->protected_by != NULL)
-        return str_printf("cannot create %s: \"%s\" is there already and is protected (%s), so it is never touched; rename one of the two, "
+        return str_printf("cannot create %s: \"%s\" is there already and is protected by %s, so it is never touched; rename one of the two, "
                           "leave this %s out of scope, or change `protected` in %s", subject, occupant->locator, occupant->protected_by,
                           kind, path);
     return str_printf("cannot create group %s: \"%s\" is there already, and Provost has not created it; if the two are one, link them "

@@ -364,6 +364,6 @@ char *protect_mark_renamed(LDAP *ld, LDAPMessage *entry, const char *new_dn, con
 enum outcome protect_tell(const char *dn, const char *mark, struct receipt *receipt)
 {
     return receipt_set(receipt, OUTCOME_REJECTED, 0,
-                       "\"%s\" is protected (%s) and is never touched; do by hand what is to be done, or change `protected` in the mapping", dn,
+                       "\"%s\" is protected by %s and is never touched; do by hand what is to be done, or change `protected` in the mapping", dn,
                        mark);
 }

@@ -179,7 +179,7 @@ def who_is_linked_is_found_wherever_somebody_has_moved_the_entry(world):
 
 def refused(agent, **wanted):
     line = agent.await_log(**wanted, outcome="rejected")
-    assert "is protected (" in line["reason"], line
+    assert "is protected by (" in line["reason"], line
     return line["reason"]
 
 
@@ -202,6 +202,7 @@ def an_administrators_group_is_never_adopted_changed_or_removed(world):
     group = Group("00gadm", "directory  administrators")
     agent.send(okta.create(ANN), okta.activate(ANN), okta.group_create(group), okta.member_add(ANN, group))
     assert dn in refused(agent, id=group.id)
+    assert group.name in agent.ctl("dead")[1].splitlines()[1].split("create")[0], agent.ctl("dead")  # by its name, not only by its id
     agent.send(okta.member_remove(ANN, group), okta.group_delete(group))
     agent.settle()
     assert changes_nothing(directory, dn) == before
@@ -360,7 +361,7 @@ def no_link_is_made_to_what_is_protected_or_not_there(world):
     agent.send(okta.group_create(crew))
     agent.await_log(id=crew.id, outcome="rejected")
     assert agent.ctl("link", "corp-ldap", crew.id, admins)[0] == 0
-    await_condition("it is refused", lambda: "is protected (" in agent.log(id=crew.id)[-1].get("reason", ""))
+    await_condition("it is refused", lambda: "is protected by (" in agent.log(id=crew.id)[-1].get("reason", ""))
     assert agent.ctl("link", "corp-ldap", crew.id, f"cn=nowhere,{GROUPS}")[0] == 0
     await_condition("it is refused", lambda: "there is no such entry" in agent.log(id=crew.id)[-1].get("reason", ""))
     assert changes_nothing(directory, admins) == before
