@@ -310,7 +310,8 @@ static char *mark_of(const struct subject *subject, const char *filter)
     const char *at = filter;
     bool list = strncmp(filter, "(|", 2) == 0;
 
-    for (at += list ? 2 : 0; *at == '('; skip_space(&at)) {
+    at += list ? 2 : 0;
+    for (skip_space(&at); *at == '('; skip_space(&at)) {
         const char *start = at;
         if (take_filter(&walk, &at))
             return strndup(start, (size_t)(at - start));

@@ -343,6 +343,7 @@ static const struct {
     { "(entryDN=ou=groups,dc=example,dc=org)", NULL },
     { "(|(cn=x)(adminCount=1)(cn=*))", "(adminCount=1)" },
     { "(|(cn=x)(&(adminCount=1)(!(cn=x))))", "(&(adminCount=1)(!(cn=x)))" },
+    { "(| (cn=x)\n (adminCount=1))", "(adminCount=1)" }, /* as the lines of a list are put together */
     { "(&(adminCount=1)(cn=x))", NULL },
     { "(!(isCriticalSystemObject=TRUE))", "(!(isCriticalSystemObject=TRUE))" }, /* what is not shown may be so: the safe side */
     { "( & (cn=*) (adminCount=1) )", "( & (cn=*) (adminCount=1) )" },
