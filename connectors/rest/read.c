@@ -268,6 +268,7 @@ static enum outcome ask_groups(struct groups *groups, struct receipt *receipt)
 {
     json_array_clear(groups->list);
     groups->seen = (struct pages_seen){ 0 };
+    groups->unshown = false;
     enum outcome outcome = pages_walk(groups->session, groups->call, take_group, groups, &groups->seen, receipt);
     if (outcome == OUTCOME_GONE) /* a member that the target does not know is in no group */
         outcome = receipt_set(receipt, OUTCOME_APPLIED, receipt->remote_code, NULL);

@@ -553,6 +553,22 @@ static void what_a_target_does_not_show_of_groups_is_not_taken_for_none(void **s
     }
 }
 
+static void groups_are_shown_by_the_second_request_though_the_first_shows_no_members(void **state)
+{
+    json_t *groups = NULL, *settings = rest_json("{'requests':{'groups_of':[{'path':'/said','items':'/i','query':{'q':'7'}},"
+                                                 "{'path':'/link','items':'','next':{'by':'link_header'}}]}}");
+
+    (void)state;
+    said = "{'i':[{'id':1}]}";
+    said_link = NULL;
+    receipt_clear(&receipt);
+    assert_outcome(ops->read_groups(session, &(struct group_query){ "members", "7", NULL, settings }, &groups, &receipt), APPLIED);
+    assert_false(receipt.partial);
+    assert_int_equal(json_array_size(groups), ITEMS);
+    json_decref(groups);
+    json_decref(settings);
+}
+
 static void a_member_comes_and_goes_by_scim(void **state)
 {
     struct operation operation = { .kind = OPERATION_MEMBER_ADD,
@@ -767,6 +783,7 @@ int main(void)
         cmocka_unit_test(no_resources_of_none_at_all_is_an_empty_list),
         cmocka_unit_test(a_list_that_is_not_found_is_no_empty_one),
         cmocka_unit_test(the_groups_of_a_member_are_told),
+        cmocka_unit_test(groups_are_shown_by_the_second_request_though_the_first_shows_no_members),
         cmocka_unit_test(what_a_target_does_not_show_of_groups_is_not_taken_for_none),
         cmocka_unit_test(a_member_comes_and_goes_by_scim),
         cmocka_unit_test(a_removal_counts_when_the_member_is_not_seen_any_more),
