@@ -31,14 +31,23 @@ static void add_locator(struct mapping *mapping, size_t *count, const char *name
 
 /* ---- base ---- */
 
+/* No base is below another one: an entry that is searched for twice would be two hits. */
 static void add_base(struct mapping *mapping, const char *dn)
 {
-    size_t count = 0;
+    size_t kept = 0, count = 0;
 
     for (; mapping->bases[count] != NULL; count++)
         if (dn_within(dn, mapping->bases[count]))
             return;
-    mapping->bases[count] = str_dup(dn);
+    for (size_t i = 0; i < count; i++) {
+        const char *base = mapping->bases[i];
+        mapping->bases[i] = NULL;
+        if (dn_within(base, dn))
+            free((char *)base);
+        else
+            mapping->bases[kept++] = base;
+    }
+    mapping->bases[kept] = str_dup(dn);
 }
 
 static bool is_base(struct loader *loader, const config_setting_t *setting, const char *text)
