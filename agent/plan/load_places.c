@@ -161,6 +161,8 @@ void load_places(struct loader *loader, const config_setting_t *root)
         check_places(loader, base);
         return;
     }
-    for (size_t i = 0; i < count && mapping->locator != NULL && mapping->base != NULL; i++)
+    /* An entry may be anywhere as soon as one of its DNs has no fixed end. */
+    bool bounded = mapping->locator != NULL && count == 1 + (size_t)(mapping->disable_locator != NULL);
+    for (size_t i = 0; bounded && i < count; i++)
         add_base(mapping, mapping->places[i].dn);
 }

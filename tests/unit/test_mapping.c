@@ -155,6 +155,7 @@ static void the_base_is_where_the_dns_end_unless_it_is_said(void **state)
     assert_bases(HEAD ACCOUNT LEAVERS, "dc=x", NULL); /* one within the other */
     assert_bases(HEAD "account: { dn = \"uid={id},ou=a,ou=b,dc=x\"; };\n" LEAVERS, "ou=b,dc=x", NULL);
     assert_bases(HEAD "account: { dn = \"{profile.dn}\"; };\n" LEAVERS, NULL, NULL);
+    assert_bases(HEAD ACCOUNT "disable: { dn = \"{profile.former}\"; description = \"off\"; };\n", NULL, NULL);
     assert_bases(HEAD ACCOUNT DISABLE "base = \"DC=X\";\n", "DC=X", NULL);
     assert_bases(HEAD "account: { dn = \"uid={id},ou=a,dc=x\"; };\n" DISABLE "base = [ \"ou=A, dc=x\", \"ou=c,dc=x\" ];\n", "ou=A, dc=x",
                  "ou=c,dc=x");
