@@ -18,8 +18,6 @@ struct findings {
     struct problems notes;    /* worth knowing, and what could not be looked at */
 };
 
-#define CERTIFICATE_DAYS_LEAST 14
-
 /* The first of the chain to expire: a client refuses all of it then. */
 static void check_expiry(const struct config *config, gnutls_certificate_credentials_t credentials, struct findings *findings)
 {
@@ -107,6 +105,14 @@ static void check_store(const struct config *config, struct findings *findings)
 
 /* ---- targets ---- */
 
+/* "ok", the reason where it is not, and what was noted. */
+static json_t *told_json(bool good, enum outcome outcome, const struct receipt *receipt)
+{
+    const char *reason = receipt->reason != NULL ? receipt->reason : outcome_name(outcome);
+
+    return json_pack("{s:b, s:s?, s:s?}", "ok", good, "reason", good ? NULL : reason, "note", receipt->note);
+}
+
 /* Can the `disable` of this mapping stop a log-in there? NULL: it is not asked. */
 static json_t *ask_locks(const struct config_target *target, const struct mapping *mapping, struct connector_session *session)
 {
@@ -116,10 +122,8 @@ static json_t *ask_locks(const struct config_target *target, const struct mappin
     if (names == NULL || target->ops->check_locks == NULL)
         return NULL;
     enum outcome outcome = target->ops->check_locks(session, mapping_base(mapping), names, &receipt);
-    bool good = outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED;
-    const char *reason = receipt.reason != NULL ? receipt.reason : outcome_name(outcome);
-    json_t *result = json_pack("{s:s, s:b, s:s?, s:s?}", "mapping", mapping_path(mapping), "ok", good, "reason", good ? NULL : reason,
-                               "note", receipt.note);
+    json_t *result = told_json(outcome == OUTCOME_APPLIED || outcome == OUTCOME_UNCHANGED, outcome, &receipt);
+    json_object_set_new(result, "mapping", json_string(mapping_path(mapping)));
     receipt_clear(&receipt);
     return result;
 }
@@ -159,20 +163,10 @@ static json_t *ask_groups(const struct config_target *target, struct connector_s
     cleanup_free char *nobody = str_printf("cn=provostctl-check,%s", place);
     const struct group_query query = { attribute, nobody != NULL ? nobody : place, mapping_base(groups), NULL };
     enum outcome outcome = target->ops->read_groups(session, &query, &found, &receipt);
-    bool good = outcome == OUTCOME_APPLIED;
-    const char *reason = receipt.reason != NULL ? receipt.reason : outcome_name(outcome);
-    json_t *result = json_pack("{s:b, s:s?, s:s?}", "ok", good, "reason", good ? NULL : reason, "note", receipt.note);
+    json_t *result = told_json(outcome == OUTCOME_APPLIED, outcome, &receipt);
     json_decref(found);
     receipt_clear(&receipt);
     return result;
-}
-
-static void check_groups(const struct config_target *target, struct connector_session *session, json_t *result)
-{
-    json_t *groups = ask_groups(target, session);
-
-    if (groups != NULL)
-        json_object_set_new(result, "groups", groups);
 }
 
 /* Could somebody's sessions be found? Asked with the mapping as it is rendered about nobody. NULL: not asked. */
@@ -189,20 +183,17 @@ static json_t *ask_sessions(const struct config_target *target, struct connector
     if (plan_settings(people, &nobody, &settings, &error) < 0)
         return json_pack("{s:b, s:s}", "ok", false, "reason", error.text);
     enum outcome outcome = target->ops->check_sessions(session, settings, &receipt);
-    bool good = outcome == OUTCOME_APPLIED;
-    const char *reason = receipt.reason != NULL ? receipt.reason : outcome_name(outcome);
-    json_t *result = json_pack("{s:b, s:s?, s:s?}", "ok", good, "reason", good ? NULL : reason, "note", receipt.note);
+    json_t *result = told_json(outcome == OUTCOME_APPLIED, outcome, &receipt);
     json_decref(settings);
     receipt_clear(&receipt);
     return result;
 }
 
-static void check_sessions(const struct config_target *target, struct connector_session *session, json_t *result)
+/* `told`: NULL where it was not asked. */
+static void add_told(json_t *result, const char *part, json_t *told)
 {
-    json_t *sessions = ask_sessions(target, session);
-
-    if (sessions != NULL)
-        json_object_set_new(result, "sessions", sessions);
+    if (told != NULL)
+        json_object_set_new(result, part, told);
 }
 
 static bool is_ok(const json_t *target, const char *part)
@@ -252,8 +243,8 @@ static json_t *probe_target(const struct config_target *target)
         /* First: what follows may pass over to another server, which shows something else. */
         json_object_set_new(result, "rehearsed", rehearse_target(target, session));
         check_locks(target, session, result);
-        check_groups(target, session, result);
-        check_sessions(target, session, result);
+        add_told(result, "groups", ask_groups(target, session));
+        add_told(result, "sessions", ask_sessions(target, session));
     }
     target->ops->close(session);
     if (target->ops->unshare != NULL)

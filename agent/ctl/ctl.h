@@ -64,6 +64,8 @@ bool ctl_word(const struct ctl *ctl, const char *name, const char *const *words)
 #define CTL_OUTCOMES "applied", "unchanged", "superseded", "out_of_scope", "retry", "unseen", "target_down", "rejected", "ambiguous", "dead", \
                      "done", "failed", "refused"
 
+#define CERTIFICATE_DAYS_LEAST 14 /* with fewer left it is to be renewed */
+
 /* "provostctl: …" to standard error; returns `code`. */
 int ctl_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -367,8 +367,6 @@ static bool advise_door(const struct ctl *ctl, const json_t *status)
     return refused > 0 || before > 0;
 }
 
-#define CERTIFICATE_DAYS_LEAST 14
-
 /* Whether anything was said. */
 static bool advise_certificate(const struct ctl *ctl, const json_t *certificate)
 {
