@@ -18,19 +18,14 @@ struct rehearsing {
 
 #define TELL(rehearsing, ...) problems_add_once((rehearsing)->problems, __VA_ARGS__)
 
-/* With the server's own words. */
-static void __attribute__((format(printf, 3, 4))) tell_refused(struct rehearsing *rehearsing, const struct answer *answer,
-                                                               const char *format, ...)
+static void tell_receipt(struct rehearsing *rehearsing, const struct receipt *receipt)
 {
-    cleanup_buf struct buf text = { 0 };
-    va_list args;
-
-    va_start(args, format);
-    buf_vprintf(&text, format, args);
-    va_end(args);
-    answer_add_words(answer, &text);
-    TELL(rehearsing, "%s", text.failed ? "out of memory" : text.bytes);
+    TELL(rehearsing, "%s", receipt->reason != NULL ? receipt->reason : outcome_name(receipt->outcome));
 }
+
+/* With the server's own words. */
+#define TELL_REFUSED(rehearsing, answer, receipt, ...) \
+    (session_tell(answer, OUTCOME_REJECTED, receipt, __VA_ARGS__), tell_receipt(rehearsing, receipt))
 
 static bool look(struct rehearsing *rehearsing, const char *dn, int scope, const char *filter, const char *const *names,
                  struct answer *answer, struct receipt *receipt)
@@ -135,7 +130,8 @@ static bool check_place(struct rehearsing *rehearsing, const struct connector_li
     if (answer.code == LDAP_SUCCESS || answer.code == LDAP_NO_SUCH_OBJECT)
         tell_no_place(rehearsing, place, &answer);
     else
-        tell_refused(rehearsing, &answer, "%s (%s:%d): \"%s\" cannot be read", place->name, place->file, place->line, place->dn);
+        TELL_REFUSED(rehearsing, &answer, receipt, "%s (%s:%d): \"%s\" cannot be read", place->name, place->file, place->line,
+                     place->dn);
     return true;
 }
 
@@ -150,7 +146,7 @@ static bool check_base(struct rehearsing *rehearsing, struct receipt *receipt)
     if (!look(rehearsing, base, LDAP_SCOPE_BASE, "(objectClass=*)", nothing, &answer, receipt))
         return false;
     if (answer_entry(rehearsing->session, &answer) == NULL)
-        tell_refused(rehearsing, &answer, "base_dn: \"%s\" cannot be read; is it spelled as the server has it?", base);
+        TELL_REFUSED(rehearsing, &answer, receipt, "base_dn: \"%s\" cannot be read; is it spelled as the server has it?", base);
     return true;
 }
 
@@ -165,8 +161,8 @@ static bool run_match(struct rehearsing *rehearsing, const char *filter, const c
         return false;
     bool fine = answer.code == LDAP_SUCCESS || answer.code == LDAP_SIZELIMIT_EXCEEDED || answer.code == LDAP_NO_SUCH_OBJECT;
     if (!fine)
-        tell_refused(rehearsing, &answer, "match: %s cannot be searched for below \"%s\"; is each of its attributes indexed?",
-                    filter, base);
+        TELL_REFUSED(rehearsing, &answer, receipt,
+                     "match: %s cannot be searched for below \"%s\"; is each of its attributes indexed?", filter, base);
     return true;
 }
 
@@ -266,7 +262,7 @@ void ldap_rehearse(struct connector_session *session, const struct connector_sam
     struct receipt receipt = { 0 };
 
     if (!rehearse_all(&rehearsing, &receipt))
-        problems_add_once(problems, "%s", receipt.reason != NULL ? receipt.reason : outcome_name(receipt.outcome));
+        tell_receipt(&rehearsing, &receipt);
     *ret_key = NULL;
     *ret_note = lines_of(&rehearsing.notes);
     receipt_clear(&receipt);
