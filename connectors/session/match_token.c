@@ -196,7 +196,9 @@ static bool is_behind(const unsigned char *start, const unsigned char *end, cons
     return false;
 }
 
-bool token_stands_between(const char *bytes, size_t length, size_t from, size_t to, const char *name, const char *member, bool fold)
+/* `counted`: the name's length in front of it makes it whole, too. */
+static bool stands(const char *bytes, size_t length, size_t from, size_t to, const char *name, const char *member, bool fold,
+                   bool counted)
 {
     const unsigned char *start = (const unsigned char *)bytes, *end = start + length;
     size_t name_length = strlen(name), most = to + name_length < length ? to + name_length - 1 : length;
@@ -204,26 +206,22 @@ bool token_stands_between(const char *bytes, size_t length, size_t from, size_t 
 
     while (at < bytes + most && (at = name_in(at, (size_t)(bytes + most - at), name, fold)) != NULL) {
         const unsigned char *there = (const unsigned char *)at;
-        bool counted = there > start && there[-1] == name_length;
-        if ((counted || is_whole(start, end, there, name_length)) && (member == NULL || is_behind(start, end, there, member)))
+        bool whole = counted && there > start && there[-1] == name_length;
+        if ((whole || is_whole(start, end, there, name_length)) && (member == NULL || is_behind(start, end, there, member)))
             return true;
         at++;
     }
     return false;
 }
 
+bool token_stands_between(const char *bytes, size_t length, size_t from, size_t to, const char *name, const char *member, bool fold)
+{
+    return stands(bytes, length, from, to, name, member, fold, true);
+}
+
 bool token_stands(const char *bytes, size_t length, const char *name, const char *member, bool fold)
 {
-    const unsigned char *start = (const unsigned char *)bytes, *end = start + length;
-    const char *at = bytes;
-
-    while ((at = name_in(at, (size_t)(bytes + length - at), name, fold)) != NULL) {
-        const unsigned char *there = (const unsigned char *)at;
-        if (is_whole(start, end, there, strlen(name)) && (member == NULL || is_behind(start, end, there, member)))
-            return true;
-        at++;
-    }
-    return false;
+    return stands(bytes, length, 0, length, name, member, fold, false);
 }
 
 bool java_stands(const char *bytes, size_t length, const char *name, bool fold)
