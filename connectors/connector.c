@@ -41,6 +41,13 @@ void receipt_clear(struct receipt *receipt)
     *receipt = (struct receipt){ 0 };
 }
 
+void receipt_move(struct receipt *from, struct receipt *to)
+{
+    receipt_clear(to);
+    *to = *from;
+    *from = (struct receipt){ 0 };
+}
+
 enum outcome receipt_set(struct receipt *receipt, enum outcome outcome, int remote_code, const char *format, ...)
 {
     struct buf reason = { 0 };

@@ -104,6 +104,8 @@ struct receipt {
     char *note;             /* what a person should know although it went well ("cookie-only: cannot be ended"); NULL: none */
 };
 void receipt_clear(struct receipt *receipt);
+/* `to` becomes what `from` was, and `from` is empty. */
+void receipt_move(struct receipt *from, struct receipt *to);
 /* Sets outcome, code and reason, the refusal to SURE, and returns `outcome`; out of memory leaves reason NULL. */
 enum outcome receipt_set(struct receipt *receipt, enum outcome outcome, int remote_code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

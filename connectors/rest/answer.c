@@ -83,7 +83,6 @@ int answer_items(const struct call *call, const json_t *document, const json_t *
 {
     const json_t *items = pointer_get(document, call->items);
 
-
     if (json_is_null(items) || (items == NULL && says_none(call, document))) {
         *ret_items = NULL; /* of which json_array_size is 0 */
         return 0;

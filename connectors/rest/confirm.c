@@ -64,11 +64,10 @@ static enum outcome say_not_yet(const struct connector_session *session, const s
 
 /* Done, by the target's word alone. */
 static enum outcome say_unseen(const struct connector_session *session, const struct call *call, int status, enum outcome done,
-                               struct receipt *receipt)
+                               const char *what, const char *why, struct receipt *receipt)
 {
-    cleanup_free char *note = str_printf("%s %.*s: %d, and read again the account does not show whether it is %s (result.disabled)",
-                                         call->method, (int)strcspn(call->path, "?"), call->path, status,
-                                         call->kind == CALL_DISABLE ? "disabled" : "enabled");
+    cleanup_free char *note = str_printf("%s %.*s: %d, and %s%s", call->method, (int)strcspn(call->path, "?"), call->path, status, what,
+                                         why);
 
     free(receipt->note);
     receipt->note = note != NULL ? http_mask(session->client, note, strlen(note), strlen(note)) : NULL;
@@ -87,9 +86,7 @@ static enum outcome say_unread(const char *seen, struct receipt *receipt)
 /* What failed was the look, not the change. */
 static enum outcome say_unlooked(struct receipt *looked, struct receipt *receipt)
 {
-    receipt_clear(receipt);
-    *receipt = *looked;
-    *looked = (struct receipt){ 0 };
+    receipt_move(looked, receipt);
     return receipt->outcome;
 }
 
@@ -117,7 +114,8 @@ static enum outcome look_again(struct connector_session *session, const struct o
     else if (state == 0 || answered == 0)
         say_not_yet(session, call, reply, state == 0 ? read[wanted] : told[wanted], receipt);
     else
-        say_unseen(session, call, status, done, receipt);
+        say_unseen(session, call, status, done, "read again the account does not show whether it is ",
+                   wanted ? "disabled (result.disabled)" : "enabled (result.disabled)", receipt);
     receipt_clear(&looked);
     return receipt->outcome;
 }
@@ -230,16 +228,11 @@ enum outcome confirm_update(struct connector_session *session, const struct oper
 
 /* ---- is the member in, or out? ---- */
 
-/* Done, by the target's word alone: nothing shows who is in the group. */
+/* Nothing shows who is in the group. */
 static enum outcome say_members_unseen(const struct connector_session *session, const struct call *call, int status,
                                        const char *why, struct receipt *receipt)
 {
-    cleanup_free char *note = str_printf("%s %.*s: %d, and whether the member is out was not seen: %s", call->method,
-                                         (int)strcspn(call->path, "?"), call->path, status, why);
-
-    free(receipt->note);
-    receipt->note = note != NULL ? http_mask(session->client, note, strlen(note), strlen(note)) : NULL;
-    return receipt_set(receipt, OUTCOME_APPLIED, status, NULL);
+    return say_unseen(session, call, status, OUTCOME_APPLIED, "whether the member is out was not seen: ", why, receipt);
 }
 
 /* The look came to nothing. A group that cannot be read (too large, no right to) keeps nobody's work open for ever. */

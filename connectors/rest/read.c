@@ -131,13 +131,6 @@ enum outcome find_by_key(struct connector_session *session, const json_t *settin
     return find(session, &call, key, ret_found, receipt);
 }
 
-static void keep_receipt(struct receipt *from, struct receipt *to)
-{
-    receipt_clear(to);
-    *to = *from;
-    *from = (struct receipt){ 0 };
-}
-
 /* The same request as one before it: a login is in lower case already. */
 static bool was_asked(const json_t *settings, size_t index)
 {
@@ -153,7 +146,7 @@ static bool was_asked(const json_t *settings, size_t index)
 static void keep_refusal(struct receipt *receipt, struct receipt *refused)
 {
     if (receipt->outcome == OUTCOME_REJECTED && refused->outcome != OUTCOME_REJECTED)
-        keep_receipt(receipt, refused);
+        receipt_move(receipt, refused);
 }
 
 enum outcome find_by_match(struct connector_session *session, const json_t *settings, struct found *ret_found,
@@ -172,7 +165,7 @@ enum outcome find_by_match(struct connector_session *session, const json_t *sett
                                                              : find(session, &call, NULL, ret_found, receipt);
     }
     if (outcome == OUTCOME_GONE && refused.outcome == OUTCOME_REJECTED) {
-        keep_receipt(&refused, receipt);
+        receipt_move(&refused, receipt);
         outcome = OUTCOME_REJECTED;
     }
     receipt_clear(&refused);
