@@ -180,10 +180,12 @@ static void check_filter_names(struct rehearsing *rehearsing, const char *filter
 static bool check_match(struct rehearsing *rehearsing, struct receipt *receipt)
 {
     const struct connector_rehearsal *rehearsal = rehearsing->rehearsal;
+    cleanup_free char *context = session_base(rehearsing->session, rehearsal->places->dn);
+    const char *const anywhere[] = { context, NULL }, *const *bases = rehearsal->bases[0] != NULL ? rehearsal->bases : anywhere;
 
     for (const char *const *filter = rehearsal->match; *filter != NULL; filter++) {
         check_filter_names(rehearsing, *filter);
-        for (const char *const *base = rehearsal->bases; *base != NULL; base++)
+        for (const char *const *base = bases; *base != NULL; base++)
             if (is_in_a_context(rehearsing, *base) && !run_match(rehearsing, *filter, *base, receipt))
                 return false;
     }

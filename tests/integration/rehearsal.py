@@ -113,8 +113,10 @@ def what_the_agent_may_not_see_is_named_at_slapd(world):
 @test
 def a_match_that_is_refused_for_want_of_an_index_is_named_at_slapd(world):
     directory = world.own_directory("--nosync", "--limits", "size=unlimited size.unchecked=disabled")
-    assert_named(world, directory, r"match: \(roomNumber=provostctl-check\) cannot be searched for below .*; is each of its attributes indexed\?",
-                 people=[('"(employeeNumber={id})"', '"(roomNumber={id})"')])
+    anywhere = (LOCK, f'{LOCK} dn = "{{profile.formerDn}}";')  # then the entries of `match` have no place, either
+    for below, people in ((PEOPLE, []), (SUFFIX, [anywhere])):
+        expected = rf'match: \(roomNumber=provostctl-check\) cannot be searched for below "{below}"; is each of its attributes indexed\?'
+        assert_named(world, directory, expected, people=[('"(employeeNumber={id})"', '"(roomNumber={id})"'), *people])
 
 
 @test
