@@ -176,6 +176,7 @@ char *session_base(const struct connector_session *session, const char *dn)
 
     if (session->settings->base_dn != NULL)
         return str_dup(session->settings->base_dn);
+    /* A DN outside the only context is searched there, too: comparing the two would change nothing. */
     const char *context = dn != NULL && !only_one ? session_context(session, dn) : NULL;
     if (context == NULL && session->contexts != NULL)
         context = session->contexts[0];

@@ -222,8 +222,10 @@ static enum outcome meet_moved(struct pass *pass, const redisReply *key)
 
 static enum outcome meet_hash(struct pass *pass, const redisReply *key, const redisReply *value)
 {
-    if (value->type == REDIS_REPLY_INTEGER && value->integer > pass->store->settings->value_bytes_most)
-        return look_through(pass, key, ask_part(pass, key, 0), field_created_us(pass, key));
+    if (value->type == REDIS_REPLY_INTEGER && value->integer > pass->store->settings->value_bytes_most) {
+        int64_t created_us = field_created_us(pass, key); /* asked first: what comes of the value has the last word */
+        return look_through(pass, key, ask_part(pass, key, 0), created_us);
+    }
     if (reply_is_error(value, "MOVED ") || reply_is_error(value, "ASK "))
         return meet_moved(pass, key);
     else if (value->type == REDIS_REPLY_ERROR && !reply_is_error(value, "WRONGTYPE"))
